@@ -1,0 +1,5 @@
+export * from './errors.ts'
+export * from './invariant.ts'
+export * from './ports.ts'
+export * from './checksum.ts'
+export * from './int64.ts'

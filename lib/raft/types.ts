@@ -1,0 +1,54 @@
+/** Numbers a voter or learner within its group. Positive. */
+export type NodeId = number
+
+export const EntryKind = { normal: 1, noop: 2, config: 3 } as const
+export type EntryKind = typeof EntryKind[keyof typeof EntryKind]
+
+/** An entry of the log. Raft reads index, term, kind and size; the bytes are the log's business. */
+export interface RaftEntry {
+  /** Position in the log, from 1, without gaps. */
+  readonly index: number
+  readonly term: number
+  /** Term of the entry before; 0 for the first. */
+  readonly prevTerm: number
+  readonly kind: EntryKind
+  /** Byte position of the entry in the group's log: the sum of the sizes of all entries before it. */
+  readonly physicalOffset: number
+  /** Size of the whole encoded entry. */
+  readonly sizeBytes: number
+  /** The encoded entry (log/entry.ts), header included. Owned by the log; never changed but for the local part of its header. */
+  readonly bytes: Uint8Array
+  /** Present on entries of kind `config`. */
+  readonly config?: ConfChange
+}
+
+/** Voters of both halves (the outgoing ones only during a joint configuration), and learners. @see thesis chapter 4 */
+export interface ConfState {
+  readonly voters: readonly NodeId[]
+  readonly votersOutgoing: readonly NodeId[]
+  readonly learners: readonly NodeId[]
+  /** Voters of the outgoing half that become learners once the joint configuration is left. */
+  readonly learnersNext: readonly NodeId[]
+  readonly autoLeave: boolean
+}
+
+export type ConfStep =
+  | { readonly type: 'addVoter', readonly id: NodeId }
+  | { readonly type: 'addLearner', readonly id: NodeId }
+  | { readonly type: 'remove', readonly id: NodeId }
+
+export interface ConfChange {
+  /** `auto`: joint only when more than one voter changes, left by itself. `joint-implicit`: joint, left by itself. `joint-explicit`: joint, left by an empty change. */
+  readonly transition: 'auto' | 'joint-implicit' | 'joint-explicit'
+  /** No steps: leave the joint configuration. */
+  readonly steps: readonly ConfStep[]
+  /** Given back to the application when applied. */
+  readonly context?: string
+}
+
+/** What must be durable before a message that rests on it leaves. */
+export interface HardState {
+  readonly term: number
+  /** 0: voted for nobody in this term. */
+  readonly vote: NodeId
+}
