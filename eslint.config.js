@@ -14,10 +14,10 @@ export default [
   { rules: { 'no-redeclare': 'off', '@typescript-eslint/no-redeclare': 'off' } },
   {
     files: ['lib/**/*.ts'],
-    ignores: ['lib/**/node-*.ts', 'lib/cli/**'],
+    ignores: ['lib/adapters/**', 'lib/cli/**'],
     rules: {
       'no-restricted-globals': ['error', ...impureGlobals],
-      'no-restricted-imports': ['error', { paths: impureModules.map((name) => ({ name, message: 'only adapters (node-*.ts) touch the machine' })) }],
+      'no-restricted-imports': ['error', { paths: impureModules.map((name) => ({ name, message: 'only lib/adapters and lib/cli touch the machine' })) }],
       'no-restricted-properties': ['error', ...impureProperties]
     }
   },
