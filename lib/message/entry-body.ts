@@ -30,6 +30,7 @@ export class EntryBodyWriter {
   #commandBytes = 0
   #items = new DataView(new ArrayBuffer(1024 * ITEM_BYTES))
   #messageCount = 0
+  #generation = 0
   #targets: Array<{ topic: Uint8Array, queueId: number, firstQueueOffset: number }> = []
   #commands: Array<{ recordsBefore: number, type: number, payload: Uint8Array }> = []
 
@@ -46,10 +47,13 @@ export class EntryBodyWriter {
     this.#directoryBytes = 2
     this.#commandBytes = 0
     this.#messageCount = 0
+    this.#generation++
     this.#targets = []
     this.#commands = []
   }
 
+  /** Changes with every `begin`: what a target's ordinal is remembered by. */
+  get generation (): number { return this.#generation }
   get messageCount (): number { return this.#messageCount }
   get commandCount (): number { return this.#commands.length }
   get isEmpty (): boolean { return this.#messageCount === 0 && this.#commands.length === 0 }
