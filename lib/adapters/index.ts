@@ -1,0 +1,5 @@
+export * from './node-disk.ts'
+export * from './node-clock.ts'
+export * from './level-kv.ts'
+export * from './memory-disk.ts'
+export * from './virtual-clock.ts'

@@ -1,0 +1,441 @@
+import { basename, dirname, join, normalize } from 'node:path'
+import { invariant, type DirectoryItem, type Disk, type DiskFile, type Random } from '../../lib/base/index.ts'
+import { diskError } from '../../lib/adapters/memory-disk.ts'
+import { FaultyFile, type WritePiece } from './faulty-file.ts'
+import { Faults, MachineStopped, type FaultKind, type Keep } from './faults.ts'
+import { SeededRandom } from './seeded-random.ts'
+
+/** One change of names; durable once one of its directories was synced. */
+interface NameChange {
+  readonly directories: readonly string[]
+  readonly remove?: string
+  readonly add?: string
+  /** Undefined in a change of directories. */
+  readonly file?: FaultyFile
+}
+
+interface Names {
+  readonly files: Map<string, FaultyFile>
+  readonly directories: Set<string>
+}
+
+export interface FaultyDiskOptions {
+  /** The plan of faults; share it with a FaultyKv to make one machine of the two. */
+  readonly faults?: Faults
+  /** Every asynchronous operation takes effect and completes in the function given here; default: at once. */
+  readonly schedule?: ((fn: () => void) => void) | undefined
+  /** What a power cut leaves whole. */
+  readonly sectorBytes?: number
+  readonly capacityBytes?: number
+  /** Directories that are there and durable from the start. */
+  readonly directories?: readonly string[]
+}
+
+/**
+ * A disk in memory that forgets what was not synced, stops at a chosen operation, and fails when told to.
+ *
+ * Bytes are durable by `sync` of their file, names (of files and of directories) by `syncDirectory`. `powerCut` gives
+ * the disk as the next boot finds it, `kill` as the next process does; both leave this one stopped for ever and may be
+ * called several times, so that one stopped machine gives many outcomes.
+ *
+ * It also watches its caller: a buffer that changes while it is being written, and two writes of overlapping ranges
+ * under way at once, throw in the spec.
+ */
+export class FaultyDisk implements Disk {
+  readonly faults: Faults
+  capacityBytes: number
+  /** Handles that were opened and not closed. */
+  openHandles = 0
+  readonly #sectorBytes: number
+  #schedule: ((fn: () => void) => void) | undefined
+  #now: Names = { files: new Map(), directories: new Set() }
+  #durable: Names = { files: new Map(), directories: new Set() }
+  #pending: NameChange[] = []
+  #boot = 1
+
+  constructor ({ faults = new Faults(), schedule, sectorBytes = 512, capacityBytes = 2 ** 50, directories = [] }: FaultyDiskOptions = {}) {
+    this.faults = faults
+    this.#schedule = schedule
+    this.#sectorBytes = sectorBytes
+    this.capacityBytes = capacityBytes
+    for (const directory of ['/', '.', ...directories.flatMap(withParents)]) {
+      this.#now.directories.add(directory)
+      this.#durable.directories.add(directory)
+    }
+  }
+
+  async open (path: string, { create = false, readOnly = false }: { readonly create?: boolean, readonly readOnly?: boolean } = {}): Promise<DiskFile> {
+    const name = normalize(path)
+    let file = this.#now.files.get(name)
+    if (file === undefined && create) {
+      await this.mutate('create', name, () => {
+        if (!this.#now.directories.has(dirname(name))) throw diskError('ENOENT', 'open', path)
+        file = this.#now.files.get(name) ?? new FaultyFile()
+        this.#change({ directories: [dirname(name)], add: name, file })
+      })
+    } else {
+      await this.read()
+      file = this.#now.files.get(name)
+    }
+    if (file === undefined) throw diskError('ENOENT', 'open', path)
+    this.openHandles++
+    return new Handle(this, path, file, readOnly)
+  }
+
+  async readFile (path: string): Promise<Uint8Array | undefined> {
+    await this.read()
+    return this.#now.files.get(normalize(path))?.now.toBytes()
+  }
+
+  async list (directory: string): Promise<DirectoryItem[] | undefined> {
+    await this.read()
+    const name = normalize(directory)
+    if (!this.#now.directories.has(name)) return undefined
+    const items: DirectoryItem[] = []
+    for (const path of this.#now.files.keys()) if (dirname(path) === name) items.push({ name: basename(path), isDirectory: false })
+    for (const path of this.#now.directories) if (path !== name && dirname(path) === name) items.push({ name: basename(path), isDirectory: true })
+    return items
+  }
+
+  async makeDirectory (directory: string): Promise<void> {
+    for (const name of withParents(normalize(directory))) {
+      if (this.#now.directories.has(name)) continue
+      await this.mutate('makeDirectory', name, () => { this.#change({ directories: [dirname(name)], add: name }) })
+    }
+  }
+
+  async rename (from: string, to: string): Promise<void> {
+    const [remove, add] = [normalize(from), normalize(to)]
+    await this.mutate('rename', `${remove} -> ${add}`, () => {
+      const file = this.#now.files.get(remove)
+      if (file === undefined || !this.#now.directories.has(dirname(add))) throw diskError('ENOENT', 'rename', from)
+      this.#change({ directories: [dirname(remove), dirname(add)], remove, add, file })
+    })
+  }
+
+  async unlink (path: string): Promise<void> {
+    const remove = normalize(path)
+    await this.mutate('unlink', remove, () => {
+      if (!this.#now.files.has(remove)) throw diskError('ENOENT', 'unlink', path)
+      this.#change({ directories: [dirname(remove)], remove })
+    })
+  }
+
+  async removeTree (directory: string): Promise<void> {
+    const name = normalize(directory)
+    const isBelow = (path: string) => path.startsWith(join(name, '/'))
+    for (const path of [...this.#now.files.keys()].filter(isBelow)) await this.unlink(path)
+    const directories = [...this.#now.directories].filter((path) => path === name || isBelow(path)).sort().reverse()
+    for (const remove of directories) await this.mutate('unlink', remove, () => { this.#change({ directories: [dirname(remove)], remove }) })
+  }
+
+  async syncDirectory (directory: string): Promise<void> {
+    const name = normalize(directory)
+    const covered = new Set(this.#pending.filter(({ directories }) => directories.includes(name)))
+    await this.mutate('syncDirectory', name, () => {
+      if (!this.#now.directories.has(name)) throw diskError('ENOENT', 'fsync', directory)
+      this.#makeDurable(covered)
+    }, () => { this.#makeDurable(new Set([...covered].slice(0, covered.size >> 1))) })
+  }
+
+  async room (): Promise<{ readonly freeBytes: number, readonly totalBytes: number }> {
+    await this.read()
+    return { freeBytes: this.#freeBytes(), totalBytes: this.capacityBytes }
+  }
+
+  async bootId (): Promise<string | undefined> { return `boot-${this.#boot}` }
+
+  /**
+   * The disk as found after a power cut of this machine. `random`: unsynced writes are kept, dropped or torn, name
+   * changes kept up to some point; `reorder`: each sector and each name change by itself.
+   */
+  powerCut ({ keep, random = new SeededRandom(1), ...options }: FaultyDiskOptions & { readonly keep: Keep, readonly random?: Random }): FaultyDisk {
+    this.faults.stop()
+    const next = this.#successor(options)
+    next.#boot = this.#boot + 1
+    const names: Names = { files: new Map(this.#durable.files), directories: new Set(this.#durable.directories) }
+    const journal = keep === 'all' ? this.#pending.length : keep === 'random' ? Math.floor(random.next() * (this.#pending.length + 1)) : 0
+    this.#pending.forEach((change, at) => {
+      if (keep === 'reorder' ? random.next() < 0.5 : at < journal) applyChange(names, change)
+    })
+    const copies = new Map<FaultyFile, FaultyFile>()
+    for (const directory of names.directories) if (reachable(names, directory)) next.#addDirectory(directory)
+    for (const [path, file] of names.files) {
+      if (!reachable(names, dirname(path))) continue
+      const copy = copies.get(file) ?? file.afterPowerCut(keep, random, this.#sectorBytes)
+      copies.set(file, copy)
+      next.#now.files.set(path, copy)
+      next.#durable.files.set(path, copy)
+    }
+    return next
+  }
+
+  /**
+   * The disk as the next process finds it after this one was killed: all that was written is there, though what was not
+   * synced can still be lost to a later power cut. With `random` a write under way may be cut short.
+   */
+  kill ({ random, ...options }: FaultyDiskOptions & { readonly random?: Random } = {}): FaultyDisk {
+    this.faults.stop()
+    const next = this.#successor(options)
+    const copies = new Map<FaultyFile, FaultyFile>()
+    const copyOf = (file: FaultyFile) => {
+      const copy = copies.get(file) ?? file.afterKill(random)
+      copies.set(file, copy)
+      return copy
+    }
+    for (const [path, file] of this.#now.files) next.#now.files.set(path, copyOf(file))
+    for (const [path, file] of this.#durable.files) next.#durable.files.set(path, copyOf(file))
+    next.#now.directories.clear()
+    for (const directory of this.#now.directories) next.#now.directories.add(directory)
+    for (const directory of this.#durable.directories) next.#durable.directories.add(directory)
+    next.#pending = this.#pending.map((change) => change.file === undefined ? change : { ...change, file: copyOf(change.file) })
+    return next
+  }
+
+  /** All files the system shows, sorted. */
+  paths (): string[] { return [...this.#now.files.keys()].sort() }
+
+  /** A file's bytes as the system shows them. */
+  contents (path: string): Uint8Array | undefined { return this.#now.files.get(normalize(path))?.now.toBytes() }
+
+  /** True when a power cut could lose something of that file's bytes. */
+  hasUnsynced (path: string): boolean {
+    const file = this.#now.files.get(normalize(path))
+    return file !== undefined && file.pending.length + file.dropped.length + file.inFlight.size > 0
+  }
+
+  /** Rot: changes bits of one byte, on the medium and in the system's cache alike. */
+  flip (path: string, position: number, mask = 1): void {
+    const file = this.#now.files.get(normalize(path))
+    invariant(file !== undefined && position < file.now.sizeBytes, `no byte ${position} in ${path}`)
+    for (const image of [file.now, file.durable]) {
+      const byte = new Uint8Array(1)
+      if (image.read(byte, position) === 0) continue
+      byte[0]! ^= mask
+      image.write(byte, position)
+    }
+  }
+
+  /** Puts a file there, durable. */
+  plant (path: string, bytes: Uint8Array): void {
+    const name = normalize(path)
+    for (const directory of withParents(dirname(name))) this.#addDirectory(directory)
+    const file = new FaultyFile()
+    file.apply({ kind: 'write', position: 0, bytes: bytes.slice() })
+    file.makeDurable(file.written)
+    this.#now.files.set(name, file)
+    this.#durable.files.set(name, file)
+  }
+
+  /** For handles: one mutating operation. `half` is what happens when the machine stops or fails in the middle of it. */
+  async mutate<T> (kind: FaultKind, what: string, whole: () => T, half: () => void = () => {}, failed: () => void = half): Promise<T> {
+    const verdict = this.faults.admit(kind, what)
+    if (verdict === 'dead') return this.faults.dead()
+    await this.#completion()
+    if (this.faults.stopped) return this.faults.dead()
+    if (verdict === 'go') return whole()
+    if (verdict === 'EIO' || verdict === 'ENOSPC') {
+      failed()
+      throw diskError(verdict, kind, what)
+    }
+    if (verdict === 'stop-middle') half()
+    else whole()
+    this.faults.stop()
+    return this.faults.dead()
+  }
+
+  /** The same on the calling thread. */
+  mutateNow<T> (kind: FaultKind, what: string, whole: () => T, half: () => void, failed: () => void = half): T {
+    const verdict = this.faults.admit(kind, what)
+    if (verdict === 'dead') throw new MachineStopped()
+    if (verdict === 'go') return whole()
+    if (verdict === 'EIO' || verdict === 'ENOSPC') {
+      failed()
+      throw diskError(verdict, kind, what)
+    }
+    if (verdict === 'stop-middle') half()
+    else whole()
+    this.faults.stop()
+    throw new MachineStopped()
+  }
+
+  async read (): Promise<void> {
+    const verdict = this.faults.admitRead()
+    if (verdict === 'dead') return this.faults.dead()
+    await this.#completion()
+    if (this.faults.stopped) return this.faults.dead()
+    if (verdict !== 'go') throw diskError(verdict, 'read', '')
+  }
+
+  readNow (): void {
+    const verdict = this.faults.admitRead()
+    if (verdict === 'dead') throw new MachineStopped()
+    if (verdict !== 'go') throw diskError(verdict, 'read', '')
+  }
+
+  assertRoom (growthBytes: number, path: string): void {
+    if (growthBytes > this.#freeBytes()) throw diskError('ENOSPC', 'write', path)
+  }
+
+  #freeBytes (): number {
+    let usedBytes = 0
+    for (const file of this.#now.files.values()) usedBytes += file.now.sizeBytes
+    return Math.max(0, this.capacityBytes - usedBytes)
+  }
+
+  #completion (): Promise<void> | undefined {
+    const schedule = this.#schedule
+    return schedule === undefined ? undefined : new Promise((resolve) => { schedule(resolve) })
+  }
+
+  #change (change: NameChange): void {
+    applyChange(this.#now, change)
+    this.#pending.push(change)
+  }
+
+  #makeDurable (covered: ReadonlySet<NameChange>): void {
+    for (const change of this.#pending) if (covered.has(change)) applyChange(this.#durable, change)
+    this.#pending = this.#pending.filter((change) => !covered.has(change))
+  }
+
+  #addDirectory (directory: string): void {
+    this.#now.directories.add(directory)
+    this.#durable.directories.add(directory)
+  }
+
+  #successor (options: FaultyDiskOptions): FaultyDisk {
+    const next = new FaultyDisk({ schedule: this.#schedule, sectorBytes: this.#sectorBytes, capacityBytes: this.capacityBytes, ...options })
+    next.#boot = this.#boot
+    return next
+  }
+}
+
+function applyChange ({ files, directories }: Names, { remove, add, file }: NameChange): void {
+  if (remove !== undefined) {
+    files.delete(remove)
+    directories.delete(remove)
+  }
+  if (add !== undefined) {
+    if (file === undefined) directories.add(add)
+    else files.set(add, file)
+  }
+}
+
+function withParents (name: string): string[] {
+  const parent = dirname(name)
+  return parent === name ? [name] : [...withParents(parent), name]
+}
+
+const reachable = ({ directories }: Names, directory: string) => withParents(directory).every((name) => directories.has(name))
+
+class Handle implements DiskFile {
+  readonly path: string
+  readonly #disk: FaultyDisk
+  readonly #file: FaultyFile
+  readonly #readOnly: boolean
+  #closed = false
+
+  constructor (disk: FaultyDisk, path: string, file: FaultyFile, readOnly: boolean) {
+    this.path = path
+    this.#disk = disk
+    this.#file = file
+    this.#readOnly = readOnly
+  }
+
+  async sizeBytes (): Promise<number> {
+    this.#assertOpen('fstat')
+    await this.#disk.read()
+    return this.#file.now.sizeBytes
+  }
+
+  async write (bytes: Uint8Array, position: number): Promise<void> {
+    const piece = this.#issue(bytes, position)
+    const written = this.#disk.mutate('write', `${this.path} ${position}+${bytes.length}`, () => {
+      invariant(sameBytes(bytes, piece.bytes), `${this.path}: the buffer changed while it was being written at ${position}`)
+      this.#land(piece, piece)
+    }, () => { this.#land(piece, firstHalf(piece)) })
+    if (!this.#disk.faults.stopped) this.#file.inFlight.add(piece)
+    return written
+  }
+
+  writeNow (bytes: Uint8Array, position: number): void {
+    const piece = this.#issue(bytes, position)
+    this.#disk.mutateNow('write', `${this.path} ${position}+${bytes.length}`, () => { this.#land(piece, piece) }, () => { this.#land(piece, firstHalf(piece)) })
+  }
+
+  async sync (): Promise<void> {
+    this.#assertOpen('fdatasync')
+    const { covered, whole, half, failed } = this.#syncing()
+    await this.#disk.mutate('sync', `${this.path} ${covered.length} pieces`, whole, half, failed)
+  }
+
+  syncNow (): void {
+    this.#assertOpen('fdatasync')
+    const { covered, whole, half, failed } = this.#syncing()
+    this.#disk.mutateNow('sync', `${this.path} ${covered.length} pieces`, whole, half, failed)
+  }
+
+  async read (into: Uint8Array, position: number): Promise<number> {
+    this.#assertOpen('read')
+    await this.#disk.read()
+    return this.#file.now.read(into, position)
+  }
+
+  readNow (into: Uint8Array, position: number): number {
+    this.#assertOpen('read')
+    this.#disk.readNow()
+    return this.#file.now.read(into, position)
+  }
+
+  async truncate (sizeBytes: number): Promise<void> {
+    this.#assertOpen('ftruncate')
+    await this.#disk.mutate('truncate', `${this.path} ${sizeBytes}`, () => {
+      const beforeBytes = this.#file.now.sizeBytes
+      this.#disk.assertRoom(sizeBytes - beforeBytes, this.path)
+      this.#file.apply({ kind: 'truncate', sizeBytes, beforeBytes })
+    })
+  }
+
+  async close (): Promise<void> {
+    this.#assertOpen('close')
+    this.#closed = true
+    this.#disk.openHandles--
+  }
+
+  #issue (bytes: Uint8Array, position: number): WritePiece {
+    this.#assertOpen('write')
+    if (this.#readOnly) throw diskError('EBADF', 'write', this.path)
+    const piece = { kind: 'write', position, bytes: bytes.slice() } as const
+    for (const other of this.#file.inFlight) {
+      invariant(position >= other.position + other.bytes.length || other.position >= position + bytes.length,
+        `${this.path}: two writes of the same bytes at once, at ${other.position}+${other.bytes.length} and ${position}+${bytes.length}`)
+    }
+    return piece
+  }
+
+  #land (issued: WritePiece, landed: WritePiece): void {
+    this.#file.inFlight.delete(issued)
+    this.#disk.assertRoom(landed.position + landed.bytes.length - this.#file.now.sizeBytes, this.path)
+    this.#file.apply(landed)
+  }
+
+  #syncing () {
+    const covered = this.#file.written
+    return {
+      covered,
+      whole: () => { this.#file.makeDurable(covered) },
+      half: () => { this.#file.makeDurable(covered.slice(0, covered.length >> 1)) },
+      failed: () => { this.#file.drop(covered) }
+    }
+  }
+
+  #assertOpen (call: string): void {
+    if (this.#closed) throw diskError('EBADF', call, this.path)
+  }
+}
+
+const firstHalf = (piece: WritePiece) => ({ ...piece, bytes: piece.bytes.subarray(0, piece.bytes.length >> 1) })
+
+function sameBytes (a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0
+}
