@@ -1,5 +1,5 @@
 import { getInt64, setInt64, invariant, viewOf, MqError } from '../base/index.ts'
-import { encodeRecord, type RecordFields } from './record.ts'
+import { encodeMessage, encodeRecord, type Host, type MessageFields, type RecordFields } from './record.ts'
 
 /**
  * The body of a log entry, big-endian: what one sealed batch holds, applied atomically and in order.
@@ -17,6 +17,7 @@ const COMMAND_HEADER_BYTES = 10
 const MAX_TARGETS = 0xffff
 
 const utf8Decoder = new TextDecoder()
+let generations = 0
 
 /** Writes one entry's body into a slab, records first. One writer is reused for all entries of a slab's owner. */
 export class EntryBodyWriter {
@@ -47,12 +48,12 @@ export class EntryBodyWriter {
     this.#directoryBytes = 2
     this.#commandBytes = 0
     this.#messageCount = 0
-    this.#generation++
+    this.#generation = ++generations
     this.#targets = []
     this.#commands = []
   }
 
-  /** Changes with every `begin`: what a target's ordinal is remembered by. */
+  /** Another number after every `begin` of any writer of this process: what a target's ordinal is remembered by. */
   get generation (): number { return this.#generation }
   get messageCount (): number { return this.#messageCount }
   get commandCount (): number { return this.#commands.length }
@@ -79,6 +80,21 @@ export class EntryBodyWriter {
   /** Writes a record; `record.physicalOffset` must be `nextPhysicalOffset`. Returns the record's size in bytes. */
   addRecord (target: number, tagsCode: number, record: RecordFields): number {
     const sizeBytes = encodeRecord(this.#bytes, this.#view, this.#at, record)
+    this.#addItem(target, tagsCode, sizeBytes)
+    return sizeBytes
+  }
+
+  /** `addRecord` for a message as its producer gave it; the record gets `nextPhysicalOffset`. Returns the record's size in bytes. */
+  addMessage (
+    target: number, tagsCode: number, message: MessageFields,
+    topic: Uint8Array, queueId: number, queueOffset: number, storeTimestampMs: number, storeHost: Host
+  ): number {
+    const sizeBytes = encodeMessage(this.#bytes, this.#view, this.#at, message, topic, queueId, queueOffset, this.nextPhysicalOffset, storeTimestampMs, storeHost)
+    this.#addItem(target, tagsCode, sizeBytes)
+    return sizeBytes
+  }
+
+  #addItem (target: number, tagsCode: number, sizeBytes: number): void {
     this.#at += sizeBytes
     const item = this.#messageCount++ * ITEM_BYTES
     if (item === this.#items.byteLength) this.#growItems()
@@ -86,13 +102,22 @@ export class EntryBodyWriter {
     this.#items.setInt32(item + 4, tagsCode)
     this.#items.setUint16(item + 8, target)
     this.#directoryBytes += ITEM_BYTES
-    return sizeBytes
   }
 
-  /** Adds a command that is applied after the records (and commands) added so far. The payload is kept until `finish`. */
-  addCommand (type: number, payload: Uint8Array): void {
-    this.#commands.push({ recordsBefore: this.#messageCount, type, payload })
+  /**
+   * Adds a command that is applied after the records (and commands) added so far. The payload is kept until `finish`.
+   * Returns the command's ordinal, for `replaceCommand`.
+   */
+  addCommand (type: number, payload: Uint8Array): number {
     this.#commandBytes += COMMAND_HEADER_BYTES + payload.length
+    return this.#commands.push({ recordsBefore: this.#messageCount, type, payload }) - 1
+  }
+
+  /** Puts another payload into a command added since the last `begin`; its place and type stay. */
+  replaceCommand (ordinal: number, payload: Uint8Array): void {
+    const command = this.#commands[ordinal]!
+    this.#commandBytes += payload.length - command.payload.length
+    command.payload = payload
   }
 
   /** Writes directory, commands and trailer; returns the body's size in bytes. */

@@ -1,4 +1,5 @@
 import { getInt64, setInt64, MqError } from '../base/index.ts'
+import { utf8SizeBytes, writeUtf8 } from './utf8.ts'
 
 /**
  * A message as it is stored, replicated and pulled: RocketMQ's commit-log record, big-endian.
@@ -64,26 +65,95 @@ export function recordSizeBytes (bodyBytes: number, topicBytes: number, properti
  * The two IPv6 bits of `sysFlag` are set from the hosts' lengths.
  */
 export function encodeRecord (bytes: Uint8Array, view: DataView, at: number, record: RecordFields): number {
-  const { body, topic, properties, bornHost, storeHost } = record
+  let p = encodeUpToProperties(bytes, view, at, record, record.topic, record.queueId, record.queueOffset, record.physicalOffset, record.storeTimestampMs, record.storeHost)
+  const { properties } = record
+  view.setUint16(p, properties.length)
+  bytes.set(properties, p + 2)
+  p += 2 + properties.length
+  view.setInt32(at, p - at)
+  return p - at
+}
+
+/** What a producer gives of a message. Its properties are written as `keys`, `tags`, then `propertiesText`; empty ones are left out. */
+export interface MessageFields {
+  readonly bodyCrc: number
+  readonly flag: number
+  readonly sysFlag: number
+  readonly bornTimestampMs: number
+  readonly bornHost: Host
+  readonly reconsumeTimes: number
+  readonly preparedTransactionOffset: number
+  readonly body: Uint8Array
+  /** Space-separated. */
+  readonly keys: string
+  readonly tags: string
+  /** All other properties as stored text (`encodeProperties`). */
+  readonly propertiesText: string
+}
+
+/** Bytes of the stored properties of a message; at most MAX_PROPERTIES_BYTES may be stored. */
+export function propertiesSizeBytes ({ keys, tags, propertiesText }: Pick<MessageFields, 'keys' | 'tags' | 'propertiesText'>): number {
+  return (keys.length > 0 ? 6 + utf8SizeBytes(keys) : 0) + (tags.length > 0 ? 6 + utf8SizeBytes(tags) : 0) + utf8SizeBytes(propertiesText)
+}
+
+/** `encodeRecord` for a message that is being sealed: properties go from text to their place, without an array of their own. */
+export function encodeMessage (
+  bytes: Uint8Array, view: DataView, at: number, message: MessageFields,
+  topic: Uint8Array, queueId: number, queueOffset: number, physicalOffset: number, storeTimestampMs: number, storeHost: Host
+): number {
+  const propertiesAt = encodeUpToProperties(bytes, view, at, message, topic, queueId, queueOffset, physicalOffset, storeTimestampMs, storeHost)
+  const { keys, tags, propertiesText } = message
+  let p = propertiesAt + 2
+  if (keys.length > 0) {
+    view.setUint32(p, KEYS)
+    bytes[p + 4] = NAME_END
+    p = writeUtf8(bytes, p + 5, keys)
+    bytes[p++] = PROPERTY_END
+  }
+  if (tags.length > 0) {
+    view.setUint32(p, TAGS)
+    bytes[p + 4] = NAME_END
+    p = writeUtf8(bytes, p + 5, tags)
+    bytes[p++] = PROPERTY_END
+  }
+  if (propertiesText.length > 0) p = writeUtf8(bytes, p, propertiesText)
+  view.setUint16(propertiesAt, p - propertiesAt - 2)
+  view.setInt32(at, p - at)
+  return p - at
+}
+
+const KEYS = 0x4b455953
+const TAGS = 0x54414753
+const NAME_END = 1
+const PROPERTY_END = 2
+
+type CommonFields = Pick<MessageFields, 'bodyCrc' | 'flag' | 'sysFlag' | 'bornTimestampMs' | 'bornHost' | 'reconsumeTimes' | 'preparedTransactionOffset' | 'body'>
+
+/** Returns where the length of the properties goes. */
+function encodeUpToProperties (
+  bytes: Uint8Array, view: DataView, at: number, fields: CommonFields,
+  topic: Uint8Array, queueId: number, queueOffset: number, physicalOffset: number, storeTimestampMs: number, storeHost: Host
+): number {
+  const { body, bornHost } = fields
   const longTopic = topic.length > MAX_V1_TOPIC_BYTES
-  let sysFlag = record.sysFlag & ~(SysFlag.bornHostV6 | SysFlag.storeHostV6)
+  let sysFlag = fields.sysFlag & ~(SysFlag.bornHostV6 | SysFlag.storeHostV6)
   if (bornHost.length > 8) sysFlag |= SysFlag.bornHostV6
   if (storeHost.length > 8) sysFlag |= SysFlag.storeHostV6
   view.setUint32(at + 4, longTopic ? RECORD_MAGIC_V2 : RECORD_MAGIC_V1)
-  view.setInt32(at + 8, record.bodyCrc)
-  view.setInt32(at + 12, record.queueId)
-  view.setInt32(at + 16, record.flag)
-  setInt64(view, at + 20, record.queueOffset)
-  setInt64(view, at + 28, record.physicalOffset)
+  view.setInt32(at + 8, fields.bodyCrc)
+  view.setInt32(at + 12, queueId)
+  view.setInt32(at + 16, fields.flag)
+  setInt64(view, at + 20, queueOffset)
+  setInt64(view, at + 28, physicalOffset)
   view.setInt32(at + 36, sysFlag)
-  setInt64(view, at + 40, record.bornTimestampMs)
-  bytes.set(bornHost, at + 48)
+  setInt64(view, at + 40, fields.bornTimestampMs)
+  copyShort(bytes, at + 48, bornHost)
   let p = at + 48 + bornHost.length
-  setInt64(view, p, record.storeTimestampMs)
-  bytes.set(storeHost, p + 8)
+  setInt64(view, p, storeTimestampMs)
+  copyShort(bytes, p + 8, storeHost)
   p += 8 + storeHost.length
-  view.setInt32(p, record.reconsumeTimes)
-  setInt64(view, p + 4, record.preparedTransactionOffset)
+  view.setInt32(p, fields.reconsumeTimes)
+  setInt64(view, p + 4, fields.preparedTransactionOffset)
   view.setInt32(p + 12, body.length)
   bytes.set(body, p + 16)
   p += 16 + body.length
@@ -94,13 +164,15 @@ export function encodeRecord (bytes: Uint8Array, view: DataView, at: number, rec
     view.setUint8(p, topic.length)
     p += 1
   }
-  bytes.set(topic, p)
-  p += topic.length
-  view.setUint16(p, properties.length)
-  bytes.set(properties, p + 2)
-  p += 2 + properties.length
-  view.setInt32(at, p - at)
-  return p - at
+  copyShort(bytes, p, topic)
+  return p + topic.length
+}
+
+/** A call of `set` costs more than a loop over a few bytes. */
+function copyShort (bytes: Uint8Array, at: number, from: Uint8Array): void {
+  const length = from.length
+  if (length > 48) bytes.set(from, at)
+  else for (let i = 0; i < length; i++) bytes[at + i] = from[i]!
 }
 
 const utf8 = new TextDecoder()

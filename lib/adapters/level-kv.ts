@@ -1,0 +1,54 @@
+import { rm } from 'node:fs/promises'
+import { Level } from 'level'
+import { MemoryLevel } from 'memory-level'
+import type { AbstractLevel } from 'abstract-level'
+import { MqError } from '../base/index.ts'
+
+type Database = AbstractLevel<any, string, Buffer>
+
+const encodings = { keyEncoding: 'utf8', valueEncoding: 'buffer' } as const
+
+/**
+ * LevelDB in a directory of its own. Its LOCK file keeps a second process out and dies with the process.
+ * @throws (open) MQ_LOCKED another process, or another store of this one, has it open
+ */
+export class LevelKv {
+  readonly #directory: string
+
+  constructor (directory: string) {
+    this.#directory = directory
+  }
+
+  async open (): Promise<Database> {
+    const db = new Level<string, Buffer>(this.#directory, { ...encodings, createIfMissing: true })
+    try {
+      await db.open()
+    } catch (error) {
+      await db.close().catch(() => {})
+      const cause = error instanceof Error ? error.cause as { code?: string } | undefined : undefined
+      if (cause?.code === 'LEVEL_LOCKED') throw new MqError('MQ_LOCKED', `${this.#directory} is open in another process`, { cause })
+      throw error
+    }
+    return db as unknown as Database
+  }
+
+  async destroy (): Promise<void> {
+    await rm(this.#directory, { recursive: true, force: true })
+  }
+}
+
+/** A database in memory; it outlives `close`, so a store can be opened again on it while this object lives. */
+export class MemoryKv {
+  #db: MemoryLevel<string, Buffer> | undefined
+
+  async open (): Promise<Database> {
+    const db = this.#db ??= new MemoryLevel<string, Buffer>({ ...encodings, storeEncoding: 'buffer' })
+    await db.open()
+    return db as unknown as Database
+  }
+
+  async destroy (): Promise<void> {
+    await this.#db?.close()
+    this.#db = undefined
+  }
+}

@@ -1,0 +1,131 @@
+import type { AbstractLevel } from 'abstract-level'
+import { hash64, MqError } from '../base/index.ts'
+
+/** The database below: any abstract-level with string keys and Buffer values (`level` on disk, `memory-level`). */
+export type Database = AbstractLevel<any, string, Buffer>
+
+/** Gives the database, opened, and can remove it whole. Implemented in adapters/. */
+export interface DatabaseOpener {
+  /** The database, open. Rejects when another process has it, or when it cannot be read. */
+  open (): Promise<Database>
+  /** Removes the database; it is not open. Fine when there is none. */
+  destroy (): Promise<void>
+}
+
+export interface KeyRange {
+  readonly gte: string
+  readonly lt: string
+}
+
+/** `value: undefined` removes the key. */
+export interface Change {
+  readonly key: string
+  readonly value: Uint8Array | undefined
+}
+
+const CHECKSUM_BYTES = 8
+/** Pairs fetched from an iterator at a time. */
+const STEP = 256
+const utf8 = new TextEncoder()
+
+/**
+ * Ordered keys and values. Every value is stored behind an xxHash64 of key and value and verified when it is read:
+ * LevelDB serves flipped bytes as values. Keys are ordered by their UTF-8 bytes. Writes are durable when they resolve.
+ */
+export class Kv {
+  readonly #db: Database
+
+  /** Takes over `db`, which is open: `close` closes it. */
+  constructor (db: Database) {
+    this.#db = db
+  }
+
+  /** @throws MQ_CORRUPT the stored value does not fit its checksum; `error.key` names it */
+  async get (key: string): Promise<Uint8Array | undefined> {
+    const stored = await this.#db.get(key)
+    return stored === undefined ? undefined : verified(key, stored)
+  }
+
+  /** All changes or none, durable on resolution. A key may occur once. */
+  async batch (changes: readonly Change[]): Promise<void> {
+    if (changes.length === 0) return
+    await this.#db.batch(changes.map(({ key, value }) => value === undefined
+      ? { type: 'del' as const, key }
+      : { type: 'put' as const, key, value: sealed(key, value) }), { sync: true } as object)
+  }
+
+  /** Keys and values in [gte, lt), in order, as they are now; later writes do not show. */
+  async * entries (range: KeyRange): AsyncGenerator<readonly [string, Uint8Array]> {
+    yield * stepThrough(this.#db, range, {})
+  }
+
+  /** The state of now, for reading at leisure while writes go on. Must be closed, before the database is. */
+  snapshot (): KvSnapshot {
+    return new KvSnapshot(this.#db)
+  }
+
+  /** Removes a range. Not atomic and not synced: only for what nobody will read again. */
+  async discard (range: KeyRange): Promise<void> {
+    await this.#db.clear(range)
+  }
+
+  async close (): Promise<void> {
+    await this.#db.close()
+  }
+}
+
+export class KvSnapshot {
+  readonly #db: Database
+  readonly #snapshot: ReturnType<Database['snapshot']>
+
+  constructor (db: Database) {
+    this.#db = db
+    this.#snapshot = db.snapshot()
+  }
+
+  async get (key: string): Promise<Uint8Array | undefined> {
+    const stored = await this.#db.get(key, { snapshot: this.#snapshot } as object)
+    return stored === undefined ? undefined : verified(key, stored)
+  }
+
+  async * entries (range: KeyRange): AsyncGenerator<readonly [string, Uint8Array]> {
+    yield * stepThrough(this.#db, range, { snapshot: this.#snapshot })
+  }
+
+  async close (): Promise<void> {
+    await this.#snapshot.close()
+  }
+}
+
+async function * stepThrough (db: Database, range: KeyRange, options: object): AsyncGenerator<readonly [string, Uint8Array]> {
+  const iterator = db.iterator({ ...range, ...options })
+  try {
+    for (;;) {
+      const step = await iterator.nextv(STEP)
+      if (step.length === 0) return
+      for (const [key, stored] of step) yield [key, verified(key, stored)]
+    }
+  } finally {
+    await iterator.close()
+  }
+}
+
+function checksumOf (key: string, value: Uint8Array): bigint {
+  return hash64(value, hash64(utf8.encode(key), 0n))
+}
+
+function sealed (key: string, value: Uint8Array): Buffer {
+  const stored = Buffer.allocUnsafe(CHECKSUM_BYTES + value.length)
+  stored.writeBigUInt64BE(checksumOf(key, value))
+  stored.set(value, CHECKSUM_BYTES)
+  return stored
+}
+
+function verified (key: string, stored: Uint8Array): Uint8Array {
+  if (stored.length >= CHECKSUM_BYTES) {
+    const value = stored.subarray(CHECKSUM_BYTES)
+    const expected = new DataView(stored.buffer, stored.byteOffset, CHECKSUM_BYTES).getBigUint64(0)
+    if (checksumOf(key, value) === expected) return value
+  }
+  throw new MqError('MQ_CORRUPT', `state store: the value of key ${JSON.stringify(key)} fails its checksum`, { key })
+}
