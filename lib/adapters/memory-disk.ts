@@ -15,7 +15,7 @@ export class MemoryDisk implements Disk {
   readonly #files = new Map<string, PagedBytes>()
   readonly #directories = new Set<string>(['/', '.'])
 
-  async open (path: string, { create = false }: { readonly create?: boolean, readonly readOnly?: boolean } = {}): Promise<DiskFile> {
+  async open (path: string, { create = false, readOnly = false }: { readonly create?: boolean, readonly readOnly?: boolean } = {}): Promise<DiskFile> {
     const name = normalize(path)
     let bytes = this.#files.get(name)
     if (bytes === undefined) {
@@ -23,7 +23,7 @@ export class MemoryDisk implements Disk {
       bytes = new PagedBytes()
       this.#files.set(name, bytes)
     }
-    return new MemoryFile(path, bytes)
+    return new MemoryFile(path, bytes, readOnly)
   }
 
   async readFile (path: string): Promise<Uint8Array | undefined> {
@@ -76,14 +76,21 @@ class MemoryFile implements DiskFile {
   readonly path: string
   readonly #bytes: PagedBytes
 
-  constructor (path: string, bytes: PagedBytes) {
+  readonly #readOnly: boolean
+
+  constructor (path: string, bytes: PagedBytes, readOnly: boolean) {
     this.path = path
     this.#bytes = bytes
+    this.#readOnly = readOnly
+  }
+
+  writeNow (bytes: Uint8Array, position: number): void {
+    if (this.#readOnly) throw diskError('EBADF', 'write', this.path)
+    this.#bytes.write(bytes, position)
   }
 
   async sizeBytes (): Promise<number> { return this.#bytes.sizeBytes }
-  async write (bytes: Uint8Array, position: number): Promise<void> { this.#bytes.write(bytes, position) }
-  writeNow (bytes: Uint8Array, position: number): void { this.#bytes.write(bytes, position) }
+  async write (bytes: Uint8Array, position: number): Promise<void> { this.writeNow(bytes, position) }
   async sync (): Promise<void> {}
   syncNow (): void {}
   async read (into: Uint8Array, position: number): Promise<number> { return this.#bytes.read(into, position) }

@@ -100,6 +100,7 @@ function keepSomePieces (image: PagedBytes, pieces: readonly Piece[], random: Ra
     if (fate > 2 / 3 && piece.kind === 'write') {
       const sectors = Math.floor(random.next() * (Math.ceil(to / sectorBytes) - Math.floor(from / sectorBytes)))
       to = Math.min(to, (Math.floor(from / sectorBytes) + sectors) * sectorBytes)
+      if (to <= from) return
       sizeBytes = Math.max(sizeBytes, to)
     } else {
       sizeBytes = sizeAfter(piece, sizeBytes)
