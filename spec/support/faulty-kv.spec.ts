@@ -131,3 +131,27 @@ t.test('what the caller does to its buffers after a batch does not show', async 
   t.equal(held(kv), 'a=1')
   t.equal((await level.get(Buffer.from('a'))).toString(), '1')
 })
+
+t.test('a removed database may come back, whole or in ruins, until the next one was synced', async (t) => {
+  const outcomes = new Set<string>()
+  const removed = async () => {
+    const kv = new FaultyKv()
+    const level = await kv.open()
+    await level.batch([{ type: 'put', key: 'old', value: Buffer.from('1') }], synced)
+    await level.close()
+    await kv.destroy()
+    t.ok(kv.isEmpty)
+    return kv
+  }
+  t.equal(held((await removed()).powerCut({ keep: 'none' })), 'old=1')
+  t.equal(held((await removed()).powerCut({ keep: 'all' })), '')
+  for (let seed = 0; seed < 40; seed++) {
+    const found = (await removed()).powerCut({ keep: 'random', random: new SeededRandom(seed) })
+    outcomes.add(await found.open().then(() => held(found), (error) => error.cause.code))
+  }
+  t.same([...outcomes].sort(), ['', 'LEVEL_CORRUPTION', 'old=1'])
+  const kv = await removed()
+  const next = await kv.open()
+  await next.batch([{ type: 'put', key: 'new', value: Buffer.from('2') }], synced)
+  t.equal(held(kv.powerCut({ keep: 'none' })), 'new=2')
+})

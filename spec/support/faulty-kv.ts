@@ -1,11 +1,13 @@
 import type { AbstractLevel } from 'abstract-level'
 import { MemoryLevel } from 'memory-level'
+import type { Database, DatabaseOpener } from '../../lib/kv/index.ts'
 import type { Random } from '../../lib/base/index.ts'
 import { diskError } from '../../lib/adapters/memory-disk.ts'
 import { Faults, type Keep } from './faults.ts'
 import { SeededRandom } from './seeded-random.ts'
 
 interface Write { readonly type: 'put' | 'del', readonly key: Buffer, readonly value?: Buffer }
+interface Batch { readonly writes: readonly Write[], readonly durable: boolean }
 interface Range { readonly sync?: boolean, readonly [option: string]: unknown }
 
 export interface FaultyKvOptions {
@@ -25,18 +27,41 @@ const memory = MemoryLevel.prototype as unknown as Internals
 /**
  * The machine's key-value database, as a power cut can leave it. Batches are atomic; one written with `sync: true` is
  * durable when it returns. One written without stays at risk for ever: a later synced batch does not cover it, since
- * LevelDB can lose a middle unsynced batch and keep a later one.
+ * LevelDB can lose a middle unsynced batch and keep a later one. A database that was removed may come back, whole or as
+ * a ruin that does not open, until the first synced batch of the one that took its place.
  */
-export class FaultyKv {
+export class FaultyKv implements DatabaseOpener {
   readonly faults: Faults
   readonly schedule: ((fn: () => void) => void) | undefined
   /** Batches in the order they were written; what holds is those from the start. */
-  readonly #batches: Array<{ readonly writes: readonly Write[], durable: boolean }> = []
+  #batches: Batch[] = []
+  /** What was removed and may come back. */
+  #removed: Batch[] | undefined
+  /** Some files of it are missing. */
+  #ruined = false
   #open: FaultyLevel | undefined
 
   constructor ({ faults = new Faults(), schedule }: FaultyKvOptions = {}) {
     this.faults = faults
     this.schedule = schedule
+  }
+
+  async open (): Promise<Database> {
+    const level = this.level({ keyEncoding: 'utf8', valueEncoding: 'buffer' })
+    await level.open()
+    return level
+  }
+
+  async destroy (): Promise<void> {
+    const verdict = this.faults.admit('unlink', 'database')
+    if (verdict === 'dead') return this.faults.dead()
+    if (verdict === 'EIO' || verdict === 'ENOSPC') throw diskError(verdict, 'unlink', 'database')
+    this.#removed ??= this.#batches
+    this.#batches = []
+    this.#ruined = verdict === 'stop-middle'
+    if (verdict === 'go') return
+    this.faults.stop()
+    return this.faults.dead()
   }
 
   /** A level over this database, not yet opened. One at a time. */
@@ -48,7 +73,9 @@ export class FaultyKv {
   powerCut ({ keep, random = new SeededRandom(1), ...options }: FaultyKvOptions & { readonly keep: Keep, readonly random?: Random }): FaultyKv {
     this.faults.stop()
     const next = new FaultyKv({ schedule: this.schedule, ...options })
-    for (const { writes, durable } of this.#batches) {
+    const fate = this.#removed === undefined || keep === 'all' ? 'gone' : keep === 'none' ? 'back' : (['gone', 'back', 'ruined'] as const)[Math.floor(random.next() * 3)]
+    next.#ruined = fate === 'ruined' || (fate === 'gone' && this.#ruined)
+    for (const { writes, durable } of fate === 'back' ? this.#removed! : this.#batches) {
       if (durable || keep === 'all' || (keep !== 'none' && random.next() < 0.5)) next.#batches.push({ writes, durable: true })
     }
     return next
@@ -58,7 +85,9 @@ export class FaultyKv {
   kill (options: FaultyKvOptions = {}): FaultyKv {
     this.faults.stop()
     const next = new FaultyKv({ schedule: this.schedule, ...options })
-    next.#batches.push(...this.#batches.map((batch) => ({ ...batch })))
+    next.#batches = this.#batches.slice()
+    next.#removed = this.#removed
+    next.#ruined = this.#ruined
     return next
   }
 
@@ -84,11 +113,15 @@ export class FaultyKv {
   }
 
   /** Removes everything, as deleting the database's directory does. For a database that is not open. */
-  wipe (): void { this.#batches.length = 0 }
+  wipe (): void { this.#batches = [] }
+
+  /** Some of its files are missing: it does not open until it is destroyed. */
+  ruin (): void { this.#ruined = true }
 
   /** For levels. */
   acquire (level: FaultyLevel): readonly Write[] {
     if (this.#open !== undefined) throw Object.assign(new Error('the database is open already'), { code: 'LEVEL_LOCKED' })
+    if (this.#ruined) throw Object.assign(new Error('Corruption: files are missing'), { code: 'LEVEL_CORRUPTION' })
     this.#open = level
     return this.#batches.flatMap(({ writes }) => writes)
   }
@@ -103,6 +136,7 @@ export class FaultyKv {
     if (verdict === 'EIO' || verdict === 'ENOSPC') throw diskError(verdict, 'batch', 'database')
     const batch = { writes, durable: sync && verdict !== 'stop-middle' }
     this.#batches.push(batch)
+    if (batch.durable) this.#removed = undefined
     if (verdict === 'go') return show()
     this.faults.stop()
     return this.faults.dead()
@@ -121,7 +155,7 @@ class FaultyLevel extends MemoryLevel<any, any> {
   readonly #kv: FaultyKv
 
   constructor (kv: FaultyKv, options: object) {
-    super(options)
+    super({ ...options, storeEncoding: 'buffer' })
     this.#kv = kv
   }
 
