@@ -59,7 +59,8 @@ export interface MqErrorDetails {
 }
 
 export class MqError extends Error {
-  override readonly name = 'MqError'
+  /** 'AbortError' for MQ_ABORTED, as callers of an AbortSignal expect; else 'MqError'. */
+  override readonly name: string
   readonly code: ErrorCode
   readonly outcome: Outcome
   readonly retryable: boolean;
@@ -68,6 +69,7 @@ export class MqError extends Error {
   constructor (code: ErrorCode, message: string, details: MqErrorDetails = {}) {
     const { cause, outcome, retryable, ...facts } = details
     super(message, cause === undefined ? undefined : { cause })
+    this.name = code === 'MQ_ABORTED' ? 'AbortError' : 'MqError'
     this.code = code
     this.outcome = outcome ?? errorCatalogue[code].outcome
     this.retryable = retryable ?? errorCatalogue[code].retryable

@@ -1,0 +1,28 @@
+import { messageIdOf } from './message-id.ts'
+
+/** Where a message was stored. `id` is made when asked for. */
+export class PutResult {
+  readonly topic: string
+  readonly queueId: number
+  readonly queueOffset: number
+  /** Where the message lies in the log, in bytes. */
+  readonly physicalOffset: number
+  /** When the leader accepted it, ms since 1970. */
+  readonly storeTimestampMs: number
+
+  constructor (topic: string, queueId: number, queueOffset: number, physicalOffset: number, storeTimestampMs: number) {
+    this.topic = topic
+    this.queueId = queueId
+    this.queueOffset = queueOffset
+    this.physicalOffset = physicalOffset
+    this.storeTimestampMs = storeTimestampMs
+  }
+
+  /** RocketMQ's offset message id. */
+  get id (): string { return messageIdOf(this.physicalOffset) }
+
+  toJSON (): object {
+    const { id, topic, queueId, queueOffset, physicalOffset, storeTimestampMs } = this
+    return { id, topic, queueId, queueOffset, physicalOffset, storeTimestampMs }
+  }
+}

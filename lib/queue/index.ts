@@ -1,0 +1,8 @@
+export { openQueue } from './open-queue.ts'
+export { EmbeddedQueue, type EngineStats, type QueueEvents, type SendResult } from './queue.ts'
+export { Worker, type Handler, type WorkerEvents, type WorkerMetrics } from './worker.ts'
+export { Receiver } from './receiver.ts'
+export { Batch } from './batch.ts'
+export { Group } from './group.ts'
+export { Message, StoredMessage, type RetryOptions, type Settlement } from './message.ts'
+export type * from './types.ts'

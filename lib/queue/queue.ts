@@ -1,0 +1,228 @@
+import { EventEmitter } from 'node:events'
+import { MqError, type Clock } from '../base/index.ts'
+import type { Engine, PutResult } from '../engine/index.ts'
+import { checkDuration, checkFunction, checkGroup, checkInteger, checkKeys, checkOneOf, checkSignal, checkTopic, invalid, wrongType } from './arguments.ts'
+import { backoffRule } from './backoff.ts'
+import { Batch } from './batch.ts'
+import { Consumption } from './consumption.ts'
+import { Group } from './group.ts'
+import { Message, StoredMessage } from './message.ts'
+import { checkTopicOptions } from './options.ts'
+import { Receiver } from './receiver.ts'
+import { Sender } from './sender.ts'
+import { TopicRoutes } from './topic-routes.ts'
+import type {
+  BatchItem, CloseOptions, ConsumeOptions, GroupProgress, ProcessOptions, PullOptions, ReadOptions, ReceiveOptions, SendOptions, TopicBatchItem, TopicInfo, TopicName,
+  TopicOptions, WaitOptions
+} from './types.ts'
+import { Worker, type Handler } from './worker.ts'
+
+export type SendResult = PutResult
+
+export interface QueueEvents {
+  /** The engine stopped after an error (disk, broken rule); every call from now on rejects with MQ_CLOSED, whose cause it is. */
+  failure: [error: Error]
+  closed: []
+}
+
+export interface EngineStats {
+  readonly topics: readonly TopicInfo[]
+  readonly groups: ReadonlyArray<{ readonly name: string, readonly lag: number, readonly queues: readonly GroupProgress[] }>
+  readonly log: { readonly minPosition: number, readonly maxPosition: number, readonly lastIndex: number, readonly appliedIndex: number }
+  readonly pendingProposals: number
+}
+
+const DEFAULT_LEASE_MS = 30_000
+const DEFAULT_ATTEMPTS = 16
+const DEFAULT_BATCH = 32
+const MAX_BATCH = 10_000
+const DEFAULT_CLOSE_MS = 30_000
+const consumeKeys = ['group', 'lease', 'signal']
+
+/** An open queue directory. Made by `openQueue`. */
+export class EmbeddedQueue<Topics extends object = Record<string, any>> extends EventEmitter<QueueEvents> {
+  readonly #engine: Engine
+  readonly #clock: Clock
+  readonly #routes: TopicRoutes
+  readonly #sender: Sender
+  readonly #consumers = new Set<{ close (options: { timeoutMs: number }): Promise<void> }>()
+  #closing: Promise<void> | undefined
+  #isClosed = false
+
+  constructor (engine: Engine, clock: Clock, routes: TopicRoutes) {
+    super()
+    this.#engine = engine
+    this.#clock = clock
+    this.#routes = routes
+    this.#sender = new Sender(engine, clock, routes)
+    engine.onFailure((error) => { this.emit('failure', error) })
+  }
+
+  // ---- sending ----
+
+  /**
+   * Stores one message; resolves once it is durable (see `durability`) and visible to consumers. Bytes handed over must
+   * not change before that. Rejections carry `outcome`: 'not-applied', or 'unknown' when the message may have been stored.
+   * @throws TypeError, MQ_INVALID_ARGUMENT, MQ_PAYLOAD_INVALID, MQ_MESSAGE_TOO_LARGE, MQ_TOPIC_NOT_FOUND, MQ_QUEUE_NOT_FOUND, MQ_BUSY, MQ_DISK_ROOM, MQ_ABORTED, MQ_TIMEOUT, MQ_IO, MQ_CLOSED
+   */
+  send<Name extends TopicName<Topics>> (topic: Name, body: Topics[Name], options?: SendOptions): Promise<SendResult> {
+    return this.#sender.send(topic, body, options)
+  }
+
+  /** Stores all messages or none, next to each other in one log entry; results in the order given. @throws as `send` */
+  sendBatch<Name extends TopicName<Topics>> (topic: Name, messages: ReadonlyArray<BatchItem<Topics[Name]>>, options?: WaitOptions): Promise<SendResult[]>
+  sendBatch (messages: ReadonlyArray<TopicBatchItem<Topics>>, options?: WaitOptions): Promise<SendResult[]>
+  sendBatch (first: unknown, second?: unknown, third?: WaitOptions): Promise<SendResult[]> {
+    return typeof first === 'string' || !Array.isArray(first)
+      ? this.#sender.sendBatch(first, second, third)
+      : this.#sender.sendBatch(undefined, first, second as WaitOptions | undefined)
+  }
+
+  /** The queue that messages of `key` go to: as RocketMQ's clients choose, by Java's String.hashCode. @throws MQ_TOPIC_NOT_FOUND */
+  queueOf (topic: TopicName<Topics>, key: string): number {
+    if (typeof key !== 'string') throw wrongType('key', 'a string', key)
+    return this.#routes.get(topic).queueOf(key)
+  }
+
+  // ---- consuming ----
+
+  /** Runs `handler` over a topic's messages until the worker, the queue or `signal` closes it. @see Worker */
+  process<Name extends TopicName<Topics>> (topic: Name, handler: Handler<Topics[Name]>, options: ProcessOptions): Worker<Topics[Name]> {
+    checkFunction('handler', handler)
+    checkKeys('options', options, [...consumeKeys, 'concurrency', 'order', 'attempts', 'backoff', 'prefetch'])
+    const { concurrency = 1, attempts = DEFAULT_ATTEMPTS, backoff, prefetch = concurrency } = options
+    const rules = {
+      concurrency: checkInteger('concurrency', concurrency, 1, MAX_BATCH),
+      attempts: checkInteger('attempts', attempts, 1, 65_535),
+      backoff: backoffRule(backoff),
+      prefetch: checkInteger('prefetch', prefetch, 0, MAX_BATCH)
+    }
+    const worker: Worker<Topics[Name]> = new Worker(this.#consumption<Topics[Name]>(topic, options), handler, rules, () => this.#consumers.delete(worker))
+    this.#consumers.add(worker)
+    return worker
+  }
+
+  /** A topic's messages as an async iterator, to be settled one by one. @see Receiver */
+  receive<Name extends TopicName<Topics>> (topic: Name, options: ReceiveOptions): Receiver<Topics[Name]> {
+    checkKeys('options', options, [...consumeKeys, 'prefetch', 'order'])
+    const prefetch = checkInteger('prefetch', options.prefetch ?? DEFAULT_BATCH, 1, MAX_BATCH)
+    const receiver: Receiver<Topics[Name]> = new Receiver(this.#consumption<Topics[Name]>(topic, options), prefetch, () => this.#consumers.delete(receiver))
+    this.#consumers.add(receiver)
+    return receiver
+  }
+
+  /** Up to `max` messages at once; an empty batch when none came in `waitMs`. Their leases are not renewed by themselves. */
+  async pull<Name extends TopicName<Topics>> (topic: Name, options: PullOptions): Promise<Batch<Topics[Name]>> {
+    checkKeys('options', options, [...consumeKeys, 'max', 'waitMs', 'order'])
+    const max = checkInteger('max', options.max ?? DEFAULT_BATCH, 1, MAX_BATCH)
+    const waitMs = options.waitMs === Infinity ? Infinity : checkInteger('waitMs', options.waitMs ?? 0, 0)
+    const consumption = this.#consumption<Topics[Name]>(topic, options)
+    const hold = waitMs > 0 ? consumption.holdProcess() : undefined
+    try {
+      return new Batch(this.#engine, await consumption.pop(max, options.signal, waitMs))
+    } finally {
+      hold?.cancel()
+    }
+  }
+
+  #consumption<Body> (topic: string, options: ConsumeOptions & { readonly order?: unknown }): Consumption<Body> {
+    checkTopic(topic)
+    this.#engine.assertOpen()
+    if (this.#closing !== undefined) throw new MqError('MQ_CLOSED', 'the queue is closing')
+    const route = this.#routes.get(topic)
+    return new Consumption<Body>({
+      engine: this.#engine,
+      clock: this.#clock,
+      topic,
+      group: checkGroup(options.group),
+      leaseMs: options.lease === undefined ? DEFAULT_LEASE_MS : checkDuration('lease', options.lease, 1),
+      isOrdered: options.order !== undefined && checkOneOf('order', options.order, ['none', 'key']) === 'key',
+      signal: checkSignal(options.signal),
+      codec: async () => {
+        if (!route.exists) await this.#routes.create(topic)
+        return route.codec
+      }
+    })
+  }
+
+  /**
+   * Messages of one queue by their offsets, as they were stored; no group and no lease is involved. Empty at the end of the queue.
+   * @throws MQ_OFFSET_TOO_SMALL retention has removed the offset; `minOffset` tells where to go on
+   */
+  async read<Name extends TopicName<Topics>> (topic: Name, options: ReadOptions): Promise<Array<StoredMessage<Topics[Name]>>> {
+    checkTopic(topic)
+    checkKeys('options', options, ['queueId', 'fromOffset', 'max', 'signal'])
+    const queueId = checkInteger('queueId', options.queueId, 0)
+    const fromOffset = checkInteger('fromOffset', options.fromOffset, 0)
+    const max = checkInteger('max', options.max ?? DEFAULT_BATCH, 1, MAX_BATCH)
+    const signal = checkSignal(options.signal)
+    this.#engine.assertOpen()
+    const route = this.#routes.get(topic)
+    if (!route.exists) throw new MqError('MQ_TOPIC_NOT_FOUND', `there is no topic ${topic}`)
+    const records = await this.#engine.read({ topic, queueId, fromOffset, maxMessages: max, signal })
+    return records.map((record) => new StoredMessage<Topics[Name]>(topic, record, route.codec))
+  }
+
+  /** A consumer group, to move it or to ask how far it is. */
+  group (name: string): Group {
+    return new Group(this.#engine, checkGroup(name))
+  }
+
+  // ---- topics and figures ----
+
+  /** Makes a topic; fine when it is there with the same codec and queue count. More queues and a newer Avro schema are taken over. */
+  async createTopic (name: TopicName<Topics>, options: TopicOptions = {}): Promise<void> {
+    checkTopic(name)
+    await this.#routes.ensure(name, checkTopicOptions('options', options))
+  }
+
+  /** Removes a topic with its messages and every group's progress in it. @throws MQ_TOPIC_NOT_FOUND */
+  async deleteTopic (name: TopicName<Topics>): Promise<void> {
+    checkTopic(name)
+    await this.#engine.deleteTopic(name)
+  }
+
+  topics (): TopicInfo[] {
+    this.#engine.assertOpen()
+    return this.#engine.topics().map(({ name, attributes, queues }) => ({ name, codec: attributes.codec ?? 'bytes', queues }))
+  }
+
+  stats (): EngineStats {
+    this.#engine.assertOpen()
+    const groups = this.#engine.groups().map((name) => {
+      const queues = this.#engine.progress(name)
+      return { name, lag: queues.reduce((sum, { lag }) => sum + lag, 0), queues }
+    })
+    return { topics: this.topics(), groups, ...this.#engine.stats() }
+  }
+
+  // ---- end ----
+
+  get isClosed (): boolean { return this.#isClosed }
+
+  /**
+   * Stops fetching, lets running handlers finish for up to `timeout` (default 30 s), returns leases, makes everything
+   * durable and closes the files. Further calls return the first one's promise; it never rejects.
+   */
+  close (options: CloseOptions = {}): Promise<void> {
+    if (this.#closing !== undefined) return this.#closing
+    let timeoutMs: number
+    try {
+      const { timeout = DEFAULT_CLOSE_MS } = checkKeys('options', options, ['timeout'])
+      timeoutMs = checkDuration('timeout', timeout)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+    return (this.#closing = this.#close(timeoutMs))
+  }
+
+  async #close (timeoutMs: number): Promise<void> {
+    await Promise.all([...this.#consumers].map((consumer) => consumer.close({ timeoutMs })))
+    await this.#engine.close()
+    this.#isClosed = true
+    this.emit('closed')
+  }
+
+  async [Symbol.asyncDispose] (): Promise<void> { await this.close() }
+}
+

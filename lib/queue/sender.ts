@@ -1,0 +1,128 @@
+import { MqError, type Clock } from '../base/index.ts'
+import { PutBatchProposal, PutProposal, type Engine, type PutResult } from '../engine/index.ts'
+import { encodeProperties, propertiesSizeBytes, MAX_PROPERTIES_BYTES, NAME_END, Property, PROPERTY_END, tagsCodeOf } from '../message/index.ts'
+import { checkDuration, checkInteger, checkKeys, checkObject, checkSignal, invalid, wrongType } from './arguments.ts'
+import type { TopicRoute, TopicRoutes } from './topic-routes.ts'
+import type { BatchItem, MessageOptions, SendOptions, WaitOptions } from './types.ts'
+
+const sendKeys = ['key', 'tag', 'properties', 'queueId', 'signal', 'timeoutMs']
+const itemKeys = ['body', 'topic', 'key', 'tag', 'properties', 'queueId']
+/** Property names that users set by options of their own, or that belong to the engine. */
+const reserved = new Set<string>(Object.values(Property))
+
+type Resolve = (result: PutResult) => void
+type Reject = (error: unknown) => void
+
+/**
+ * Turns sends into proposals. The way of an ordinary send is: one look-up of the topic, checks, one proposal; no
+ * closure but the promise's own, whose throws reject it.
+ */
+export class Sender {
+  readonly #engine: Engine
+  readonly #clock: Clock
+  readonly #routes: TopicRoutes
+
+  constructor (engine: Engine, clock: Clock, routes: TopicRoutes) {
+    this.#engine = engine
+    this.#clock = clock
+    this.#routes = routes
+  }
+
+  send (topic: string, body: unknown, options: SendOptions | undefined): Promise<PutResult> {
+    return new Promise((resolve, reject) => {
+      const route = this.#routes.get(topic)
+      if (options === undefined) {
+        this.#engine.submit(new PutProposal(route.topic, route.nextQueueId(), route.codec.encode(body), '', '', 0, '', resolve, reject))
+      } else {
+        this.#sendWith(route, body, options, resolve, reject)
+      }
+    })
+  }
+
+  #sendWith (route: TopicRoute, body: unknown, options: SendOptions, resolve: Resolve, reject: Reject): void {
+    if (options === null || typeof options !== 'object') throw wrongType('options', 'an object', options)
+    for (const name in options) if (name !== 'key' && name !== 'tag' && !sendKeys.includes(name)) checkKeys('options', options, sendKeys)
+    const { key, tag, properties, queueId, signal, timeoutMs } = options
+    const proposal = this.#put(route, body, key, tag, properties, queueId, resolve, reject)
+    if (signal !== undefined || timeoutMs !== undefined) this.#guard(proposal, checkSignal(signal), timeoutMs)
+    else this.#engine.submit(proposal)
+  }
+
+  #put (
+    route: TopicRoute, body: unknown, key: unknown, tag: unknown, properties: MessageOptions['properties'], queueId: unknown, resolve: Resolve, reject: Reject
+  ): PutProposal {
+    const keys = key === undefined ? '' : checkText('key', key)
+    const tags = tag === undefined ? '' : checkText('tag', tag)
+    const propertiesText = properties === undefined ? '' : propertiesTextOf(properties)
+    if (3 * (keys.length + tags.length + propertiesText.length) + 12 > MAX_PROPERTIES_BYTES) checkPropertiesSize(keys, tags, propertiesText)
+    const queue = queueId !== undefined ? checkQueueId(route, queueId) : keys === '' ? route.nextQueueId() : route.queueOf(keys)
+    return new PutProposal(route.topic, queue, route.codec.encode(body), keys, tags, tags === '' ? 0 : tagsCodeOf(tags), propertiesText, resolve, reject)
+  }
+
+  sendBatch (topic: string | undefined, messages: unknown, options: WaitOptions = {}): Promise<PutResult[]> {
+    return new Promise((resolve, reject) => {
+      if (!Array.isArray(messages)) throw wrongType('messages', 'an array', messages)
+      checkKeys('options', options, ['signal', 'timeoutMs'])
+      const unused: Resolve & Reject = () => {}
+      const puts = (messages as ReadonlyArray<BatchItem<unknown> & { readonly topic?: string }>).map((item, i) => {
+        checkKeys(`messages[${i}]`, item, itemKeys)
+        if (topic !== undefined && item.topic !== undefined && item.topic !== topic) throw invalid(`messages[${i}].topic`, `left out, or ${topic}`, item.topic)
+        const { body, key, tag, properties, queueId } = item
+        return this.#put(this.#routes.get((topic ?? item.topic)!), body, key, tag, properties, queueId, unused, unused)
+      })
+      if (puts.length === 0) return resolve([])
+      this.#guard(new PutBatchProposal(puts, resolve, reject), checkSignal(options.signal), options.timeoutMs)
+    })
+  }
+
+  /** Submits what the caller may give up waiting for. */
+  #guard (proposal: PutProposal | PutBatchProposal, signal: AbortSignal | undefined, timeoutMs: unknown): void {
+    const limitMs = timeoutMs === undefined ? undefined : checkDuration('timeoutMs', timeoutMs)
+    if (signal?.aborted === true) throw new MqError('MQ_ABORTED', 'the send was aborted', { cause: signal.reason })
+    const outcome = (): { outcome: 'not-applied' | 'unknown' } => ({ outcome: proposal.cancel() ? 'not-applied' : 'unknown' })
+    const onAbort = (): void => { proposal.fail(new MqError('MQ_ABORTED', 'the send was aborted', { ...outcome(), cause: signal!.reason })) }
+    const timer = limitMs === undefined
+      ? undefined
+      : this.#clock.setTimer(limitMs, () => { proposal.fail(new MqError('MQ_TIMEOUT', `the send did not finish in ${limitMs} ms`, outcome())) })
+    signal?.addEventListener('abort', onAbort, { once: true })
+    proposal.onEnd = () => {
+      timer?.cancel()
+      signal?.removeEventListener('abort', onAbort)
+    }
+    this.#engine.submit(proposal)
+  }
+}
+
+function checkQueueId (route: TopicRoute, queueId: unknown): number {
+  const checked = checkInteger('queueId', queueId, 0)
+  if (checked >= route.topic.queueCount) {
+    throw new MqError('MQ_QUEUE_NOT_FOUND', `topic ${route.topic.name} has ${route.topic.queueCount} queues, there is no queue ${checked}`)
+  }
+  return checked
+}
+
+/** A key or a tag. */
+function checkText (what: string, text: unknown): string {
+  if (typeof text !== 'string') throw wrongType(what, 'a string', text)
+  if (text.length === 0) throw invalid(what, 'at least one character long', text)
+  if (text.includes(NAME_END) || text.includes(PROPERTY_END)) throw invalid(what, 'without the characters U+0001 and U+0002', text)
+  return text
+}
+
+function propertiesTextOf (properties: unknown): string {
+  const pairs = Object.entries(checkObject('properties', properties))
+  for (const [name, value] of pairs) {
+    if (typeof value !== 'string') throw wrongType(`properties.${name}`, 'a string', value)
+    if (name.length === 0) throw invalid('a property\'s name', 'at least one character long', name)
+    if (value.length === 0) throw invalid(`properties.${name}`, 'at least one character long', value)
+    if (reserved.has(name)) throw invalid('a property\'s name', 'none of the engine\'s own (key and tag are options)', name)
+  }
+  return encodeProperties(pairs as Array<[string, string]>)
+}
+
+function checkPropertiesSize (keys: string, tags: string, propertiesText: string): void {
+  const bytes = propertiesSizeBytes({ keys, tags, propertiesText })
+  if (bytes > MAX_PROPERTIES_BYTES) {
+    throw new MqError('MQ_MESSAGE_TOO_LARGE', `key, tag and properties take ${bytes} bytes, at most ${MAX_PROPERTIES_BYTES} fit`, { limitBytes: MAX_PROPERTIES_BYTES })
+  }
+}

@@ -1,0 +1,100 @@
+import { MqError } from '../base/index.ts'
+import type { Engine, Topic } from '../engine/index.ts'
+import { tagsCodeOf } from '../message/index.ts'
+import { makeCodec, mergeCodec, type Codec, type CodecRecord } from './codec.ts'
+import { checkTopic } from './arguments.ts'
+import type { TopicOptions } from './types.ts'
+
+/** What a send to one topic needs: the engine's handle, the codec, whose turn it is. */
+export class TopicRoute {
+  readonly topic: Topic
+  codec: Codec
+  #nextQueueId = 0
+
+  constructor (topic: Topic, codec: Codec) {
+    this.topic = topic
+    this.codec = codec
+  }
+
+  get exists (): boolean { return this.topic.exists }
+
+  /** Queues take turns. */
+  nextQueueId (): number {
+    if (this.#nextQueueId >= this.topic.queueCount) this.#nextQueueId = 0
+    return this.#nextQueueId++
+  }
+
+  /** As RocketMQ's SelectMessageQueueByHash: |hashCode(key) % queues|. */
+  queueOf (key: string): number {
+    return Math.abs(tagsCodeOf(key) % this.topic.queueCount)
+  }
+}
+
+/** The topics this process knows, by name: one look-up per send. */
+export class TopicRoutes {
+  readonly #engine: Engine
+  readonly #autoCreate: boolean
+  readonly #defaultQueues: number
+  readonly #routes = new Map<string, TopicRoute>()
+
+  constructor (engine: Engine, { autoCreateTopics, defaultQueues }: { readonly autoCreateTopics: boolean, readonly defaultQueues: number }) {
+    this.#engine = engine
+    this.#autoCreate = autoCreateTopics
+    this.#defaultQueues = defaultQueues
+    engine.onTopicGone((name) => { this.#routes.delete(name) })
+  }
+
+  /**
+   * The route of a topic that exists, or that the first send will make.
+   * @throws TypeError, MQ_INVALID_ARGUMENT, MQ_TOPIC_NOT_FOUND
+   */
+  get (name: string): TopicRoute {
+    return this.#routes.get(name) ?? this.#find(name)
+  }
+
+  #find (name: string): TopicRoute {
+    checkTopic(name)
+    this.#engine.assertOpen()
+    let topic = this.#engine.topic(name)
+    if (topic === undefined) {
+      if (!this.#autoCreate) throw new MqError('MQ_TOPIC_NOT_FOUND', `there is no topic ${name}, and autoCreateTopics is off: make it with createTopic`)
+      topic = this.#engine.topicToBe({ name, queueCount: this.#defaultQueues, attributes: attributesOf({ codec: 'json' }) })
+    }
+    const route = new TopicRoute(topic, makeCodec(codecRecordOf(topic.attributes)))
+    this.#routes.set(name, route)
+    return route
+  }
+
+  /** Makes a topic that `get` said does not exist yet, with the defaults. */
+  async create (name: string): Promise<void> {
+    await this.#engine.createTopic({ name, queueCount: this.#defaultQueues, attributes: attributesOf({ codec: 'json' }) })
+  }
+
+  /** Makes the topic, or brings it in line with `options`. */
+  async ensure (name: string, { codec, queues }: TopicOptions): Promise<void> {
+    const topic = this.#engine.topic(name)
+    const stored = topic === undefined ? undefined : codecRecordOf(topic.attributes)
+    const record = mergeCodec(name, stored, codec)
+    if (topic === undefined) {
+      await this.#engine.createTopic({ name, queueCount: queues ?? this.#defaultQueues, attributes: attributesOf(record) })
+      return
+    }
+    if (queues !== undefined && queues < topic.queueCount) {
+      throw new MqError('MQ_INVALID_ARGUMENT', `topic ${name} has ${topic.queueCount} queues; their number can grow, not shrink to ${queues}`)
+    }
+    if (record !== stored || (queues !== undefined && queues > topic.queueCount)) {
+      await this.#engine.updateTopic({ name, queueCount: Math.max(queues ?? 0, topic.queueCount), attributes: { ...topic.attributes, ...attributesOf(record) } })
+      const route = this.#routes.get(name)
+      if (route !== undefined) route.codec = makeCodec(record)
+    }
+  }
+}
+
+/** Topics made without us (by a broker's clients) name no codec: their payload is bytes. */
+function codecRecordOf ({ codec = 'bytes', schemas }: Readonly<Record<string, string>>): CodecRecord {
+  return schemas === undefined ? { codec } : { codec, schemas: JSON.parse(schemas) as string[] }
+}
+
+function attributesOf ({ codec, schemas }: CodecRecord): Record<string, string> {
+  return schemas === undefined ? { codec } : { codec, schemas: JSON.stringify(schemas) }
+}
