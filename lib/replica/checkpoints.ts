@@ -1,0 +1,102 @@
+import type { Logger } from '../base/index.ts'
+import type { StateMachine } from './ports.ts'
+
+/** The part of the log that checkpoints and retention need. */
+export interface CheckpointedLog {
+  readonly durableIndex: number
+  syncThrough (index: number): Promise<void>
+  /** The log may drop whole segments below `position` that hold nothing after `throughIndex`. */
+  setFloor (position: number, throughIndex: number): void
+}
+
+export interface CheckpointsOptions {
+  readonly log: CheckpointedLog
+  readonly stateMachine: StateMachine
+  readonly logger: Logger
+  /** Keep the state from moving while the log catches up with it. */
+  readonly pauseApply: () => void
+  readonly resumeApply: () => void
+  readonly onFailure: (error: unknown) => void
+}
+
+/**
+ * Runs checkpoints and base dumps, one at a time. The state on disk never holds what the log could lose: before either
+ * begins, the log is durable through the state's index.
+ */
+export class Checkpoints {
+  readonly #options: CheckpointsOptions
+  #running: Promise<void> | undefined
+  #stopped = false
+  #floorPosition = 0
+  #floorIndex = 0
+
+  constructor (options: CheckpointsOptions) {
+    this.#options = options
+  }
+
+  get isRunning (): boolean { return this.#running !== undefined }
+
+  /** Starts what is due. Cheap when nothing is. */
+  maybeStart (): void {
+    if (this.#running !== undefined || this.#stopped) return
+    const { stateMachine } = this.#options
+    if (stateMachine.checkpointDue) this.#start(() => stateMachine.checkpoint())
+    else if (stateMachine.baseDumpDue === true) this.#start(() => this.#dumpBase())
+    else this.#moveFloor()
+  }
+
+  /** Waits for what runs; nothing starts any more. */
+  async stop (): Promise<void> {
+    this.#stopped = true
+    await this.#running
+  }
+
+  /** A last checkpoint, so that the next start has nothing to replay. */
+  async finish (): Promise<void> {
+    await this.stop()
+    await this.#run(() => this.#options.stateMachine.checkpoint())
+  }
+
+  #start (write: () => Promise<void>): void {
+    this.#running = this.#run(write).then(() => {
+      this.#running = undefined
+      this.maybeStart()
+    }, (error) => {
+      this.#stopped = true
+      this.#running = undefined
+      this.#options.onFailure(error)
+    })
+  }
+
+  async #run (write: () => Promise<void>): Promise<void> {
+    const { log, stateMachine, pauseApply, resumeApply } = this.#options
+    if (stateMachine.appliedIndex <= log.durableIndex) {
+      await write()
+      return
+    }
+    // In ASYNC_FLUSH the applied may be ahead of the synced: it stands still until `write` has frozen what it writes.
+    pauseApply()
+    let written: Promise<void>
+    try {
+      await log.syncThrough(stateMachine.appliedIndex)
+      written = write()
+    } finally {
+      resumeApply()
+    }
+    await written
+  }
+
+  async #dumpBase (): Promise<void> {
+    const index = await this.#options.stateMachine.writeBaseDump!()
+    this.#options.logger.info(`base dump written at entry ${index}`, { logIndex: index })
+  }
+
+  /** Retention: the head goes up to the floor the log's entries have set, and never beyond what a base dump covers. */
+  #moveFloor (): void {
+    const { stateMachine: { floorPosition = 0, baseDumpIndex = 0 }, log } = this.#options
+    if (floorPosition === this.#floorPosition && baseDumpIndex === this.#floorIndex) return
+    this.#floorPosition = floorPosition
+    this.#floorIndex = baseDumpIndex
+    if (floorPosition > 0 && baseDumpIndex > 0) log.setFloor(floorPosition, baseDumpIndex)
+  }
+}

@@ -1,0 +1,128 @@
+import type { HardState, MessageAfterPersist, RaftEntry, RaftMessage, Ready } from '../raft/index.ts'
+
+/** The part of the log that persistence needs. */
+export interface AppendedLog {
+  readonly lastIndex: number
+  append (entries: readonly RaftEntry[]): void
+  truncateFrom (index: number): Promise<void>
+}
+
+export interface PersistenceOptions {
+  readonly log: AppendedLog
+  /** Resolves once term and vote are durable. */
+  readonly saveHardState: (hardState: HardState) => Promise<void>
+  readonly onHardStatePersisted: (hardState: HardState) => void
+  readonly send: (messages: readonly RaftMessage[]) => void
+  readonly onFailure: (error: unknown) => void
+}
+
+/** What one Ready wants on disk. */
+interface Step {
+  hardState: HardState | undefined
+  entries: readonly RaftEntry[]
+  readonly heldMessages: readonly MessageAfterPersist[]
+}
+
+/**
+ * Puts on disk what raft wants there, strictly in the order raft asked for it: term and vote, then the cut of a
+ * conflicting tail, then the entries; the next Ready's after that. Appends do not wait for the flush of the ones before.
+ * Messages that promise durability are held until what they promise is durable.
+ */
+export class Persistence {
+  readonly #options: PersistenceOptions
+  #steps: Step[] = []
+  /** A vote is being saved or a tail is being cut. */
+  #busy = false
+  #stopped = false
+  #persistedIndex: number
+  #savedHardState: HardState
+  #held: MessageAfterPersist[] = []
+
+  constructor (options: PersistenceOptions, savedHardState: HardState) {
+    this.#options = options
+    this.#persistedIndex = options.log.lastIndex
+    this.#savedHardState = savedHardState
+  }
+
+  /** Nothing of it is under way: no vote, no cut; appended entries may be. */
+  get isIdle (): boolean { return this.#steps.length === 0 }
+
+  accept ({ hardState, entries, messagesAfterPersist }: Ready): void {
+    if (hardState === undefined && entries.length === 0 && messagesAfterPersist.length === 0) return
+    this.#steps.push({ hardState, entries, heldMessages: messagesAfterPersist })
+    this.#run()
+  }
+
+  /** The log through `index` is durable (written, in ASYNC_FLUSH). */
+  entriesPersisted (index: number): void {
+    if (index > this.#persistedIndex) this.#persistedIndex = index
+    this.#release()
+  }
+
+  stop (): void {
+    this.#stopped = true
+    this.#steps = []
+    this.#held = []
+  }
+
+  #run (): void {
+    const { log } = this.#options
+    while (this.#steps.length > 0 && !this.#busy) {
+      const step = this.#steps[0]!
+      if (step.hardState !== undefined) {
+        this.#save(step, step.hardState)
+        return
+      }
+      const first = step.entries[0]
+      if (first !== undefined && first.index <= log.lastIndex) {
+        this.#cut(first.index)
+        return
+      }
+      this.#steps.shift()
+      // Held before the append: an inline flush reports back before `append` returns.
+      this.#held.push(...step.heldMessages)
+      if (first !== undefined) log.append(step.entries)
+      this.#release()
+    }
+  }
+
+  #save (step: Step, hardState: HardState): void {
+    this.#wait(this.#options.saveHardState(hardState), () => {
+      step.hardState = undefined
+      this.#savedHardState = hardState
+      this.#options.onHardStatePersisted(hardState)
+    })
+  }
+
+  #cut (index: number): void {
+    // What promised the entries that now go was meant for the leader of an older term.
+    this.#held = this.#held.filter(({ after }) => after.index === undefined || after.index < index)
+    this.#persistedIndex = Math.min(this.#persistedIndex, index - 1)
+    this.#wait(this.#options.log.truncateFrom(index), () => {})
+  }
+
+  #wait (done: Promise<void>, then: () => void): void {
+    this.#busy = true
+    done.then(() => {
+      if (this.#stopped) return
+      this.#busy = false
+      then()
+      this.#run()
+    }).catch((error) => { if (!this.#stopped) this.#options.onFailure(error) })
+  }
+
+  #release (): void {
+    if (this.#held.length === 0) return
+    const { term, vote } = this.#savedHardState
+    const ready: RaftMessage[] = []
+    const held: typeof this.#held = []
+    for (const item of this.#held) {
+      const { hardState, index } = item.after
+      const saved = hardState === undefined || term > hardState.term || (term === hardState.term && (vote === hardState.vote || hardState.vote === 0))
+      if (saved && (index === undefined || index <= this.#persistedIndex)) ready.push(item.message)
+      else held.push(item)
+    }
+    this.#held = held
+    if (ready.length > 0) this.#options.send(ready)
+  }
+}

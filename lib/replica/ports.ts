@@ -1,0 +1,63 @@
+import type { EntryBodyWriter } from '../message/index.ts'
+import type { ConfState, NodeId, RaftEntry, RaftMessage } from '../raft/index.ts'
+import type { MqError } from '../base/index.ts'
+
+/**
+ * One request that changes state. The leader seals many into one entry, in the order of their submission; exactly one
+ * of `settle` and `fail` is called, once.
+ */
+export interface Proposal {
+  /** Upper bound of what it adds to an entry's body. */
+  readonly costBytes: number
+  /**
+   * Takes the decision against applied state plus the leader's own pending changes, writes what apply needs, and
+   * remembers its own result. May write nothing (a duplicate, already done). Never throws.
+   */
+  decide (writer: EntryBodyWriter, storeTimestampMs: number): void
+  /** The entry it rests on was applied: its own, or the last one sealed before it. */
+  settle (): void
+  /** `error.outcome` says what became of it. `decide` may or may not have been called. */
+  fail (error: MqError): void
+}
+
+/** What the log's entries act on. All calls but `checkpoint`, `writeBaseDump` and `close` are synchronous. */
+export interface StateMachine {
+  /** The last entry applied; what a restart begins after. */
+  readonly appliedIndex: number
+  /** The configuration as of `appliedIndex`; no voters before the first one is set. */
+  readonly confState: ConfState
+  /** Applies the next entry, whatever its kind. Deterministic: reads no clock, no random source. A throw stops the replica. */
+  apply (entry: RaftEntry): void
+  /** Follows `apply` of the entry that changed the configuration; part of the checkpointed state. */
+  setConfState (state: ConfState): void
+  /** This node leads `term` and has applied everything before it: decisions may begin, on an empty overlay. */
+  startLeading (term: number): void
+  /** Leadership ended: the overlay is void. */
+  stopLeading (): void
+  readonly checkpointDue: boolean
+  /** Writes the state as of the call. The log is durable through `appliedIndex`; two never overlap. */
+  checkpoint (): Promise<void>
+  /** Position below which the log is no longer needed (moved by retention entries); undefined: never moves. */
+  readonly floorPosition?: number
+  readonly baseDumpDue?: boolean
+  /** Writes a whole, durable dump of the state as of the call beside the log; resolves with the index it holds. Never overlaps a checkpoint. */
+  writeBaseDump? (): Promise<number>
+  /** The index of the newest whole base dump; 0: none. */
+  readonly baseDumpIndex?: number
+  close (): Promise<void> | void
+}
+
+/** Carries messages to the other nodes; may lose, repeat, delay and reorder them. */
+export interface Transport {
+  /** `handler` gets what arrives; the bytes of its entries belong to the receiver. */
+  start (handler: (message: RaftMessage) => void): void
+  /** Never throws and never waits. The entries' bytes must not be kept beyond the call unless copied. */
+  send (messages: readonly RaftMessage[]): void
+  close (): Promise<void> | void
+}
+
+export interface LeadershipEvent {
+  readonly isLeader: boolean
+  readonly leaderId: NodeId
+  readonly term: number
+}

@@ -1,0 +1,199 @@
+import { MqError, invariant, type Clock, type Outcome } from '../base/index.ts'
+import { ENTRY_HEADER_BYTES, MAX_ENTRY_BYTES } from '../log/index.ts'
+import type { NodeId, RaftEntry } from '../raft/index.ts'
+import type { LeaderTime } from './leader-time.ts'
+import { PendingProposals } from './pending-proposals.ts'
+import type { Proposal } from './ports.ts'
+import type { Sealer } from './sealer.ts'
+import type { ReplicaSettings } from './settings.ts'
+import { UndecidedBatches } from './undecided-batches.ts'
+
+/** The end of raft's log, where the next entry goes, and the way to put it there. */
+export interface ProposalTarget {
+  readonly term: number
+  readonly lastIndex: number
+  readonly lastTerm: number
+  readonly endPosition: number
+  propose (entry: RaftEntry): string
+}
+
+export interface PipelineOptions {
+  readonly clock: Clock
+  readonly settings: ReplicaSettings
+  readonly sealer: Sealer
+  readonly leaderTime: LeaderTime
+  readonly target: ProposalTarget
+  readonly appliedIndex: () => number
+  /** A run has put entries into raft. */
+  readonly onSealed: () => void
+  readonly onFailure: (error: unknown) => void
+}
+
+/** `leading`: decisions may be taken. `following`: another node leads. `waiting`: neither yet, or a transfer is under way. */
+type Mode = 'leading' | 'following' | 'waiting'
+
+/** What of an entry of the largest size is not body. */
+const MAX_OVERHEAD_BYTES = ENTRY_HEADER_BYTES + 8 * 1024 + 64
+
+/**
+ * The way of a proposal: pending, decided and sealed into an entry, settled when that is applied. Everything submitted
+ * in one turn of the loop is sealed in one run at its end.
+ */
+export class ProposalPipeline {
+  readonly #options: PipelineOptions
+  readonly #maxProposalBytes: number
+  readonly #pending = new PendingProposals()
+  readonly #undecided = new UndecidedBatches()
+  #mode: Mode = 'waiting'
+  #leaderId: NodeId = 0
+  #runScheduled = false
+  #waitingSinceMs = 0
+  #refusal: (() => MqError) | undefined
+  #onDrained: (() => void) | undefined
+
+  constructor (options: PipelineOptions) {
+    this.#options = options
+    this.#maxProposalBytes = Math.min(MAX_ENTRY_BYTES - MAX_OVERHEAD_BYTES, options.settings.maxPendingBytes)
+  }
+
+  get pendingCount (): number { return this.#pending.count }
+  get undecidedCount (): number { return this.#undecided.count }
+  get isEmpty (): boolean { return this.#pending.isEmpty && this.#undecided.isEmpty }
+
+  submit (proposal: Proposal): void {
+    const { settings } = this.#options
+    const { costBytes } = proposal
+    if (this.#refusal !== undefined) proposal.fail(this.#refusal())
+    else if (costBytes > this.#maxProposalBytes) proposal.fail(this.#tooLarge(costBytes))
+    else if (this.#mode === 'following') proposal.fail(this.#notLeader())
+    else if (this.#pending.count + this.#undecided.count >= settings.maxPendingProposals) proposal.fail(busy('maxPendingProposals', settings.maxPendingProposals))
+    else if (costBytes + this.#pending.costBytes + this.#undecided.costBytes > settings.maxPendingBytes) proposal.fail(busy('maxPendingBytes', settings.maxPendingBytes))
+    else {
+      if (this.#pending.isEmpty) this.#waitingSinceMs = this.#options.clock.nowMs()
+      this.#pending.push(proposal)
+      if (!this.#runScheduled && this.#mode === 'leading') this.#scheduleRun()
+    }
+  }
+
+  /** This node leads and has applied its no-op. */
+  lead (): void {
+    this.#mode = 'leading'
+    this.wake()
+  }
+
+  /** Somebody else leads: what was not sealed is handed back. */
+  follow (leaderId: NodeId): void {
+    this.#mode = 'following'
+    this.#leaderId = leaderId
+    this.#pending.failAll(this.#notLeader())
+  }
+
+  /** No decisions for now; what is submitted waits. */
+  wait (): void {
+    if (this.#mode === 'waiting') return
+    this.#mode = 'waiting'
+    this.#waitingSinceMs = this.#options.clock.nowMs()
+  }
+
+  /** Registers something that was proposed besides: it is settled with the entry `index` of this term. */
+  track (proposal: Proposal, index: number): void {
+    this.#undecided.add({ index, term: this.#options.target.term, proposals: [proposal], from: 0, to: 1, costBytes: proposal.costBytes, sealedAtMs: this.#options.clock.nowMs() })
+  }
+
+  entryApplied (index: number, term: number): void {
+    this.#undecided.entryApplied(index, term)
+  }
+
+  /** Goes on with what waited for room, once there is some. */
+  wake (): void {
+    if (this.#onDrained !== undefined && this.isEmpty) this.#onDrained()
+    if (this.#mode === 'leading' && !this.#runScheduled && !this.#pending.isEmpty && this.#hasRoom) this.#scheduleRun()
+  }
+
+  /** Gives up what has waited too long: for a decision, or for a leader. */
+  tick (): void {
+    const { clock, settings, target } = this.#options
+    const nowMs = clock.nowMs()
+    const leadingTerm = this.#mode === 'leading' ? target.term : -1
+    this.#undecided.failSealedBefore(nowMs - settings.decisionTimeoutMs, (term) => term === leadingTerm
+      ? new MqError('MQ_TIMEOUT', `no majority has confirmed the write within ${settings.decisionTimeoutMs} ms (decisionTimeoutMs)`)
+      : new MqError('MQ_LEADERSHIP_LOST', 'leadership changed before the write was decided'))
+    if (this.#mode === 'waiting' && !this.#pending.isEmpty && nowMs - this.#waitingSinceMs >= settings.leaderTimeoutMs) {
+      this.#pending.failAll(new MqError('MQ_UNAVAILABLE', `the group had no leader for ${settings.leaderTimeoutMs} ms (leaderTimeoutMs)`))
+    }
+  }
+
+  /** From now on `submit` fails. Resolves once everything submitted before is decided. */
+  drain (refusal: () => MqError): Promise<void> {
+    this.#refusal = refusal
+    if (this.#mode !== 'leading') this.#pending.failAll(refusal())
+    return new Promise((resolve) => {
+      this.#onDrained = resolve
+      this.wake()
+    })
+  }
+
+  /** Fails everything, now and later. What was sealed may yet be applied: here, or by others after this node is gone. */
+  stop (errorOf: (outcome: Outcome) => MqError): void {
+    this.#mode = 'waiting'
+    this.#refusal = () => errorOf('not-applied')
+    this.#undecided.failSealedBefore(Infinity, () => errorOf('unknown'))
+    this.#pending.failAll(errorOf('not-applied'))
+    this.#onDrained?.()
+  }
+
+  get #hasRoom (): boolean {
+    const { maxUndecidedEntries, maxUndecidedBytes } = this.#options.settings
+    return this.#undecided.batchCount < maxUndecidedEntries && this.#undecided.costBytes < maxUndecidedBytes
+  }
+
+  #scheduleRun (): void {
+    this.#runScheduled = true
+    this.#options.clock.defer(() => {
+      this.#runScheduled = false
+      if (this.#mode !== 'leading') return
+      try {
+        while (!this.#pending.isEmpty && this.#hasRoom) this.#sealNext()
+      } catch (error) {
+        this.#options.onFailure(error)
+        return
+      }
+      this.#options.onSealed()
+    })
+  }
+
+  #sealNext (): void {
+    const { sealer, target, leaderTime, clock, appliedIndex } = this.#options
+    const pending = this.#pending
+    const { proposals, from } = pending
+    const { term } = target
+    const place = { index: target.lastIndex + 1, term, prevTerm: target.lastTerm, physicalOffset: target.endPosition }
+    const entry = sealer.seal(proposals, from, proposals.length, pending.costBytes, place, leaderTime.stampMs())
+    const { sealedCount, sealedCostBytes } = sealer
+    pending.removeFirst(sealedCount, sealedCostBytes)
+    const to = from + sealedCount
+    if (entry !== undefined) {
+      const answer = target.propose(entry)
+      invariant(answer === 'accepted', `a leader with room refused its own entry: ${answer}`)
+    }
+    const index = entry === undefined ? place.index - 1 : entry.index
+    if (index <= appliedIndex()) {
+      // Nothing was written, and all that the decisions looked at is applied.
+      for (let i = from; i < to; i++) proposals[i]!.settle()
+    } else {
+      this.#undecided.add({ index, term, proposals, from, to, costBytes: sealedCostBytes, sealedAtMs: clock.nowMs() })
+    }
+  }
+
+  #notLeader (): MqError {
+    return new MqError('MQ_NOT_LEADER', `node ${this.#leaderId} leads the group`, { leaderId: this.#leaderId })
+  }
+
+  #tooLarge (costBytes: number): MqError {
+    return new MqError('MQ_MESSAGE_TOO_LARGE', `a request of ${costBytes} bytes exceeds ${this.#maxProposalBytes}`, { limitBytes: this.#maxProposalBytes })
+  }
+}
+
+function busy (setting: string, bound: number): MqError {
+  return new MqError('MQ_BUSY', `${setting} (${bound}) is reached; wait for earlier requests`, { setting, bound })
+}

@@ -1,0 +1,50 @@
+import type { Clock, Disk, Logger, Random } from '../base/index.ts'
+import type { RaftLog, RaftLogOptions } from '../log/index.ts'
+import type { ConfState, NodeId, Role } from '../raft/index.ts'
+import type { Identity } from './identity.ts'
+import type { StateMachine, Transport } from './ports.ts'
+import type { ReplicaSettings } from './settings.ts'
+import type { Founding } from './storage.ts'
+
+export interface ReplicaOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly disk: Disk
+  readonly logger: Logger
+  readonly directory: string
+  readonly nodeId: NodeId
+  /** What an empty directory becomes. Default: a group of this one node. */
+  readonly founding?: Founding
+  /** Not needed by a group of one. */
+  readonly transport?: Transport
+  /** Opens the state machine over the log, which is recovered and stands still meanwhile. */
+  readonly openStateMachine: (context: StateMachineContext) => Promise<StateMachine>
+  readonly settings?: Partial<ReplicaSettings>
+  readonly logSettings?: LogSettings
+}
+
+export interface StateMachineContext {
+  readonly log: RaftLog
+  readonly identity: Identity
+}
+
+export type LogSettings = Partial<Pick<RaftLogOptions, 'segmentBytes' | 'tailCacheBytes' | 'coldCacheBytes' | 'flush' | 'inlineFlush' | 'reserveBytes'>>
+
+export interface ReplicaStatus {
+  readonly state: ReplicaState
+  readonly nodeId: NodeId
+  readonly role: Role
+  readonly term: number
+  readonly leaderId: NodeId
+  /** This node takes decisions. */
+  readonly isLeading: boolean
+  readonly lastIndex: number
+  readonly durableIndex: number
+  readonly commitIndex: number
+  readonly appliedIndex: number
+  readonly pendingProposals: number
+  readonly undecidedProposals: number
+  readonly confState: ConfState
+}
+
+export type ReplicaState = 'open' | 'closing' | 'closed' | 'failed'

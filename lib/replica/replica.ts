@@ -1,0 +1,455 @@
+import { join } from 'node:path'
+import { MqError, isMqError, invariant, type Clock, type Disk, type Logger, type Outcome, type Random } from '../base/index.ts'
+import { RaftLog, seedOfGroup, type RaftLogOptions, type VoteFile } from '../log/index.ts'
+import { EntryKind, Raft, type ConfChange, type ConfState, type NodeId, type RaftEntry, type RaftMessage, type Ready } from '../raft/index.ts'
+import { Applier } from './applier.ts'
+import { Checkpoints } from './checkpoints.ts'
+import { configOf, confStateOfVoters } from './conf-codec.ts'
+import type { Identity } from './identity.ts'
+import { Leadership } from './leadership.ts'
+import { LeaderTime } from './leader-time.ts'
+import { Persistence } from './persistence.ts'
+import type { LeadershipEvent, Proposal, StateMachine, Transport } from './ports.ts'
+import { ProposalPipeline } from './proposal-pipeline.ts'
+import { ReadBarriers } from './read-barriers.ts'
+import { defectOfEntries } from './received-entries.ts'
+import { Sealer } from './sealer.ts'
+import { defaultReplicaSettings, type ReplicaSettings } from './settings.ts'
+import { openStorage, type Founding } from './storage.ts'
+import { Ticker } from './ticker.ts'
+
+interface Parts {
+  readonly options: ReplicaOptions
+  readonly settings: ReplicaSettings
+  readonly identity: Identity
+  readonly voteFile: VoteFile
+  readonly log: RaftLog
+  readonly stateMachine: StateMachine
+  readonly unappliedConfigs: readonly number[]
+}
+
+/**
+ * One member of a raft group: runs raft over the log, the state machine and the peers. All it does is a reaction to a
+ * message, a tick, a proposal or a finished flush; each of them ends in `#pump`, which carries out what raft asks for.
+ */
+export class Replica {
+  readonly identity: Identity
+  readonly log: RaftLog
+  readonly stateMachine: StateMachine
+  readonly #options: ReplicaOptions
+  readonly #settings: ReplicaSettings
+  readonly #voteFile: VoteFile
+  readonly #groupSeed: bigint
+  readonly #raft: Raft
+  readonly #persistence: Persistence
+  readonly #applier: Applier
+  readonly #checkpoints: Checkpoints
+  readonly #pipeline: ProposalPipeline
+  readonly #reads: ReadBarriers
+  readonly #leadership = new Leadership()
+  readonly #ticker: Ticker
+  readonly #failureListeners = new Set<(error: MqError) => void>()
+  #state: ReplicaState = 'open'
+  #failure: MqError | undefined
+  #closing: Promise<void> | undefined
+  #pumping = false
+  /** The term in which the state machine takes decisions; 0: it does not. */
+  #leadingTerm = 0
+  #configurationChanged = true
+
+  /**
+   * Recovers what the directory holds and joins in. A group of one leads as soon as it has applied its log; proposals
+   * made before wait for that.
+   */
+  static async open (options: ReplicaOptions): Promise<Replica> {
+    const { clock, disk, logger, directory, openStateMachine, logSettings = {} } = options
+    const settings = { ...defaultReplicaSettings, ...options.settings }
+    const { identity, voteFile } = await openStorage({ ...options, founding: options.founding ?? { founders: [options.nodeId] } })
+    let replica: Replica | undefined
+    const log = await RaftLog.open({
+      ...logSettings,
+      disk,
+      clock,
+      logger,
+      directory: join(directory, 'log'),
+      groupId: identity.groupId,
+      onPersisted: (point) => { replica?.#entriesPersisted(point) },
+      onFailure: (error) => { replica?.#fail(error) }
+    })
+    const stateMachine = await openStateMachine({ log, identity })
+    assertFit(log, stateMachine, voteFile)
+    const unappliedConfigs = await indexesOfConfigs(log, stateMachine.appliedIndex + 1)
+    replica = new Replica({ options, settings, identity, voteFile, log, stateMachine, unappliedConfigs })
+    replica.#start()
+    return replica
+  }
+
+  private constructor ({ options, settings, identity, voteFile, log, stateMachine, unappliedConfigs }: Parts) {
+    const { clock, random, logger } = options
+    const fail = (error: unknown) => { this.#fail(error) }
+    this.#options = options
+    this.#settings = settings
+    this.identity = identity
+    this.log = log
+    this.stateMachine = stateMachine
+    this.#voteFile = voteFile
+    this.#groupSeed = seedOfGroup(identity.groupId)
+    const sealer = new Sealer(this.#groupSeed, settings)
+    const leaderTime = new LeaderTime(clock)
+    if (stateMachine.confState.voters.length === 0 && stateMachine.appliedIndex === 0) stateMachine.setConfState(confStateOfVoters(identity.founders))
+    const raft = this.#raft = new Raft({
+      id: options.nodeId,
+      electionTicks: settings.electionTicks,
+      heartbeatTicks: settings.heartbeatTicks,
+      preVote: true,
+      checkQuorum: true,
+      maxBytesPerAppend: settings.maxBytesPerAppend,
+      maxInflightAppends: settings.maxInflightAppends,
+      maxInflightBytes: settings.maxInflightBytes,
+      // What a leader has under way is bounded where it is sealed.
+      maxUncommittedBytes: Infinity,
+      random,
+      log,
+      hardState: voteFile.hardState,
+      confState: stateMachine.confState,
+      appliedIndex: stateMachine.appliedIndex,
+      unappliedConfigs,
+      makeEntry: ({ kind, config, ...place }) => sealer.makeEntry(kind, place, leaderTime.stampMs(), config)
+    })
+    this.#persistence = new Persistence({
+      log,
+      saveHardState: (hardState) => voteFile.save(hardState),
+      onHardStatePersisted: (hardState) => {
+        raft.hardStatePersisted(hardState)
+        this.#pump()
+      },
+      send: (messages) => { this.#send(messages) },
+      onFailure: fail
+    }, voteFile.hardState)
+    this.#applier = new Applier({
+      clock,
+      log,
+      appliedIndex: stateMachine.appliedIndex,
+      sliceBytes: settings.applySliceBytes,
+      apply: (entry) => { this.#apply(entry) },
+      onSlice: () => { this.#sliceApplied() },
+      onFailure: fail
+    })
+    this.#checkpoints = new Checkpoints({
+      log,
+      stateMachine,
+      logger,
+      pauseApply: () => { this.#applier.pause() },
+      resumeApply: () => { this.#applier.resume() },
+      onFailure: fail
+    })
+    this.#pipeline = new ProposalPipeline({
+      clock,
+      settings,
+      sealer,
+      leaderTime,
+      target: raft,
+      appliedIndex: () => this.#applier.appliedIndex,
+      onSealed: () => { this.#pump() },
+      onFailure: fail
+    })
+    this.#reads = new ReadBarriers(clock, random, (context) => {
+      raft.readIndex(context)
+      this.#pump()
+    })
+    this.#ticker = new Ticker(clock, settings.tickMs, (sinceLastMs) => { this.#tick(sinceLastMs) })
+  }
+
+  get nodeId (): NodeId { return this.identity.nodeId }
+
+  /** Hands a proposal over. Its outcome comes through `settle` or `fail`, at once when it cannot be taken. */
+  submit (proposal: Proposal): void {
+    this.#pipeline.submit(proposal)
+  }
+
+  /** Resolves once everything is applied here that was committed anywhere in the group when it was called. */
+  readBarrier (): Promise<void> {
+    return this.#state === 'open' ? this.#reads.wait() : Promise.reject(this.#refusal())
+  }
+
+  /** Resolves once this node leads and takes decisions. */
+  whenLeader (): Promise<void> {
+    return this.#state === 'open' ? this.#leadership.whenLeader() : Promise.reject(this.#refusal())
+  }
+
+  /** Tells the present state at once and every change after it; returns the function that ends it. */
+  onLeadership (listener: (event: LeadershipEvent) => void): () => void {
+    return this.#leadership.listen(listener)
+  }
+
+  /** Tells of the failure that stopped this node, once; at once when it has happened. */
+  onFailure (listener: (error: MqError) => void): () => void {
+    if (this.#failure !== undefined) listener(this.#failure)
+    else this.#failureListeners.add(listener)
+    return () => { this.#failureListeners.delete(listener) }
+  }
+
+  /**
+   * Changes voters or learners; resolves with the configuration in force once the change is applied (joint, when the
+   * change is left later). One at a time.
+   */
+  async changeMembership (change: ConfChange): Promise<ConfState> {
+    if (this.#state !== 'open') throw this.#refusal()
+    const answer = this.#raft.proposeConfChange(change)
+    if (answer !== 'accepted') throw refusalOfChange(answer, this.#raft.leaderId)
+    await new Promise<void>((resolve, reject) => {
+      this.#pipeline.track({ costBytes: 0, decide () {}, settle: resolve, fail: reject }, this.#raft.lastIndex)
+      this.#pump()
+    })
+    return this.stateMachine.confState
+  }
+
+  /** Hands leadership over; proposals wait meanwhile. Resolves when the other node leads, rejects when it does not within an election time-out. */
+  async transferLeadership (to: NodeId): Promise<void> {
+    if (this.#state !== 'open') throw this.#refusal()
+    return this.#handOver.to(to)
+  }
+
+  status (): ReplicaStatus {
+    const { role, term, leaderId, lastIndex, commitIndex } = this.#raft
+    return {
+      state: this.#state,
+      nodeId: this.nodeId,
+      role,
+      term,
+      leaderId,
+      isLeading: this.#leadingTerm !== 0,
+      lastIndex,
+      durableIndex: this.log.durableIndex,
+      commitIndex,
+      appliedIndex: this.#applier.appliedIndex,
+      pendingProposals: this.#pipeline.pendingCount,
+      undecidedProposals: this.#pipeline.undecidedCount,
+      confState: this.stateMachine.confState
+    }
+  }
+
+  /**
+   * Finishes what is under way (up to closeTimeoutMs), hands leadership over where there is somebody to take it, writes
+   * a checkpoint and closes everything. After a failure it only lets go of files.
+   */
+  close (): Promise<void> {
+    this.#closing ??= this.#state === 'failed' ? this.#letGo() : this.#finish()
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose] (): Promise<void> { await this.close() }
+
+  #start (): void {
+    this.#options.transport?.start((message) => { this.#receive(message) })
+    this.#followConfiguration()
+    this.#pump()
+  }
+
+  /** Alone, this node needs no ticks and no time-out: it campaigns at once and has a majority. */
+  #followConfiguration (): void {
+    this.#configurationChanged = false
+    const { voters, votersOutgoing, learners, learnersNext } = this.stateMachine.confState
+    const isAlone = voters.length === 1 && voters[0] === this.nodeId && votersOutgoing.length + learners.length + learnersNext.length === 0
+    this.#ticker.run(!isAlone)
+    if (isAlone && this.#raft.role !== 'leader') this.#raft.campaign()
+  }
+
+  #receive (message: RaftMessage): void {
+    if (this.#isStopped) return
+    if (message.type === 'appendEntries' && message.entries.length > 0) {
+      const defect = defectOfEntries(message.entries, this.#groupSeed)
+      if (defect !== undefined) {
+        this.#options.logger.warn(`dropped entries from node ${message.from}: ${defect}`, { from: message.from })
+        return
+      }
+    }
+    try {
+      this.#raft.step(message)
+    } catch (error) {
+      this.#fail(error)
+      return
+    }
+    this.#pump()
+  }
+
+  #tick (sinceLastMs: number): void {
+    if (this.#isStopped) return
+    const { readRetryMs, leaderTimeoutMs } = this.#settings
+    this.#raft.tick()
+    this.#pump()
+    this.#pipeline.tick()
+    this.#reads.tick(readRetryMs, leaderTimeoutMs)
+    this.#handOver.tick()
+  }
+
+  /** Carries out what raft asks for until it asks for nothing more. */
+  #pump (): void {
+    if (this.#pumping || this.#isStopped) return
+    this.#pumping = true
+    try {
+      while (!this.#isStopped && this.#raft.hasReady()) this.#carryOut(this.#raft.ready())
+    } catch (error) {
+      this.#fail(error)
+    } finally {
+      this.#pumping = false
+    }
+    if (this.#isStopped) return
+    this.#pipeline.wake()
+    this.#checkpoints.maybeStart()
+  }
+
+  #carryOut (ready: Ready): void {
+    // Before anything is applied: from here on the decisions of an ended term are void.
+    if (ready.leadership !== undefined) this.#leadershipChanged(ready.leadership)
+    // Before the local write: the peers' flushes run beside our own.
+    if (ready.messages.length > 0) this.#send(ready.messages)
+    invariant(ready.snapshot === undefined, 'this version installs no snapshots')
+    this.#persistence.accept(ready)
+    for (const { context, index } of ready.readStates) this.#reads.answered(context, index, this.#applier.appliedIndex)
+    if (ready.committedTo !== undefined) this.#applier.commitTo(ready.committedTo)
+    for (const load of ready.loads) this.#load(load)
+  }
+
+  #send (messages: readonly RaftMessage[]): void {
+    this.#options.transport?.send(messages)
+  }
+
+  #load ({ peer, from, maxBytes }: EntryLoad): void {
+    this.log.readEntries({ from, to: this.log.lastIndex + 1, maxBytes }).then((entries) => {
+      if (this.#isStopped) return
+      this.#raft.entriesLoaded(peer, entries)
+      this.#pump()
+    }).catch((error) => { this.#fail(error) })
+  }
+
+  #entriesPersisted ({ index, term }: { readonly index: number, readonly term: number }): void {
+    if (this.#isStopped) return
+    this.#raft.persisted({ index, term })
+    this.#persistence.entriesPersisted(index)
+    this.#pump()
+  }
+
+  #apply (entry: RaftEntry): void {
+    this.stateMachine.apply(entry)
+    if (entry.kind === EntryKind.config) {
+      this.stateMachine.setConfState(this.#raft.applyConfChange(configOf(entry)))
+      this.#configurationChanged = true
+    } else if (entry.kind === EntryKind.noop && entry.term === this.#raft.term && this.#raft.role === 'leader') {
+      this.#startLeading()
+    }
+    this.#pipeline.entryApplied(entry.index, entry.term)
+  }
+
+  #sliceApplied (): void {
+    const { appliedIndex } = this.#applier
+    this.#raft.applied(appliedIndex)
+    if (this.#configurationChanged) this.#followConfiguration()
+    this.#reads.appliedTo(appliedIndex)
+    this.#pump()
+  }
+
+  /** All entries of older terms are applied, and so is the no-op that begins this one. */
+  #startLeading (): void {
+    const { term } = this.#raft
+    this.#leadingTerm = term
+    this.stateMachine.startLeading(term)
+    this.#options.logger.info(`node ${this.nodeId} leads term ${term}`, { nodeId: this.nodeId, term })
+    this.#leadership.set(true, this.nodeId, term)
+    this.#pipeline.lead()
+  }
+
+  #leadershipChanged ({ role, term, leaderId }: RaftLeadership): void {
+    if (this.#leadingTerm !== 0 && (role !== 'leader' || term !== this.#leadingTerm)) {
+      this.#leadingTerm = 0
+      this.stateMachine.stopLeading()
+    }
+    if (this.#leadingTerm === 0) {
+      if (leaderId !== 0 && leaderId !== this.nodeId) this.#pipeline.follow(leaderId)
+      else this.#pipeline.wait()
+    }
+    this.#leadership.set(this.#leadingTerm !== 0, leaderId, term)
+    this.#handOver.leaderChanged(leaderId)
+  }
+
+  get #isStopped (): boolean { return this.#state === 'failed' || this.#state === 'closed' }
+
+  #refusal (outcome: Outcome = 'not-applied'): MqError {
+    if (this.#failure === undefined) return new MqError('MQ_CLOSED', 'the replica is closed', { outcome })
+    const { code, message } = this.#failure
+    return new MqError(code, message, { outcome, retryable: false, cause: this.#failure })
+  }
+
+  /** Fail-stop: from here on nothing is acknowledged, nothing is written, and every call fails with the cause. */
+  #fail (cause: unknown): void {
+    if (this.#isStopped) return
+    const failure = this.#failure = asMqError(cause)
+    this.#state = 'failed'
+    this.#options.logger.error(`node ${this.nodeId} stopped: ${failure.message}`, { nodeId: this.nodeId, code: failure.code, cause })
+    this.#send(farewells(this.#raft))
+    this.#stop()
+    for (const listener of this.#failureListeners) listener(failure)
+    this.#failureListeners.clear()
+  }
+
+  #stop (): void {
+    this.#ticker.run(false)
+    this.#applier.stop()
+    this.#persistence.stop()
+    if (this.#leadingTerm !== 0) {
+      this.#leadingTerm = 0
+      this.stateMachine.stopLeading()
+    }
+    this.#pipeline.stop((outcome) => this.#refusal(outcome))
+    this.#reads.failAll(this.#refusal())
+    this.#handOver.fail(this.#refusal())
+    this.#leadership.set(false, 0, this.#raft.term)
+    this.#leadership.end(this.#refusal())
+  }
+
+  async #finish (): Promise<void> {
+    this.#state = 'closing'
+    const { closeTimeoutMs, tickMs, electionTicks } = this.#settings
+    await this.#within(closeTimeoutMs, this.#pipeline.drain(() => this.#refusal()))
+    const successor = this.#leadingTerm === 0 ? undefined : bestSuccessor(this.#raft)
+    if (successor !== undefined) {
+      const handedOver = this.#handOver.to(successor).catch(() => {})
+      this.#pump()
+      await this.#within(tickMs * electionTicks * 2, handedOver)
+    }
+    if (!this.#isStopped) {
+      this.#state = 'closed'
+      this.#stop()
+    }
+    await this.#letGo()
+  }
+
+  async #letGo (): Promise<void> {
+    await this.#options.transport?.close()
+    const closers = [
+      () => this.#state === 'failed' ? this.#checkpoints.stop() : this.#checkpoints.finish(),
+      () => this.stateMachine.close(),
+      () => this.log.close(),
+      () => this.#voteFile.close()
+    ]
+    let firstError: unknown
+    for (const close of closers) {
+      try {
+        await close()
+      } catch (error) {
+        firstError ??= error
+      }
+    }
+    if (firstError === undefined) return
+    if (this.#state !== 'failed') throw asMqError(firstError)
+    this.#options.logger.debug('closing after the failure failed too', { cause: firstError })
+  }
+
+  /** Resolves with `done`, or when the time is over. */
+  #within (timeoutMs: number, done: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const timer = this.#options.clock.setTimer(timeoutMs, resolve)
+      done.then(resolve, reject).finally(() => { timer.cancel() })
+    })
+  }
+}

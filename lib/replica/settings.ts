@@ -1,0 +1,54 @@
+/** Everything in a replica that waits is bounded, and each bound is one of these. */
+export interface ReplicaSettings {
+  /** Time between two ticks of raft; none run in a group of one. */
+  readonly tickMs: number
+  /** Election time-outs are random in [electionTicks, 2 * electionTicks). */
+  readonly electionTicks: number
+  readonly heartbeatTicks: number
+  /** Entries are sealed up to this size; a single larger proposal gets an entry of its own. */
+  readonly maxEntryBytes: number
+  readonly maxProposalsPerEntry: number
+  readonly slabBytes: number
+  /** Proposals that are not settled yet, sealed or not; beyond it `submit` fails with MQ_BUSY. */
+  readonly maxPendingProposals: number
+  readonly maxPendingBytes: number
+  /** Entries sealed and not yet applied; beyond it proposals wait unsealed. */
+  readonly maxUndecidedEntries: number
+  readonly maxUndecidedBytes: number
+  /** How long a sealed proposal may stay undecided in a group of several before it fails with an unknown outcome. */
+  readonly decisionTimeoutMs: number
+  /** How long proposals and reads wait for a leader to be there. */
+  readonly leaderTimeoutMs: number
+  /** A read barrier that got no answer is asked for again after this time. */
+  readonly readRetryMs: number
+  /** Entries are applied in slices of about this size; between two slices everything else is served. */
+  readonly applySliceBytes: number
+  /** How long `close` waits for what is under way. */
+  readonly closeTimeoutMs: number
+  readonly maxBytesPerAppend: number
+  readonly maxInflightAppends: number
+  readonly maxInflightBytes: number
+}
+
+const MIB = 1024 * 1024
+
+export const defaultReplicaSettings: ReplicaSettings = {
+  tickMs: 50,
+  electionTicks: 8,
+  heartbeatTicks: 2,
+  maxEntryBytes: MIB,
+  maxProposalsPerEntry: 65_536,
+  slabBytes: 4 * MIB,
+  maxPendingProposals: 100_000,
+  maxPendingBytes: 64 * MIB,
+  maxUndecidedEntries: 256,
+  maxUndecidedBytes: 32 * MIB,
+  decisionTimeoutMs: 10_000,
+  leaderTimeoutMs: 5_000,
+  readRetryMs: 500,
+  applySliceBytes: 2 * MIB,
+  closeTimeoutMs: 5_000,
+  maxBytesPerAppend: MIB,
+  maxInflightAppends: 256,
+  maxInflightBytes: 32 * MIB
+}

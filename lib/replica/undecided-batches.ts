@@ -1,0 +1,79 @@
+import { invariant, MqError } from '../base/index.ts'
+import type { Proposal } from './ports.ts'
+
+/** Proposals [from, to) of one array, sealed together, and the entry their result rests on. */
+interface Batch {
+  readonly index: number
+  readonly term: number
+  readonly proposals: readonly Proposal[]
+  readonly from: number
+  readonly to: number
+  readonly costBytes: number
+  readonly sealedAtMs: number
+}
+
+/**
+ * What was sealed and is not decided. An entry is known by (index, term): applied with that term, the write took
+ * effect, also when leadership was lost meanwhile; another term's entry applied at its index, it never will.
+ */
+export class UndecidedBatches {
+  #batches: Batch[] = []
+  #from = 0
+  #count = 0
+  #costBytes = 0
+
+  /** Proposals, and the sum of their costs. */
+  get count (): number { return this.#count }
+  get costBytes (): number { return this.#costBytes }
+  get isEmpty (): boolean { return this.#from === this.#batches.length }
+  get batchCount (): number { return this.#batches.length - this.#from }
+  /** When the oldest was sealed, in monotonic time. */
+  get oldestSealedAtMs (): number | undefined { return this.#batches[this.#from]?.sealedAtMs }
+  get oldestTerm (): number | undefined { return this.#batches[this.#from]?.term }
+
+  add (batch: Batch): void {
+    const last = this.#batches.at(-1)
+    invariant(last === undefined || this.isEmpty || (last.index <= batch.index && last.term <= batch.term), 'batches are sealed in the order of the log')
+    this.#batches.push(batch)
+    this.#count += batch.to - batch.from
+    this.#costBytes += batch.costBytes
+  }
+
+  /** The entry (index, term) was applied. */
+  entryApplied (index: number, term: number): void {
+    for (let batch = this.#batches[this.#from]; batch !== undefined && batch.index <= index; batch = this.#batches[this.#from]) {
+      this.#remove(batch)
+      invariant(batch.index === index, 'every entry is applied, in order')
+      if (batch.term === term) {
+        for (let i = batch.from; i < batch.to; i++) batch.proposals[i]!.settle()
+      } else {
+        fail(batch, new MqError('MQ_OVERWRITTEN', `entry ${index} of term ${term} took the place of the request's, of term ${batch.term}`, { logIndex: index, term }))
+      }
+    }
+  }
+
+  /** Gives up those sealed before `sealedBeforeMs`, oldest first. */
+  failSealedBefore (sealedBeforeMs: number, error: (batchTerm: number) => MqError): void {
+    for (let batch = this.#batches[this.#from]; batch !== undefined && batch.sealedAtMs < sealedBeforeMs; batch = this.#batches[this.#from]) {
+      this.#remove(batch)
+      fail(batch, error(batch.term))
+    }
+  }
+
+  #remove (batch: Batch): void {
+    this.#from++
+    this.#count -= batch.to - batch.from
+    this.#costBytes -= batch.costBytes
+    if (this.isEmpty) {
+      this.#batches = []
+      this.#from = 0
+    } else if (this.#from >= 1024) {
+      this.#batches = this.#batches.slice(this.#from)
+      this.#from = 0
+    }
+  }
+}
+
+function fail (batch: Batch, error: MqError): void {
+  for (let i = batch.from; i < batch.to; i++) batch.proposals[i]!.fail(error)
+}
