@@ -1,0 +1,34 @@
+const usage = `npm run bench -- SUITE [options]
+
+  embedded    one process against the limit of the machine        --quick, --json FILE, --limit FILE
+  recovery    reopening after SIGKILL; peak memory under load     --gb N
+  peers       beside other queues on this machine, where present
+  micro       small parts on their own                            [NAME...]
+
+Each suite explains its options with --help.
+`
+
+type Suite = (args: string[]) => Promise<void>
+
+/** Loaded when asked for: a suite may want packages the others do without. */
+const suites: Readonly<Record<string, () => Promise<Suite>>> = {
+  embedded: async () => (await import('./embedded/suite.ts')).embeddedSuite,
+  recovery: async () => (await import('./recovery/suite.ts')).recoverySuite,
+  peers: async () => (await import('./peers/suite.ts')).peersSuite,
+  micro: async () => (await import('./micro/suite.ts')).microSuite
+}
+
+const [name, ...args] = process.argv.slice(2)
+if (name === undefined || name === '--help' || name === '-h') {
+  console.log(usage)
+} else if (suites[name] === undefined) {
+  console.error(`error: no suite is called '${name}'\n\n${usage}`)
+  process.exitCode = 2
+} else {
+  try {
+    await (await suites[name]())(args)
+  } catch (error) {
+    console.error(`\nerror: ${(error as Error).message}`)
+    process.exitCode = 1
+  }
+}
