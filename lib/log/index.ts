@@ -1,1 +1,8 @@
 export * from './entry.ts'
+export * from './raft-log.ts'
+export * from './log-options.ts'
+export * from './recovery-report.ts'
+export * from './vote-file.ts'
+export { SlotFile, SlotKind, type SlotFileFormat } from './slot-file.ts'
+export type { LogFloor } from './floor-file.ts'
+export type { LogPoint } from './writer.ts'

@@ -1,0 +1,158 @@
+import { execFile } from 'node:child_process'
+import { close, constants, fdatasync, fdatasyncSync, fstat, fsync, ftruncate, open, read, readSync, write, writeSync } from 'node:fs'
+import { mkdir, readFile, readdir, rename, rm, statfs, unlink } from 'node:fs/promises'
+import { promisify } from 'node:util'
+import type { DirectoryItem, Disk, DiskFile } from '../base/index.ts'
+
+const onWindows = process.platform === 'win32'
+const openFile = promisify(open)
+const closeFile = promisify(close)
+const fsyncFile = promisify(fsync)
+const truncateFile = promisify(ftruncate)
+const statFile = promisify(fstat)
+
+/**
+ * The file system of this machine. Where platforms differ:
+ * - Linux: fdatasync; the boot id is the kernel's.
+ * - macOS: libuv turns fdatasync into F_FULLFSYNC, so bytes reach the medium; the boot id is the boot session's uuid.
+ * - Windows: a directory cannot be synced (NTFS journals names itself), so `syncDirectory` does nothing; a file open in
+ *   this process can be renamed and unlinked, but a virus scanner may hold it for a moment, so both are tried again
+ *   a few times; there is no boot id, which callers take as "may have rebooted".
+ */
+export class NodeDisk implements Disk {
+  async open (path: string, { create = false, readOnly = false } = {}): Promise<DiskFile> {
+    const flags = readOnly ? constants.O_RDONLY : constants.O_RDWR | (create ? constants.O_CREAT : 0)
+    return new NodeFile(path, await openFile(path, flags, 0o644))
+  }
+
+  async readFile (path: string): Promise<Uint8Array | undefined> {
+    return await absentAsUndefined(readFile(path))
+  }
+
+  async list (directory: string): Promise<DirectoryItem[] | undefined> {
+    const items = await absentAsUndefined(readdir(directory, { withFileTypes: true }))
+    return items?.map((item) => ({ name: item.name, isDirectory: item.isDirectory() }))
+  }
+
+  async makeDirectory (directory: string): Promise<void> { await mkdir(directory, { recursive: true }) }
+  async rename (from: string, to: string): Promise<void> { await whileHeldByOthers(() => rename(from, to)) }
+  async unlink (path: string): Promise<void> { await whileHeldByOthers(() => unlink(path)) }
+  async removeTree (directory: string): Promise<void> { await rm(directory, { recursive: true, force: true, maxRetries: onWindows ? 5 : 0 }) }
+
+  async syncDirectory (directory: string): Promise<void> {
+    if (onWindows) return
+    const fd = await openFile(directory, constants.O_RDONLY)
+    try {
+      await fsyncFile(fd)
+    } finally {
+      await closeFile(fd)
+    }
+  }
+
+  async room (directory: string): Promise<{ readonly freeBytes: number, readonly totalBytes: number }> {
+    const { bavail, blocks, bsize } = await statfs(directory)
+    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize }
+  }
+
+  async bootId (): Promise<string | undefined> {
+    try {
+      if (process.platform === 'linux') return (await readFile('/proc/sys/kernel/random/boot_id', 'latin1')).trim() || undefined
+      if (process.platform === 'darwin') return (await promisify(execFile)('sysctl', ['-n', 'kern.bootsessionuuid'])).stdout.trim() || undefined
+    } catch {
+      // Unknown: the caller must assume a reboot.
+    }
+    return undefined
+  }
+}
+
+class NodeFile implements DiskFile {
+  readonly path: string
+  readonly #fd: number
+
+  constructor (path: string, fd: number) {
+    this.path = path
+    this.#fd = fd
+  }
+
+  async sizeBytes (): Promise<number> { return (await statFile(this.#fd)).size }
+
+  write (bytes: Uint8Array, position: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const writeFrom = (from: number): void => {
+        write(this.#fd, bytes, from, bytes.length - from, position + from, (error, written) => {
+          if (error !== null) reject(error)
+          else if (from + written === bytes.length) resolve()
+          else if (written === 0) reject(wroteNothing(this.path))
+          else writeFrom(from + written)
+        })
+      }
+      writeFrom(0)
+    })
+  }
+
+  writeNow (bytes: Uint8Array, position: number): void {
+    for (let from = 0; from < bytes.length;) {
+      const written = writeSync(this.#fd, bytes, from, bytes.length - from, position + from)
+      if (written === 0) throw wroteNothing(this.path)
+      from += written
+    }
+  }
+
+  sync (): Promise<void> {
+    return new Promise((resolve, reject) => fdatasync(this.#fd, (error) => error === null ? resolve() : reject(error)))
+  }
+
+  syncNow (): void { fdatasyncSync(this.#fd) }
+
+  read (into: Uint8Array, position: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const readFrom = (from: number): void => {
+        read(this.#fd, into, from, into.length - from, position + from, (error, bytesRead) => {
+          if (error !== null) reject(error)
+          else if (bytesRead === 0 || from + bytesRead === into.length) resolve(from + bytesRead)
+          else readFrom(from + bytesRead)
+        })
+      }
+      readFrom(0)
+    })
+  }
+
+  readNow (into: Uint8Array, position: number): number {
+    let from = 0
+    while (from < into.length) {
+      const bytesRead = readSync(this.#fd, into, from, into.length - from, position + from)
+      if (bytesRead === 0) break
+      from += bytesRead
+    }
+    return from
+  }
+
+  async truncate (sizeBytes: number): Promise<void> { await truncateFile(this.#fd, sizeBytes) }
+  async close (): Promise<void> { await closeFile(this.#fd) }
+}
+
+function wroteNothing (path: string): Error {
+  return Object.assign(new Error(`the file system took no bytes of ${path}`), { code: 'EIO' })
+}
+
+async function absentAsUndefined<T> (result: Promise<T>): Promise<T | undefined> {
+  try {
+    return await result
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+async function whileHeldByOthers (action: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await action()
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      const held = onWindows && (code === 'EPERM' || code === 'EBUSY' || code === 'EACCES')
+      if (!held || attempt === 8) throw error
+      await new Promise((resolve) => setTimeout(resolve, 5 << attempt))
+    }
+  }
+}

@@ -1,0 +1,33 @@
+import { viewOf, type DiskFile } from '../base/index.ts'
+
+const EMPTY = new Uint8Array(0)
+
+/** A piece of a file in memory that moves along a scan. Positions are bytes of the file. */
+export class EntryWindow {
+  readonly #file: DiskFile
+  readonly #reuse: boolean
+  bytes: Uint8Array = EMPTY
+  view: DataView = viewOf(EMPTY)
+  start = 0
+
+  /** `reuse`: nobody keeps views on what was read, so one buffer serves the whole scan. */
+  constructor (file: DiskFile, { reuse }: { readonly reuse: boolean }) {
+    this.#file = file
+    this.#reuse = reuse
+  }
+
+  get end (): number { return this.start + this.bytes.length }
+
+  has (from: number, sizeBytes: number): boolean {
+    return from >= this.start && from + sizeBytes <= this.end
+  }
+
+  /** Reads [from, from + sizeBytes); holds less only at the end of the file. */
+  async load (from: number, sizeBytes: number): Promise<void> {
+    const whole = this.#reuse && this.bytes.buffer.byteLength >= sizeBytes ? new Uint8Array(this.bytes.buffer, 0, sizeBytes) : new Uint8Array(new ArrayBuffer(sizeBytes))
+    const bytesRead = await this.#file.read(whole, from)
+    this.bytes = bytesRead === sizeBytes ? whole : whole.subarray(0, bytesRead)
+    this.view = viewOf(this.bytes)
+    this.start = from
+  }
+}

@@ -1,0 +1,54 @@
+import type { Clock, Disk, Logger, MqError } from '../base/index.ts'
+import type { ConfigDecoder } from './entry-reader.ts'
+import type { LogFloor } from './floor-file.ts'
+
+/** When written bytes are synced. The asynchronous settings are RocketMQ's flushCommitLog ones. */
+export interface FlushOptions {
+  /** `sync`: an entry counts as persisted when fdatasync has returned. `async`: when it is written; a timer syncs. */
+  readonly mode: 'sync' | 'async'
+  /** Sync only by the timer; otherwise also as soon as `leastPages` wait. */
+  readonly timed?: boolean
+  readonly intervalMs?: number
+  /** Below this many 4 KiB pages the timer waits for more, but not beyond `thoroughIntervalMs`. */
+  readonly leastPages?: number
+  readonly thoroughIntervalMs?: number
+}
+
+/** How far the log is. `index` and `term` are what raft may count: durable in sync mode, written in async mode. */
+export interface LogProgress {
+  readonly index: number
+  readonly term: number
+  /** Index through which the operating system has the log. */
+  readonly written: number
+  /** Index through which a sync has returned. */
+  readonly durable: number
+}
+
+export interface LogOptions {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly logger?: Logger
+  /** Made when missing. */
+  readonly directory: string
+  /** 16 random bytes; seeds every checksum. */
+  readonly groupId: Uint8Array
+  readonly segmentBytes?: number
+  readonly tailCacheBytes?: number
+  readonly coldCacheBytes?: number
+  readonly flush?: FlushOptions
+  /** Small flushes may run on the event loop while they are fast: for a group of one. */
+  readonly inlineFlush?: boolean
+  /** Fill segments with zeros ahead of need; off for a disk in memory. */
+  readonly preallocate?: boolean
+  /** `hasRoom` turns false when the file system has less than this left. 0: not watched. */
+  readonly reserveBytes?: number
+  readonly onDamage?: 'refuse' | 'report'
+  /** Where an empty log begins, when not at the start: behind a base dump. Ignored when the log exists. */
+  readonly start?: LogFloor
+  /** Fills `config` of entries of that kind when they are read back. */
+  readonly decodeConfig?: ConfigDecoder
+  /** Called after every write or sync that moved something, possibly before `append` returns. */
+  onPersisted (progress: LogProgress): void
+  /** Called once, at the first error of a write, sync, cut or rename. The log takes nothing more. */
+  onFailure (error: MqError): void
+}

@@ -1,0 +1,66 @@
+const SPACING_BYTES = 64 * 1024
+
+/**
+ * Sparse index of one segment: about one (index, position) of an entry's start per 64 KiB, so that any entry is found
+ * by walking a few headers. It covers the segment from its start through `coveredTo` without holes.
+ */
+export class PositionIndex {
+  readonly #positions: number[] = []
+  readonly #indexes: number[] = []
+  /** End of the last entry noted: where a scan that extends the index goes on, with the entry `nextIndex`. */
+  coveredTo: number
+  nextIndex: number
+
+  constructor (position: number, index: number) {
+    this.coveredTo = position
+    this.nextIndex = index
+  }
+
+  /** Notes the entry at `coveredTo`. */
+  note (sizeBytes: number): void {
+    const last = this.#positions.length - 1
+    if (last < 0 || this.coveredTo - this.#positions[last]! >= SPACING_BYTES) {
+      this.#positions.push(this.coveredTo)
+      this.#indexes.push(this.nextIndex)
+    }
+    this.coveredTo += sizeBytes
+    this.nextIndex++
+  }
+
+  /** Start of an entry at or before `position` to walk from. */
+  before (position: number): { readonly position: number, readonly index: number } {
+    return this.#at(lastNotAbove(this.#positions, position))
+  }
+
+  /** Start of the entry `index` or one before it to walk from. */
+  beforeIndex (index: number): { readonly position: number, readonly index: number } {
+    return this.#at(lastNotAbove(this.#indexes, index))
+  }
+
+  /** The log was cut at `position`, the start of entry `index`. */
+  truncate (position: number, index: number): void {
+    if (this.coveredTo <= position) return
+    const keep = lastNotAbove(this.#positions, position - 1) + 1
+    this.#positions.length = keep
+    this.#indexes.length = keep
+    this.coveredTo = position
+    this.nextIndex = index
+  }
+
+  #at (slot: number): { position: number, index: number } {
+    if (slot < 0) return { position: this.coveredTo, index: this.nextIndex }
+    return { position: this.#positions[slot]!, index: this.#indexes[slot]! }
+  }
+}
+
+/** Slot of the last value <= `value` in an ascending array, or -1. */
+export function lastNotAbove (ascending: readonly number[], value: number): number {
+  let low = 0
+  let high = ascending.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (ascending[middle]! <= value) low = middle + 1
+    else high = middle
+  }
+  return low - 1
+}

@@ -1,0 +1,258 @@
+import { MqError, viewOf, type Clock, type Disk, type Logger } from '../base/index.ts'
+import { CutIntent } from './cut-intent.ts'
+import { cutFiles, type CutFile } from './cut.ts'
+import { decodeHeader, ENTRY_HEADER_BYTES, type EntryHeader } from './entry.ts'
+import { walkEntries, type BadEntry, type WalkEnd } from './entry-walk.ts'
+import { FloorFile, type LogFloor } from './floor-file.ts'
+import type { RecoveryReport } from './recovery-report.ts'
+import { positionOfSegmentName, Segment } from './segment.ts'
+import { SPARE_NAME, type SegmentStore } from './segment-store.ts'
+import { SyncMark } from './sync-mark.ts'
+import { findHeaders, keepAside, wipe } from './tail-check.ts'
+import { TermTable } from './term-table.ts'
+import type { LogPoint } from './writer.ts'
+import { endOfNonZero } from './zeros.ts'
+
+export interface RecoveryOptions {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly directory: string
+  readonly groupSeed: bigint
+  readonly segments: SegmentStore
+  readonly onDamage: 'refuse' | 'report'
+  readonly start?: LogFloor | undefined
+}
+
+export interface Recovered {
+  readonly mark: SyncMark
+  readonly intent: CutIntent
+  readonly floor: FloorFile
+  readonly terms: TermTable
+  /** Behind the last good entry. */
+  readonly end: LogPoint
+  readonly report: RecoveryReport
+}
+
+interface FirstHeader {
+  readonly sizeBytes: number
+  readonly header: EntryHeader | undefined
+}
+
+/**
+ * Finds the state of a log after any stop. Sealed segments were synced before their successor was made, so only their
+ * first headers are read; the last segment is read in full and every checksum in it verified. DESIGN.md section 2 tells
+ * a torn tail, which is cut and reported, from rot, which is refused or reported.
+ */
+export async function recoverLog (options: RecoveryOptions): Promise<Recovered> {
+  const { disk, clock, directory, groupSeed } = options
+  const startedAt = clock.nowMs()
+  const mark = await SyncMark.open(disk, directory, groupSeed)
+  const intent = await CutIntent.open(disk, directory, groupSeed)
+  const floor = await FloorFile.open(disk, directory, groupSeed)
+  const report: RecoveryReport = { cuts: [], damaged: [], segments: 0, scannedBytes: 0, elapsedMs: 0 }
+  const recovery = new Recovery(options, { mark, intent, floor, report })
+  const end = await recovery.run()
+  report.elapsedMs = clock.nowMs() - startedAt
+  return { mark, intent, floor, terms: recovery.terms, end, report }
+}
+
+class Recovery {
+  readonly terms = new TermTable()
+  readonly #options: RecoveryOptions
+  readonly #mark: SyncMark
+  readonly #intent: CutIntent
+  readonly #floor: FloorFile
+  readonly #report: RecoveryReport
+
+  constructor (options: RecoveryOptions, { mark, intent, floor, report }: { mark: SyncMark, intent: CutIntent, floor: FloorFile, report: RecoveryReport }) {
+    this.#options = options
+    this.#mark = mark
+    this.#intent = intent
+    this.#floor = floor
+    this.#report = report
+  }
+
+  async run (): Promise<LogPoint> {
+    const { start } = this.#options
+    if (start !== undefined && !this.#floor.exists && (await this.#listFiles()).length === 0) await this.#floor.save(start)
+    const files = await this.#finishCut(await this.#listFiles())
+    this.#checkFirstFile(files)
+    if (files.length === 0) return await this.#startEmpty()
+    await this.#addSegments(files)
+    return await this.#recoverTail()
+  }
+
+  /** The segments at and above the floor, in order; what lies below it, and an unused spare, is removed. */
+  async #listFiles (): Promise<CutFile[]> {
+    const { disk, directory } = this.#options
+    const names = (await disk.list(directory) ?? []).map(({ name }) => name)
+    const files = names
+      .flatMap((name) => {
+        const basePosition = positionOfSegmentName(name)
+        return basePosition === undefined ? [] : [{ path: `${directory}/${name}`, basePosition }]
+      })
+      .sort((a, b) => a.basePosition - b.basePosition)
+    if (names.includes(SPARE_NAME)) await disk.unlink(`${directory}/${SPARE_NAME}`)
+    const floor = this.#floor.floor.physicalOffset
+    while (files.length > 0 && files[0]!.basePosition < floor && (files[1]?.basePosition ?? Infinity) <= floor) {
+      await disk.unlink(files.shift()!.path)
+    }
+    return files
+  }
+
+  async #finishCut (files: CutFile[]): Promise<CutFile[]> {
+    const cut = this.#intent.cut
+    if (cut === undefined) return files
+    const { disk, directory } = this.#options
+    const removed = await cutFiles(disk, directory, files, cut)
+    await this.#intent.clear()
+    this.#report.finishedCut = cut
+    return files.slice(0, files.length - removed.length)
+  }
+
+  #checkFirstFile (files: readonly CutFile[]): void {
+    const { directory } = this.#options
+    const { physicalOffset } = this.#floor.floor
+    const first = files[0]
+    if (first === undefined ? this.#mark.syncedTo > physicalOffset : first.basePosition !== physicalOffset) {
+      const found = first === undefined ? 'it has none' : `its first segment begins at ${first.basePosition}`
+      throw corrupt(`${directory}: the log must begin at position ${physicalOffset}, but ${found}; a segment file is missing`, directory, 0)
+    }
+  }
+
+  async #startEmpty (): Promise<LogPoint> {
+    const { index, term, physicalOffset } = this.#floor.floor
+    await this.#options.segments.startNext({ basePosition: physicalOffset, firstIndex: index + 1, prevTerm: term })
+    return { index, term, position: physicalOffset }
+  }
+
+  /** Adds the segments to the store by their first headers; checks that they follow each other without a hole. */
+  async #addSegments (files: readonly CutFile[]): Promise<void> {
+    const { disk, segments } = this.#options
+    const firsts = await inBatches(files, 8, (file) => this.#readFirst(file))
+    const { index, term } = this.#floor.floor
+    for (const [i, { path, basePosition }] of files.entries()) {
+      const { sizeBytes, header } = firsts[i]!
+      const next = files[i + 1]
+      if (next !== undefined && basePosition + sizeBytes < next.basePosition) {
+        throw corrupt(`${path}: ends at position ${basePosition + sizeBytes}, but the next segment begins at ${next.basePosition}; a segment file is missing or cut short`, path, sizeBytes)
+      }
+      const before = segments.all.at(-1)
+      const start = header ?? (before === undefined ? { index: index + 1, prevTerm: term } : await this.#endOf(before, basePosition))
+      if (before === undefined ? start.index !== index + 1 || start.prevTerm !== term : start.index <= before.firstIndex) {
+        throw corrupt(`${path}: byte 0: the entry there has index ${start.index} and follows term ${start.prevTerm}, which does not continue the log before it`, path, 0)
+      }
+      const segment = new Segment(disk, path, { basePosition, firstIndex: start.index, prevTerm: start.prevTerm ?? 0 }, sizeBytes)
+      segment.firstTerm = header?.term
+      segment.endPosition = next?.basePosition ?? basePosition
+      segments.add(segment)
+    }
+    this.#report.segments = files.length
+    await this.#noteTermsOfSealed()
+  }
+
+  async #readFirst ({ path, basePosition }: CutFile): Promise<FirstHeader> {
+    const file = await this.#options.disk.open(path)
+    try {
+      const bytes = new Uint8Array(ENTRY_HEADER_BYTES)
+      const sizeBytes = await file.sizeBytes()
+      const header = await file.read(bytes, 0) < bytes.length ? undefined : decodeHeader(bytes, viewOf(bytes), 0, this.#options.groupSeed)
+      return { sizeBytes, header: header?.physicalOffset === basePosition ? header : undefined }
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** Index and term a segment ends with, by reading it: for a successor whose first header does not tell. */
+  async #endOf (segment: Segment, endPosition: number): Promise<{ index: number, prevTerm: number }> {
+    segment.endPosition = endPosition
+    const { next, bad } = await this.#walk(segment, endPosition, false)
+    if (bad !== undefined) throw this.#refusal(segment, bad)
+    return { index: next.index, prevTerm: next.prevTerm ?? 0 }
+  }
+
+  /** Sealed segments with one term are known by their headers; the others are walked. */
+  async #noteTermsOfSealed (): Promise<void> {
+    const all = this.#options.segments.all
+    for (const [i, segment] of all.slice(0, -1).entries()) {
+      const next = all[i + 1]!
+      if (segment.firstTerm !== undefined && segment.firstTerm === next.prevTerm) {
+        this.terms.note(segment.firstIndex, segment.firstTerm)
+      } else {
+        await this.#walk(segment, segment.endPosition, false, (header) => { this.terms.note(header.index, header.term) })
+      }
+    }
+  }
+
+  async #recoverTail (): Promise<LogPoint> {
+    const { segments, groupSeed, onDamage, logger } = this.#options
+    const segment = segments.active
+    const file = await segment.file()
+    const fileEnd = segment.basePosition + segment.fileBytes
+    const { next, bad } = await this.#walk(segment, fileEnd, true, (header) => {
+      segment.firstTerm ??= header.term
+      segment.index.note(header.sizeBytes)
+      this.terms.note(header.index, header.term)
+    })
+    const { position } = next
+    const end: LogPoint = { index: next.index - 1, term: next.prevTerm ?? segment.prevTerm, position }
+    segment.endPosition = position
+    this.#report.scannedBytes += position - segment.basePosition
+    const fromByte = position - segment.basePosition
+    const junkEnd = await endOfNonZero(file, fromByte, segment.fileBytes)
+    let witness = this.#mark.syncedTo
+    await findHeaders(file, segment.basePosition, fromByte + 1, junkEnd, groupSeed, ({ syncedTo }) => {
+      if (syncedTo !== undefined && syncedTo > witness) witness = syncedTo
+    })
+    if (witness > position) {
+      const damage: BadEntry = bad ?? { position, index: next.index, fileByte: fromByte, reason: 'the file ends' }
+      if (onDamage === 'refuse') throw this.#refusal(segment, damage)
+      this.#report.damaged.push({ file: segment.path, fileByte: damage.fileByte, from: position, to: Math.max(witness, segment.basePosition + junkEnd), fromIndex: next.index, reason: damage.reason })
+      logger.error(`${segment.path}: byte ${damage.fileByte}: ${damage.reason}`, { position, fromIndex: next.index })
+      return end
+    }
+    if (junkEnd > fromByte) await this.#cutTornTail(segment, position, junkEnd, bad?.reason ?? 'bytes behind the last entry')
+    else await file.sync()
+    return end
+  }
+
+  async #cutTornTail (segment: Segment, position: number, junkEnd: number, reason: string): Promise<void> {
+    const { disk, logger } = this.#options
+    const file = segment.openFile
+    const fileByte = position - segment.basePosition
+    const keptAside = await keepAside(disk, file, fileByte, junkEnd)
+    await wipe(file, fileByte, junkEnd)
+    const cut = { file: segment.path, fileByte, position, sizeBytes: junkEnd - fileByte, keptAside, reason }
+    this.#report.cuts.push(cut)
+    logger.warn(`${segment.path}: the last write was cut short at byte ${fileByte}; ${cut.sizeBytes} bytes were moved to ${keptAside}`, cut)
+  }
+
+  async #walk (segment: Segment, to: number, verifyBodies: boolean, onEntry: (header: EntryHeader) => void = () => {}): Promise<WalkEnd> {
+    const { basePosition, firstIndex, prevTerm } = segment
+    return await walkEntries({
+      file: await segment.file(),
+      basePosition,
+      from: { position: basePosition, index: firstIndex, prevTerm },
+      to,
+      groupSeed: this.#options.groupSeed,
+      verifyBodies,
+      onEntry
+    })
+  }
+
+  #refusal (segment: Segment, bad: BadEntry): MqError {
+    return corrupt(`${segment.path}: byte ${bad.fileByte}: ${bad.reason}. These bytes had been synced, so they rotted or were overwritten. ` +
+      `Restore the directory from a copy, or run repair, which removes entry ${bad.index} and all after it`, segment.path, bad.fileByte)
+  }
+}
+
+function corrupt (message: string, file: string, position: number): MqError {
+  return new MqError('MQ_CORRUPT', message, { file, position })
+}
+
+async function inBatches<T, R> (items: readonly T[], size: number, action: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = []
+  for (let at = 0; at < items.length; at += size) results.push(...await Promise.all(items.slice(at, at + size).map(action)))
+  return results
+}

@@ -1,0 +1,127 @@
+import { type Disk, type Logger } from '../base/index.ts'
+import { lastNotAbove } from './position-index.ts'
+import { Segment, segmentName, type SegmentStart } from './segment.ts'
+import { SpareSegment } from './spare-segment.ts'
+
+export const SPARE_NAME = 'spare.zeros'
+
+export interface SegmentStoreOptions {
+  readonly disk: Disk
+  readonly directory: string
+  readonly segmentBytes: number
+  readonly preallocate: boolean
+  readonly logger: Logger
+  readonly onFailure: (error: unknown) => void
+}
+
+/** The segments of one log in order of position; the last one is the active one. */
+export class SegmentStore {
+  readonly segmentBytes: number
+  readonly preallocate: boolean
+  readonly #disk: Disk
+  readonly #directory: string
+  readonly #logger: Logger
+  readonly #spare: SpareSegment
+  #segments: Segment[] = []
+  #bases: number[] = []
+  #deleting: Promise<void> = Promise.resolve()
+
+  constructor ({ disk, directory, segmentBytes, preallocate, logger, onFailure }: SegmentStoreOptions) {
+    this.segmentBytes = segmentBytes
+    this.preallocate = preallocate
+    this.#disk = disk
+    this.#directory = directory
+    this.#logger = logger
+    this.#spare = new SpareSegment(disk, `${directory}/${SPARE_NAME}`, segmentBytes, onFailure)
+  }
+
+  get all (): readonly Segment[] { return this.#segments }
+  get first (): Segment { return this.#segments[0]! }
+  get active (): Segment { return this.#segments[this.#segments.length - 1]! }
+
+  add (segment: Segment): void {
+    this.#segments.push(segment)
+    this.#bases.push(segment.basePosition)
+  }
+
+  /** The segment whose entries hold the byte at `position`. */
+  containing (position: number): Segment | undefined {
+    const segment = this.#segments[lastNotAbove(this.#bases, position)]
+    return segment !== undefined && position < segment.endPosition ? segment : undefined
+  }
+
+  /** The segment that holds entry `index`, or would. */
+  containingIndex (index: number): Segment | undefined {
+    let low = 0
+    let high = this.#segments.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#segments[middle]!.firstIndex <= index) low = middle + 1
+      else high = middle
+    }
+    return this.#segments[low - 1]
+  }
+
+  /** The segment after `segment`. */
+  after (segment: Segment): Segment | undefined {
+    return this.#segments[lastNotAbove(this.#bases, segment.basePosition) + 1]
+  }
+
+  /** Whether the active segment takes no more entries. */
+  isFullAt (position: number): boolean {
+    return position - this.active.basePosition >= this.segmentBytes
+  }
+
+  /** Makes the next active segment, durable in the directory before anything is written to it. */
+  async startNext (start: SegmentStart): Promise<Segment> {
+    const path = `${this.#directory}/${segmentName(start.basePosition)}`
+    const spare = await this.#spare.take()
+    const file = spare?.file ?? await this.#disk.open(path, { create: true })
+    if (spare !== undefined) await this.#disk.rename(spare.path, path)
+    await this.#disk.syncDirectory(this.#directory)
+    const segment = new Segment(this.#disk, path, start, spare?.fileBytes ?? 0, file)
+    this.add(segment)
+    return segment
+  }
+
+  /** Tells how far the active segment is used, so that the next one is prepared in time. */
+  prepareNext (): void {
+    if (this.preallocate) this.#spare.advance(this.active.usedBytes)
+  }
+
+  /** Takes the segments below `position` out and removes their files in the background. Never the active one. */
+  dropBelow (position: number): Segment[] {
+    let count = 0
+    while (count < this.#segments.length - 1 && this.#segments[count]!.endPosition <= position) count++
+    const dropped = this.#segments.splice(0, count)
+    this.#bases.splice(0, count)
+    for (const segment of dropped) this.#deleting = this.#deleting.then(() => this.#remove(segment))
+    return dropped
+  }
+
+  /** Takes the segments that begin at or above `position` out, the one that begins the log excepted, newest first. */
+  takeFrom (position: number): Segment[] {
+    const taken: Segment[] = []
+    while (this.#segments.length > 1 && this.active.basePosition >= position) {
+      taken.push(this.#segments.pop()!)
+      this.#bases.pop()
+    }
+    return taken
+  }
+
+  async close (): Promise<void> {
+    await this.#deleting
+    await this.#spare.close()
+    for (const segment of this.#segments) await segment.close()
+  }
+
+  async #remove (segment: Segment): Promise<void> {
+    try {
+      await segment.close()
+      await this.#disk.unlink(segment.path)
+    } catch (error) {
+      // Harmless: the next start removes what lies below the floor.
+      this.#logger.warn(`${segment.path} could not be removed`, { error })
+    }
+  }
+}

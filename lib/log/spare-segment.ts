@@ -1,0 +1,81 @@
+import type { Disk, DiskFile } from '../base/index.ts'
+import { ZERO_STEP_BYTES, zeroBytes } from './zeros.ts'
+
+const SYNC_EVERY_BYTES = 4 * ZERO_STEP_BYTES
+
+export interface Spare {
+  readonly path: string
+  readonly file: DiskFile
+  readonly fileBytes: number
+}
+
+/**
+ * The next segment's file, filled with real zeros ahead of need: overwriting written blocks makes small flushes about
+ * twice as fast as growing a file (speed.md A1). It grows with the active segment, from a quarter of that used to three
+ * quarters, one small asynchronous step at a time, so that a small log has no spare and no flush waits for the disk.
+ */
+export class SpareSegment {
+  readonly #disk: Disk
+  readonly #path: string
+  readonly #segmentBytes: number
+  readonly #onFailure: (error: unknown) => void
+  #file: DiskFile | undefined
+  #zeroed = 0
+  #synced = 0
+  #target = 0
+  #running: Promise<void> | undefined
+  #closed = false
+
+  constructor (disk: Disk, path: string, segmentBytes: number, onFailure: (error: unknown) => void) {
+    this.#disk = disk
+    this.#path = path
+    this.#segmentBytes = segmentBytes
+    this.#onFailure = onFailure
+  }
+
+  /** Tells how much of the active segment is used. */
+  advance (usedBytes: number): void {
+    const target = Math.min(this.#segmentBytes, 2 * usedBytes - this.#segmentBytes / 2)
+    if (target <= this.#target || this.#closed) return
+    this.#target = target
+    this.#running ??= this.#run()
+  }
+
+  /** Hands the file over as far as it is filled, under its own name still; undefined when none was begun. */
+  async take (): Promise<Spare | undefined> {
+    this.#target = 0
+    await this.#running
+    const file = this.#file
+    if (file === undefined) return undefined
+    const spare = { path: this.#path, file, fileBytes: this.#zeroed }
+    this.#file = undefined
+    this.#zeroed = this.#synced = 0
+    return spare
+  }
+
+  async close (): Promise<void> {
+    this.#closed = true
+    const spare = await this.take()
+    await spare?.file.close()
+  }
+
+  async #run (): Promise<void> {
+    try {
+      this.#file ??= await this.#disk.open(this.#path, { create: true })
+      while (this.#zeroed < this.#target) {
+        const step = Math.min(ZERO_STEP_BYTES, this.#segmentBytes - this.#zeroed)
+        await this.#file.write(zeroBytes(step), this.#zeroed)
+        this.#zeroed += step
+        if (this.#zeroed - this.#synced >= SYNC_EVERY_BYTES || this.#zeroed === this.#segmentBytes) {
+          await this.#file.sync()
+          this.#synced = this.#zeroed
+        }
+      }
+    } catch (error) {
+      this.#closed = true
+      this.#onFailure(error)
+    } finally {
+      this.#running = undefined
+    }
+  }
+}

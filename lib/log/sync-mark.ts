@@ -1,0 +1,33 @@
+import type { Disk } from '../base/index.ts'
+import { SlotFile, SlotKind } from './slot-file.ts'
+
+/**
+ * How far this log was ever synced, in a file of its own: the witness for its last entries, which no later entry can
+ * vouch for. Written when the log has been idle for a moment and on close; lowered before a cut.
+ */
+export class SyncMark {
+  readonly #slots: SlotFile
+
+  private constructor (slots: SlotFile) {
+    this.#slots = slots
+  }
+
+  static async open (disk: Disk, directory: string, groupSeed: bigint): Promise<SyncMark> {
+    return new SyncMark(await SlotFile.open(disk, `${directory}/mark`, { kind: SlotKind.syncMark, valueCount: 1, seed: groupSeed }))
+  }
+
+  get path (): string { return this.#slots.path }
+  get syncedTo (): number { return this.#slots.values?.[0] ?? 0 }
+  get hasBadSlot (): boolean { return this.#slots.badSlots.length > 0 }
+
+  async raise (syncedTo: number): Promise<void> {
+    if (syncedTo > this.syncedTo) await this.#slots.writeNext([syncedTo])
+  }
+
+  /** Both slots: an older, higher one must not come back when the newer one rots. */
+  async lower (syncedTo: number): Promise<void> {
+    if (syncedTo < this.syncedTo || !this.#slots.isAgreed) await this.#slots.writeBoth([syncedTo])
+  }
+
+  async close (): Promise<void> { await this.#slots.close() }
+}

@@ -1,0 +1,41 @@
+import { lastNotAbove } from './position-index.ts'
+
+/** Which term an index has, as (term, first index of that term): a handful of numbers for millions of entries. */
+export class TermTable {
+  readonly #terms: number[] = []
+  readonly #firstIndexes: number[] = []
+
+  get size (): number { return this.#terms.length }
+
+  /** Notes that the entry at `index` has `term`; indexes come in order, terms never fall. */
+  note (index: number, term: number): void {
+    if (this.#terms.at(-1) === term) return
+    this.#terms.push(term)
+    this.#firstIndexes.push(index)
+  }
+
+  /** The term at `index`, as far as noted: right for every index from the first noted to the last. */
+  termAt (index: number): number | undefined {
+    const at = lastNotAbove(this.#firstIndexes, index)
+    return at < 0 ? undefined : this.#terms[at]
+  }
+
+  truncateFrom (index: number): void {
+    const keep = lastNotAbove(this.#firstIndexes, index - 1) + 1
+    this.#terms.length = keep
+    this.#firstIndexes.length = keep
+  }
+
+  /** Forgets terms that ended before `index`. */
+  dropBefore (index: number): void {
+    const first = lastNotAbove(this.#firstIndexes, index)
+    if (first > 0) {
+      this.#terms.splice(0, first)
+      this.#firstIndexes.splice(0, first)
+    }
+  }
+
+  entries (): ReadonlyArray<{ readonly term: number, readonly firstIndex: number }> {
+    return this.#terms.map((term, i) => ({ term, firstIndex: this.#firstIndexes[i]! }))
+  }
+}

@@ -1,0 +1,91 @@
+import type { RaftEntry } from '../raft/index.ts'
+
+const STAGING_BYTES = 256 * 1024
+const SMALL_RUN_BYTES = 32 * 1024
+
+export interface WritePiece {
+  readonly bytes: Uint8Array
+  /** Log position of its first byte. */
+  readonly position: number
+}
+
+/**
+ * Turns the entries of one flush into as few writes as possible: entries that lie back to back in memory are written as
+ * they are, small scattered ones are copied together first.
+ */
+export class WritePlan {
+  #staging: Uint8Array | undefined
+  #stagedFrom = 0
+  #stagedTo = 0
+  #stagedPosition = 0
+  #runBuffer: ArrayBufferLike | undefined
+  #runStart = 0
+  #runBytes = 0
+  #runPosition = 0
+  pieces: WritePiece[] = []
+  count = 0
+  sizeBytes = 0
+  lastIndex = 0
+  lastTerm = 0
+  endPosition = 0
+
+  /** Starts over; the pieces of the last plan must have been written. */
+  begin (): void {
+    this.pieces = []
+    this.count = this.sizeBytes = 0
+    this.#stagedFrom = this.#stagedTo = 0
+    this.#runBuffer = undefined
+  }
+
+  add (entry: RaftEntry): void {
+    const { bytes } = entry
+    if (this.#runBuffer === bytes.buffer && this.#runStart + this.#runBytes === bytes.byteOffset) {
+      this.#runBytes += bytes.length
+    } else {
+      this.#closeRun(false)
+      this.#runBuffer = bytes.buffer
+      this.#runStart = bytes.byteOffset
+      this.#runBytes = bytes.length
+      this.#runPosition = entry.physicalOffset
+    }
+    this.count++
+    this.sizeBytes += entry.sizeBytes
+    this.lastIndex = entry.index
+    this.lastTerm = entry.term
+    this.endPosition = entry.physicalOffset + entry.sizeBytes
+  }
+
+  end (): void {
+    this.#closeRun(this.pieces.length === 0 && this.#stagedTo === this.#stagedFrom)
+    this.#flushStaged()
+  }
+
+  #closeRun (isOnly: boolean): void {
+    if (this.#runBuffer === undefined) return
+    const run = new Uint8Array(this.#runBuffer, this.#runStart, this.#runBytes)
+    this.#runBuffer = undefined
+    if (isOnly || run.length > SMALL_RUN_BYTES) {
+      this.#flushStaged()
+      this.pieces.push({ bytes: run, position: this.#runPosition })
+      return
+    }
+    if (this.#stagedTo + run.length > STAGING_BYTES) {
+      this.#flushStaged()
+      // The pieces before still point into the buffer: go on behind them, or in a new one.
+      if (this.#stagedTo + run.length > STAGING_BYTES) {
+        this.#staging = undefined
+        this.#stagedFrom = this.#stagedTo = 0
+      }
+    }
+    this.#staging ??= new Uint8Array(STAGING_BYTES)
+    if (this.#stagedTo === this.#stagedFrom) this.#stagedPosition = this.#runPosition
+    this.#staging.set(run, this.#stagedTo)
+    this.#stagedTo += run.length
+  }
+
+  #flushStaged (): void {
+    if (this.#stagedTo === this.#stagedFrom) return
+    this.pieces.push({ bytes: this.#staging!.subarray(this.#stagedFrom, this.#stagedTo), position: this.#stagedPosition })
+    this.#stagedFrom = this.#stagedTo
+  }
+}

@@ -1,0 +1,78 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { MemoryDisk } from '../../lib/adapters/memory-disk.ts'
+import { NodeDisk } from '../../lib/adapters/node-disk.ts'
+import type { Disk } from '../../lib/base/index.ts'
+import { allEntries, contentOf, EntryMaker, openLog } from './support.ts'
+
+const root = await mkdtemp(join(tmpdir(), 'ledgermq-log-'))
+t.teardown(async () => { await rm(root, { recursive: true, force: true }) })
+let directories = 0
+
+const disks: Array<{ name: string, make: () => { disk: Disk, directory: string } }> = [
+  { name: 'memory', make: () => ({ disk: new MemoryDisk(), directory: '/data/log' }) },
+  { name: 'real', make: () => ({ disk: new NodeDisk(), directory: join(root, String(++directories)) }) }
+]
+
+for (const { name, make } of disks) {
+  for (const inlineFlush of [true, false]) {
+    t.test(`${name} disk, ${inlineFlush ? 'inline' : 'asynchronous'} flush: what was appended is there after reopening, over many segments`, async (t) => {
+      const { disk, directory } = make()
+      const { log, progress } = await openLog(disk, { directory, inlineFlush })
+      const maker = new EntryMaker()
+      const entries = Array.from({ length: 40 }, (_, i) => maker.batch([100 + i, 3000, i === 20 ? 200_000 : 5], 1 + Math.floor(i / 10))).flat()
+      for (let i = 0; i < entries.length; i += 5) log.append(entries.slice(i, i + 5))
+      await log.syncThrough(log.lastIndex)
+      t.equal(progress.at(-1)!.durable, entries.length)
+      t.equal(progress.at(-1)!.term, 4)
+      t.equal(log.durablePosition, maker.position)
+      await log.close()
+
+      const again = await openLog(disk, { directory })
+      t.strictSame(again.log.recovery.cuts, [])
+      t.equal(again.log.lastIndex, entries.length)
+      t.equal(again.log.lastTerm, 4)
+      t.equal(again.log.endPosition, maker.position)
+      t.strictSame((await allEntries(again.log)).map(contentOf), entries.map(contentOf))
+      for (const entry of entries) {
+        t.equal(again.log.term(entry.index), entry.term)
+        const found = await again.log.entryContaining(entry.physicalOffset + 17)
+        if (found?.index !== entry.index) t.fail(`entry ${entry.index} not found by position`)
+      }
+      const next = EntryMaker.after(again.log).next(10)
+      again.log.append([next])
+      await again.log.syncThrough(next.index)
+      t.strictSame(contentOf((await again.log.readEntries({ from: next.index, to: next.index + 1, maxBytes: 1 }))[0]!), contentOf(next))
+      await again.log.close()
+    })
+  }
+
+  t.test(`${name} disk: a cut and what follows it survive reopening`, async (t) => {
+    const { disk, directory } = make()
+    const { log } = await openLog(disk, { directory })
+    const maker = new EntryMaker()
+    const entries = Array.from({ length: 60 }, () => maker.next(4000))
+    log.append(entries)
+    await log.syncThrough(60)
+    await log.truncateFrom(25)
+    t.equal(log.lastIndex, 24)
+    t.equal(log.endPosition, entries[24]!.physicalOffset)
+    const replacement = EntryMaker.after(log).next(100, 2)
+    log.append([replacement])
+    await log.syncThrough(25)
+    await log.close()
+    const again = await openLog(disk, { directory })
+    t.equal(again.log.lastIndex, 25)
+    t.equal(again.log.term(25), 2)
+    t.strictSame((await allEntries(again.log)).map(contentOf), [...entries.slice(0, 24), replacement].map(contentOf))
+    // Now without a tail cache.
+    await again.log.truncateFrom(10)
+    t.equal(again.log.endPosition, entries[9]!.physicalOffset)
+    await again.log.close()
+    const third = await openLog(disk, { directory })
+    t.equal(third.log.lastIndex, 9)
+    await third.log.close()
+  })
+}
