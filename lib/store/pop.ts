@@ -1,0 +1,11 @@
+/** Pop consumption, as the engine uses it. */
+export { PopMachine, type PopProgress } from './pop-machine.ts'
+export type { PopSource } from './pop-choice.ts'
+export type { LeasedRange, PoppedRange } from './pop-ranges.ts'
+export { PopProposal, DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_OUTSTANDING, type PopRequest, type PopResult } from './pop-proposal.ts'
+export {
+  AckProposal, ReturnProposal, ChangeInvisibleProposal, ReleaseOwnerProposal, ExpireProposal,
+  type EndedLeases, type ChangedLeases, type ReturnOptions, type ChangeInvisibleOptions
+} from './pop-lease-proposals.ts'
+export { OpenProposal, SeekProposal, ForgetGroupProposal, type StartPosition } from './pop-group-proposals.ts'
+export { DeadLetterProposal, deadLetterOf, rewriteRecord, deadLetterTopicOf, retryTopicOf, messageIdOf, DLQ_REASON, type DeadLettered, type DeadLetterTarget, type DeadLetterOptions } from './dead-letter.ts'
