@@ -52,3 +52,45 @@ export interface HardState {
   /** 0: voted for nobody in this term. */
   readonly vote: NodeId
 }
+
+/**
+ * What a follower below the head of the leader's log is given instead of entries: the state as of entry `index`, which
+ * was committed. Raft reads all but the manifest, which only the replicas understand.
+ */
+export interface RaftSnapshot {
+  readonly index: number
+  readonly term: number
+  /** Byte position of the end of entry `index`, so where the next entry begins. */
+  readonly endPosition: number
+  /** The configuration as of `index`, joint ones included. */
+  readonly confState: ConfState
+  readonly manifest: Uint8Array
+}
+
+/** The durable log as raft sees it. Raft asks only for entries of which it was told `persisted`, so the rest is its own. */
+export interface LogReader {
+  /** The first entry kept; `floor.index + 1`. */
+  readonly firstIndex: number
+  /** 0, or `floor.index`, when there is no entry. Read once, at the start: all of it must be durable then. */
+  readonly lastIndex: number
+  /** Byte position of the end of the last entry. Read once, at the start. */
+  readonly endPosition: number
+  /** The entry before `firstIndex`; index and term 0 when the log was never cut. */
+  readonly floor: { readonly index: number, readonly term: number }
+  /** Undefined below the floor and past the end. */
+  term (index: number): number | undefined
+  /** Entries [from, to) up to `maxBytes`, at least one; may be fewer. Undefined: on disk, see `Ready.loads`. */
+  entries (from: number, to: number, maxBytes: number): readonly RaftEntry[] | undefined
+  /** For a peer that needs what lies below `firstIndex`. Undefined: none at the moment; raft asks again. */
+  snapshot? (): RaftSnapshot | undefined
+}
+
+/** What raft asks its replica to build: the no-op that begins a term, and configuration entries. */
+export interface EntryRequest {
+  readonly kind: EntryKind
+  readonly index: number
+  readonly term: number
+  readonly prevTerm: number
+  readonly physicalOffset: number
+  readonly config?: ConfChange
+}

@@ -1,0 +1,22 @@
+import type { RaftCore } from './core.ts'
+import { recordVote } from './election.ts'
+import { stepFollower } from './follower.ts'
+import type { RaftMessage } from './messages.ts'
+
+/** Candidates and pre-candidates: they count answers to their own question, and give way to a leader of their term. */
+export function stepCandidate (core: RaftCore, message: RaftMessage): void {
+  switch (message.type) {
+    case 'appendEntries':
+    case 'heartbeat':
+    case 'installSnapshot':
+      core.becomeFollower(message.term, message.from)
+      stepFollower(core, message)
+      break
+    case 'requestPreVoteReply':
+      if (core.role === 'preCandidate') recordVote(core, message.from, message.granted)
+      break
+    case 'requestVoteReply':
+      if (core.role === 'candidate') recordVote(core, message.from, message.granted)
+      break
+  }
+}

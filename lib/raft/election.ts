@@ -1,0 +1,72 @@
+import type { RaftCore } from './core.ts'
+import { allVoters } from './conf-change.ts'
+import { beginLeading } from './leader.ts'
+import type { RequestVote } from './messages.ts'
+import type { NodeId } from './types.ts'
+
+export type CampaignKind = 'preVote' | 'vote' | 'transfer'
+
+/** Starts an election, unless this node leads, cannot win, or may not know yet who votes. Returns whether it did. */
+export function maybeCampaign (core: RaftCore, kind: CampaignKind): boolean {
+  if (core.role === 'leader' || !core.isPromotable || core.log.hasUnappliedConfig) return false
+  campaign(core, kind)
+  return true
+}
+
+function campaign (core: RaftCore, kind: CampaignKind): void {
+  if (kind === 'preVote') core.becomePreCandidate()
+  else core.becomeCandidate()
+  const { id, log } = core
+  for (const to of allVoters(core.membership.conf)) {
+    if (to === id) continue
+    const request: RequestVote = {
+      type: kind === 'preVote' ? 'requestPreVote' : 'requestVote',
+      from: id,
+      to,
+      term: kind === 'preVote' ? core.term + 1 : core.term,
+      lastIndex: log.lastIndex,
+      lastTerm: log.lastTerm,
+      force: kind === 'transfer'
+    }
+    if (kind === 'preVote') core.send(request)
+    // Not before our own term is durable: after a crash we would ask for the same term again, with another log, and
+    // those who granted it would have to grant it again.
+    else core.sendAfterHardState(request)
+  }
+  // Nothing needs to be durable for a pre-vote. The real vote for ourselves counts once it is (hardStatePersisted).
+  if (kind === 'preVote') recordVote(core, id, true)
+}
+
+/** Counts a vote, and acts when the election is decided. */
+export function recordVote (core: RaftCore, from: NodeId, granted: boolean): void {
+  if (!core.votes.has(from)) core.votes.set(from, granted)
+  const result = core.membership.tally(core.votes)
+  if (result === 'pending') return
+  if (result === 'lost') core.becomeFollower(core.term, 0)
+  else if (core.role === 'preCandidate') campaign(core, 'vote')
+  else beginLeading(core)
+}
+
+/**
+ * A learner votes as well when it is asked: who asks knows it as a voter, and our configuration may be older. (Say a
+ * change that promotes us was committed by others before it reached us, and they cannot elect a leader without us.)
+ */
+export function handleVoteRequest (core: RaftCore, request: RequestVote): void {
+  const isPreVote = request.type === 'requestPreVote'
+  const mayVote = core.vote === request.from ||
+    (core.vote === 0 && core.leaderId === 0) ||
+    (isPreVote && request.term > core.term)
+  const granted = mayVote && core.log.isUpToDate(request.lastIndex, request.lastTerm)
+  core.sendAfterHardState({
+    type: isPreVote ? 'requestPreVoteReply' : 'requestVoteReply',
+    from: core.id,
+    to: request.from,
+    // A grant carries the term asked for, which for a pre-vote is not ours; a refusal carries ours.
+    term: granted ? request.term : core.term,
+    granted
+  })
+  if (granted && !isPreVote) {
+    core.electionElapsedTicks = 0
+    core.vote = request.from
+  }
+}

@@ -1,0 +1,84 @@
+import type { RaftCore } from './core.ts'
+import { allMembers } from './conf-change.ts'
+import { maybeCampaign } from './election.ts'
+import type { AppendEntries, Heartbeat, InstallSnapshot, RaftMessage } from './messages.ts'
+
+export function stepFollower (core: RaftCore, message: RaftMessage): void {
+  switch (message.type) {
+    case 'appendEntries':
+      hearLeader(core, message.from)
+      handleAppendEntries(core, message)
+      break
+    case 'heartbeat':
+      hearLeader(core, message.from)
+      handleHeartbeat(core, message)
+      break
+    case 'installSnapshot':
+      hearLeader(core, message.from)
+      handleSnapshot(core, message)
+      break
+    case 'timeoutNow':
+      // We know that we are not coming back from a partition, so a pre-vote would be a round trip for nothing.
+      maybeCampaign(core, 'transfer')
+      break
+    case 'readIndexReply':
+      core.readStates.push({ context: message.context, index: message.index })
+      break
+  }
+}
+
+function hearLeader (core: RaftCore, leaderId: number): void {
+  core.electionElapsedTicks = 0
+  core.leaderId = leaderId
+}
+
+function handleAppendEntries (core: RaftCore, message: AppendEntries): void {
+  const { log } = core
+  if (message.prevIndex < log.commitIndex) {
+    // Old news: all of it, or its beginning, is committed here.
+    core.acknowledge(message.from, log.commitIndex)
+    return
+  }
+  const matched = log.maybeAppend(message.prevIndex, message.prevTerm, message.entries)
+  if (matched !== -1) {
+    // Not up to our own last entry: what lies beyond this message was not compared with the leader's log.
+    log.commitTo(Math.min(message.commitIndex, matched))
+    core.acknowledge(message.from, matched)
+    return
+  }
+  const hint = log.findConflictByTerm(Math.min(message.prevIndex, log.lastIndex), message.prevTerm)
+  core.messagesAfterLog.push({
+    type: 'appendEntriesReply',
+    from: core.id,
+    to: message.from,
+    term: core.term,
+    index: message.prevIndex,
+    rejected: true,
+    hintIndex: hint.index,
+    hintTerm: hint.term
+  })
+}
+
+function handleHeartbeat (core: RaftCore, message: Heartbeat): void {
+  core.log.commitTo(message.commitIndex)
+  core.send({ type: 'heartbeatReply', from: core.id, to: message.from, term: core.term, readSequence: message.readSequence })
+}
+
+function handleSnapshot (core: RaftCore, message: InstallSnapshot): void {
+  const restored = maybeRestore(core, message)
+  core.acknowledge(message.from, restored ? core.log.lastIndex : core.log.commitIndex)
+}
+
+/** Takes a snapshot only forward, only if we are part of its group, and only if our log does not hold its entry anyway. */
+function maybeRestore (core: RaftCore, { snapshot }: InstallSnapshot): boolean {
+  const { log, membership } = core
+  if (snapshot.index <= log.commitIndex) return false
+  if (!allMembers(snapshot.confState).includes(core.id)) return false
+  if (log.matches(snapshot.index, snapshot.term)) {
+    log.commitTo(snapshot.index)
+    return false
+  }
+  log.restore(snapshot)
+  membership.switchTo(snapshot.confState, log.lastIndex + 1)
+  return true
+}

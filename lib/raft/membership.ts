@@ -1,0 +1,74 @@
+import { invariant } from '../base/index.ts'
+import { allMembers, defectOf, isLearner, isVoter } from './conf-change.ts'
+import { Progress } from './progress.ts'
+import { quorumIndex, quorumVote, type AckedIndexes, type VoteResult } from './quorum.ts'
+import type { ConfState, NodeId } from './types.ts'
+
+/** The applied configuration, what this node is in it, and the progress of everybody else in it. */
+export class Membership {
+  readonly #id: NodeId
+  readonly #maxInflightAppends: number
+  readonly #maxInflightBytes: number
+  conf!: ConfState
+  /** All members but this node, by ascending id. */
+  peers: readonly Progress[] = []
+  isVoter = false
+  isLearner = false
+
+  constructor (id: NodeId, conf: ConfState, nextIndex: number, maxInflightAppends: number, maxInflightBytes: number) {
+    this.#id = id
+    this.#maxInflightAppends = maxInflightAppends
+    this.#maxInflightBytes = maxInflightBytes
+    this.switchTo(conf, nextIndex)
+  }
+
+  /** The only voter, so that nobody needs to be asked. */
+  get isSingleVoter (): boolean {
+    const { voters, votersOutgoing } = this.conf
+    return voters.length === 1 && votersOutgoing.length === 0 && voters[0] === this.#id
+  }
+
+  peer (id: NodeId): Progress | undefined {
+    for (const progress of this.peers) if (progress.id === id) return progress
+    return undefined
+  }
+
+  /** Takes a configuration into force. New members are probed from `nextIndex`. */
+  switchTo (conf: ConfState, nextIndex: number): void {
+    const defect = defectOf(conf)
+    invariant(defect === undefined, `configuration ${JSON.stringify(conf)}: ${defect}`)
+    const peers: Progress[] = []
+    for (const id of allMembers(conf)) {
+      if (id !== this.#id) peers.push(this.peer(id) ?? this.#newcomer(id, nextIndex))
+    }
+    this.conf = conf
+    this.peers = peers
+    this.isVoter = isVoter(conf, this.#id)
+    this.isLearner = isLearner(conf, this.#id)
+  }
+
+  #newcomer (id: NodeId, nextIndex: number): Progress {
+    const progress = new Progress(id, Math.max(nextIndex, 1), this.#maxInflightAppends, this.#maxInflightBytes)
+    // Or the next check of the quorum might depose a leader before the newcomer had a chance to answer.
+    progress.recentlyActive = true
+    return progress
+  }
+
+  quorumIndex (acked: AckedIndexes): number {
+    return quorumIndex(this.conf, acked)
+  }
+
+  tally (votes: ReadonlyMap<NodeId, boolean>): VoteResult {
+    return quorumVote(this.conf, votes)
+  }
+
+  /** Whether a quorum was heard of since the last call, this node included. */
+  takeQuorumActivity (): boolean {
+    const active = new Map<NodeId, boolean>([[this.#id, true]])
+    for (const peer of this.peers) {
+      active.set(peer.id, peer.recentlyActive)
+      peer.recentlyActive = false
+    }
+    return this.tally(active) === 'won'
+  }
+}

@@ -1,0 +1,96 @@
+import type { NodeId, RaftEntry, RaftSnapshot } from './types.ts'
+
+interface Envelope {
+  readonly from: NodeId
+  readonly to: NodeId
+  /** The sender's term; in pre-votes and their grants the term that would be campaigned for. */
+  readonly term: number
+}
+
+/** Entries after (prevIndex, prevTerm); none of them: a probe, or news of the commit index. */
+export interface AppendEntries extends Envelope {
+  readonly type: 'appendEntries'
+  readonly prevIndex: number
+  readonly prevTerm: number
+  readonly entries: readonly RaftEntry[]
+  readonly commitIndex: number
+}
+
+/**
+ * Accepted: the sender's log is durable and equal to the leader's through `index`. Rejected: it does not hold the entry
+ * before, at `index`; the logs may agree through (hintIndex, hintTerm), surely not beyond.
+ */
+export interface AppendEntriesReply extends Envelope {
+  readonly type: 'appendEntriesReply'
+  readonly index: number
+  readonly rejected: boolean
+  readonly hintIndex: number
+  readonly hintTerm: number
+}
+
+export interface Heartbeat extends Envelope {
+  readonly type: 'heartbeat'
+  /** At most what the receiver is known to hold. */
+  readonly commitIndex: number
+  /** Number of the last read that waits for a confirmation; 0: none. */
+  readonly readSequence: number
+}
+
+export interface HeartbeatReply extends Envelope {
+  readonly type: 'heartbeatReply'
+  readonly readSequence: number
+}
+
+export interface RequestVote extends Envelope {
+  readonly type: 'requestVote' | 'requestPreVote'
+  readonly lastIndex: number
+  readonly lastTerm: number
+  /** Part of a leadership transfer: a leader heard of lately is no reason to stay silent. */
+  readonly force: boolean
+}
+
+export interface RequestVoteReply extends Envelope {
+  readonly type: 'requestVoteReply' | 'requestPreVoteReply'
+  readonly granted: boolean
+}
+
+export interface InstallSnapshot extends Envelope {
+  readonly type: 'installSnapshot'
+  readonly snapshot: RaftSnapshot
+}
+
+/** Campaign at once: the leader hands over. */
+export interface TimeoutNow extends Envelope {
+  readonly type: 'timeoutNow'
+}
+
+/** A follower's read, asked of the leader. */
+export interface ReadIndex extends Envelope {
+  readonly type: 'readIndex'
+  readonly context: number
+}
+
+export interface ReadIndexReply extends Envelope {
+  readonly type: 'readIndexReply'
+  readonly context: number
+  readonly index: number
+}
+
+/** A follower passes on the wish that `target` should lead. */
+export interface TransferLeadership extends Envelope {
+  readonly type: 'transferLeadership'
+  readonly target: NodeId
+}
+
+export type RaftMessage =
+  | AppendEntries
+  | AppendEntriesReply
+  | Heartbeat
+  | HeartbeatReply
+  | RequestVote
+  | RequestVoteReply
+  | InstallSnapshot
+  | TimeoutNow
+  | ReadIndex
+  | ReadIndexReply
+  | TransferLeadership
