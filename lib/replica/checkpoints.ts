@@ -6,7 +6,7 @@ export interface CheckpointedLog {
   readonly durableIndex: number
   syncThrough (index: number): Promise<void>
   /** The log may drop whole segments below `position` that hold nothing after `throughIndex`. */
-  setFloor (position: number, throughIndex: number): void
+  setFloor? (position: number, throughIndex: number): void
 }
 
 export interface CheckpointsOptions {
@@ -97,6 +97,6 @@ export class Checkpoints {
     if (floorPosition === this.#floorPosition && baseDumpIndex === this.#floorIndex) return
     this.#floorPosition = floorPosition
     this.#floorIndex = baseDumpIndex
-    if (floorPosition > 0 && baseDumpIndex > 0) log.setFloor(floorPosition, baseDumpIndex)
+    if (floorPosition > 0 && baseDumpIndex > 0) log.setFloor?.(floorPosition, baseDumpIndex)
   }
 }

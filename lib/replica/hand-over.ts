@@ -1,5 +1,5 @@
 import { MqError } from '../base/index.ts'
-import type { NodeId, Raft } from '../raft/index.ts'
+import type { NodeId, Raft, RaftMessage } from '../raft/index.ts'
 
 /** A transfer of leadership under way, as its caller sees it. Raft gives one up after an election time-out. */
 export class HandOver {
@@ -16,7 +16,7 @@ export class HandOver {
     if (leaderId === to) return Promise.resolve()
     if (leaderId === 0) return Promise.reject(new MqError('MQ_UNAVAILABLE', 'the group has no leader that could hand over'))
     this.fail(new MqError('MQ_BUSY', 'another transfer of leadership took its place'))
-    this.#raft.transferLeadership(to)
+    if (!this.#raft.transferLeadership(to)) return Promise.reject(new MqError('MQ_INVALID_ARGUMENT', `node ${to} is no voter of the group`))
     return new Promise((resolve, reject) => { this.#waiting = { to, resolve, reject } })
   }
 
@@ -29,7 +29,7 @@ export class HandOver {
 
   /** With every tick: notices that raft has given up. */
   tick (): void {
-    if (this.#waiting === undefined || this.#raft.role !== 'leader' || this.#raft.isTransferring) return
+    if (this.#waiting === undefined || this.#raft.role !== 'leader' || this.#raft.transfereeId !== 0) return
     this.fail(new MqError('MQ_UNAVAILABLE', `node ${this.#waiting.to} did not take over leadership in time`))
   }
 
@@ -37,4 +37,25 @@ export class HandOver {
     this.#waiting?.reject(error)
     this.#waiting = undefined
   }
+}
+
+/** The voter whose log is the most complete, for a leader that has to go; undefined when there is none. */
+export function bestSuccessor (raft: Raft): NodeId | undefined {
+  const { conf, peers } = raft.status()
+  let best: { readonly id: NodeId, readonly matchIndex: number } | undefined
+  for (const { id, matchIndex, recentlyActive } of peers) {
+    if (recentlyActive && conf.voters.includes(id) && matchIndex > (best?.matchIndex ?? 0)) best = { id, matchIndex }
+  }
+  return best?.id
+}
+
+/**
+ * What a leader that can write no more still says: to a voter that holds its whole log, to take over. It spares the
+ * group the election time-out. Nothing that promises anything is among it.
+ */
+export function farewells (raft: Raft): readonly RaftMessage[] {
+  if (raft.role !== 'leader') return []
+  const successor = bestSuccessor(raft)
+  if (successor === undefined || !raft.transferLeadership(successor)) return []
+  return raft.ready().messages.filter(({ type }) => type === 'timeoutNow')
 }

@@ -115,7 +115,7 @@ export class Persistence {
     if (this.#held.length === 0) return
     const { term, vote } = this.#savedHardState
     const ready: RaftMessage[] = []
-    const held: typeof this.#held = []
+    const held: MessageAfterPersist[] = []
     for (const item of this.#held) {
       const { hardState, index } = item.after
       const saved = hardState === undefined || term > hardState.term || (term === hardState.term && (vote === hardState.vote || hardState.vote === 0))

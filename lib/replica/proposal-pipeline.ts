@@ -14,6 +14,8 @@ export interface ProposalTarget {
   readonly lastIndex: number
   readonly lastTerm: number
   readonly endPosition: number
+  /** Not 0 while leadership is being transferred: proposals wait. */
+  readonly transfereeId: NodeId
   propose (entry: RaftEntry): string
 }
 
@@ -107,7 +109,7 @@ export class ProposalPipeline {
   /** Goes on with what waited for room, once there is some. */
   wake (): void {
     if (this.#onDrained !== undefined && this.isEmpty) this.#onDrained()
-    if (this.#mode === 'leading' && !this.#runScheduled && !this.#pending.isEmpty && this.#hasRoom) this.#scheduleRun()
+    if (!this.#runScheduled && !this.#pending.isEmpty && this.#maySeal) this.#scheduleRun()
   }
 
   /** Gives up what has waited too long: for a decision, or for a leader. */
@@ -142,18 +144,19 @@ export class ProposalPipeline {
     this.#onDrained?.()
   }
 
-  get #hasRoom (): boolean {
-    const { maxUndecidedEntries, maxUndecidedBytes } = this.#options.settings
-    return this.#undecided.batchCount < maxUndecidedEntries && this.#undecided.costBytes < maxUndecidedBytes
+  get #maySeal (): boolean {
+    const { settings: { maxUndecidedEntries, maxUndecidedBytes }, target } = this.#options
+    return this.#mode === 'leading' && target.transfereeId === 0 &&
+      this.#undecided.batchCount < maxUndecidedEntries && this.#undecided.costBytes < maxUndecidedBytes
   }
 
   #scheduleRun (): void {
     this.#runScheduled = true
     this.#options.clock.defer(() => {
       this.#runScheduled = false
-      if (this.#mode !== 'leading') return
+      if (this.#pending.isEmpty || !this.#maySeal) return
       try {
-        while (!this.#pending.isEmpty && this.#hasRoom) this.#sealNext()
+        do this.#sealNext(); while (!this.#pending.isEmpty && this.#maySeal)
       } catch (error) {
         this.#options.onFailure(error)
         return

@@ -1,5 +1,5 @@
 import type { Clock, Disk, Logger, Random } from '../base/index.ts'
-import type { RaftLog, RaftLogOptions } from '../log/index.ts'
+import type { RaftLog, LogOptions } from '../log/index.ts'
 import type { ConfState, NodeId, Role } from '../raft/index.ts'
 import type { Identity } from './identity.ts'
 import type { StateMachine, Transport } from './ports.ts'
@@ -28,7 +28,7 @@ export interface StateMachineContext {
   readonly identity: Identity
 }
 
-export type LogSettings = Partial<Pick<RaftLogOptions, 'segmentBytes' | 'tailCacheBytes' | 'coldCacheBytes' | 'flush' | 'inlineFlush' | 'reserveBytes'>>
+export type LogSettings = Partial<Pick<LogOptions, 'segmentBytes' | 'tailCacheBytes' | 'coldCacheBytes' | 'flush' | 'inlineFlush' | 'preallocate' | 'reserveBytes' | 'onDamage'>>
 
 export interface ReplicaStatus {
   readonly state: ReplicaState

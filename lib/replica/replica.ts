@@ -1,21 +1,24 @@
 import { join } from 'node:path'
-import { MqError, isMqError, invariant, type Clock, type Disk, type Logger, type Outcome, type Random } from '../base/index.ts'
-import { RaftLog, seedOfGroup, type RaftLogOptions, type VoteFile } from '../log/index.ts'
-import { EntryKind, Raft, type ConfChange, type ConfState, type NodeId, type RaftEntry, type RaftMessage, type Ready } from '../raft/index.ts'
+import { MqError, invariant, isMqError, unreachable, type Outcome } from '../base/index.ts'
+import { RaftLog, seedOfGroup, type VoteFile } from '../log/index.ts'
+import { EntryKind, Raft, type ConfChange, type ConfProposalResult, type ConfState, type EntryLoad, type Leadership as RaftLeadership, type NodeId, type RaftEntry, type RaftMessage, type Ready } from '../raft/index.ts'
 import { Applier } from './applier.ts'
 import { Checkpoints } from './checkpoints.ts'
-import { configOf, confStateOfVoters } from './conf-codec.ts'
+import { configOf, confStateOfVoters, decodeConfChange } from './conf-codec.ts'
+import { asMqError } from './failures.ts'
+import { HandOver, bestSuccessor, farewells } from './hand-over.ts'
 import type { Identity } from './identity.ts'
 import { Leadership } from './leadership.ts'
 import { LeaderTime } from './leader-time.ts'
 import { Persistence } from './persistence.ts'
-import type { LeadershipEvent, Proposal, StateMachine, Transport } from './ports.ts'
+import type { LeadershipEvent, Proposal, StateMachine } from './ports.ts'
 import { ProposalPipeline } from './proposal-pipeline.ts'
 import { ReadBarriers } from './read-barriers.ts'
 import { defectOfEntries } from './received-entries.ts'
+import type { ReplicaOptions, ReplicaState, ReplicaStatus } from './replica-options.ts'
 import { Sealer } from './sealer.ts'
 import { defaultReplicaSettings, type ReplicaSettings } from './settings.ts'
-import { openStorage, type Founding } from './storage.ts'
+import { assertFit, indexesOfConfigs, openStorage } from './storage.ts'
 import { Ticker } from './ticker.ts'
 
 interface Parts {
@@ -47,6 +50,7 @@ export class Replica {
   readonly #pipeline: ProposalPipeline
   readonly #reads: ReadBarriers
   readonly #leadership = new Leadership()
+  readonly #handOver: HandOver
   readonly #ticker: Ticker
   readonly #failureListeners = new Set<(error: MqError) => void>()
   #state: ReplicaState = 'open'
@@ -73,13 +77,20 @@ export class Replica {
       logger,
       directory: join(directory, 'log'),
       groupId: identity.groupId,
-      onPersisted: (point) => { replica?.#entriesPersisted(point) },
-      onFailure: (error) => { replica?.#fail(error) }
+      decodeConfig: decodeConfChange,
+      onPersisted: (point) => { if (replica !== undefined) replica.#entriesPersisted(point) },
+      onFailure: (error) => { if (replica !== undefined) replica.#fail(error) }
     })
-    const stateMachine = await openStateMachine({ log, identity })
-    assertFit(log, stateMachine, voteFile)
-    const unappliedConfigs = await indexesOfConfigs(log, stateMachine.appliedIndex + 1)
-    replica = new Replica({ options, settings, identity, voteFile, log, stateMachine, unappliedConfigs })
+    try {
+      const stateMachine = await openStateMachine({ log, identity })
+      assertFit(log, stateMachine, voteFile)
+      const unappliedConfigs = await indexesOfConfigs(log, stateMachine.appliedIndex + 1)
+      replica = new Replica({ options, settings, identity, voteFile, log, stateMachine, unappliedConfigs })
+    } catch (error) {
+      await log.close()
+      await voteFile.close()
+      throw error
+    }
     replica.#start()
     return replica
   }
@@ -157,6 +168,7 @@ export class Replica {
       raft.readIndex(context)
       this.#pump()
     })
+    this.#handOver = new HandOver(raft)
     this.#ticker = new Ticker(clock, settings.tickMs, (sinceLastMs) => { this.#tick(sinceLastMs) })
   }
 
@@ -196,7 +208,7 @@ export class Replica {
   async changeMembership (change: ConfChange): Promise<ConfState> {
     if (this.#state !== 'open') throw this.#refusal()
     const answer = this.#raft.proposeConfChange(change)
-    if (answer !== 'accepted') throw refusalOfChange(answer, this.#raft.leaderId)
+    if (answer !== 'accepted') throw this.#refusalOfChange(change, answer)
     await new Promise<void>((resolve, reject) => {
       this.#pipeline.track({ costBytes: 0, decide () {}, settle: resolve, fail: reject }, this.#raft.lastIndex)
       this.#pump()
@@ -207,7 +219,9 @@ export class Replica {
   /** Hands leadership over; proposals wait meanwhile. Resolves when the other node leads, rejects when it does not within an election time-out. */
   async transferLeadership (to: NodeId): Promise<void> {
     if (this.#state !== 'open') throw this.#refusal()
-    return this.#handOver.to(to)
+    const handedOver = this.#handOver.to(to)
+    this.#pump()
+    await handedOver
   }
 
   status (): ReplicaStatus {
@@ -242,6 +256,8 @@ export class Replica {
 
   #start (): void {
     this.#options.transport?.start((message) => { this.#receive(message) })
+    if (this.log.failure !== undefined) this.#fail(this.log.failure)
+    if (this.#isStopped) return
     this.#followConfiguration()
     this.#pump()
   }
@@ -275,7 +291,9 @@ export class Replica {
 
   #tick (sinceLastMs: number): void {
     if (this.#isStopped) return
-    const { readRetryMs, leaderTimeoutMs } = this.#settings
+    const { readRetryMs, leaderTimeoutMs, tickMs, electionTicks } = this.#settings
+    // A loop that stood still this long may have been replaced: it must not serve one read more as the leader.
+    if (sinceLastMs > tickMs * electionTicks) this.#raft.stepDown()
     this.#raft.tick()
     this.#pump()
     this.#pipeline.tick()
@@ -320,7 +338,11 @@ export class Replica {
       if (this.#isStopped) return
       this.#raft.entriesLoaded(peer, entries)
       this.#pump()
-    }).catch((error) => { this.#fail(error) })
+    }).catch((error) => {
+      // Cut or removed since raft asked: it asks again for what there is now.
+      if (isMqError(error, 'MQ_INVALID_ARGUMENT')) this.#raft.entriesLoaded(peer)
+      else this.#fail(error)
+    })
   }
 
   #entriesPersisted ({ index, term }: { readonly index: number, readonly term: number }): void {
@@ -372,6 +394,21 @@ export class Replica {
     this.#handOver.leaderChanged(leaderId)
   }
 
+  #refusalOfChange (change: ConfChange, answer: Exclude<ConfProposalResult, 'accepted'>): MqError {
+    const { leaderId } = this.#raft
+    switch (answer) {
+      case 'not-leader': return new MqError('MQ_NOT_LEADER', `node ${leaderId} leads the group`, { leaderId })
+      case 'transferring': return new MqError('MQ_BUSY', 'leadership is being transferred')
+      case 'refused': {
+        const defect = this.#raft.checkConfChange(change)
+        return defect === undefined
+          ? new MqError('MQ_BUSY', 'an earlier change of the configuration is not finished')
+          : new MqError('MQ_INVALID_ARGUMENT', defect)
+      }
+      default: return unreachable(answer)
+    }
+  }
+
   get #isStopped (): boolean { return this.#state === 'failed' || this.#state === 'closed' }
 
   #refusal (outcome: Outcome = 'not-applied'): MqError {
@@ -396,10 +433,7 @@ export class Replica {
     this.#ticker.run(false)
     this.#applier.stop()
     this.#persistence.stop()
-    if (this.#leadingTerm !== 0) {
-      this.#leadingTerm = 0
-      this.stateMachine.stopLeading()
-    }
+    this.#leadingTerm = 0
     this.#pipeline.stop((outcome) => this.#refusal(outcome))
     this.#reads.failAll(this.#refusal())
     this.#handOver.fail(this.#refusal())

@@ -25,6 +25,8 @@ export class Slab {
 
   /** The next `sizeBytes`, which are now taken. */
   take (sizeBytes: number): Uint8Array {
-    return this.bytes.subarray(this.at, this.at += sizeBytes)
+    const from = this.at
+    this.at += sizeBytes
+    return this.bytes.subarray(from, this.at)
   }
 }

@@ -1,7 +1,8 @@
 import { dirname, join } from 'node:path'
-import { MqError, type Disk, type Logger, type Random } from '../base/index.ts'
-import { VoteFile } from '../log/index.ts'
-import type { NodeId } from '../raft/index.ts'
+import { MqError, loadChecksum, type Disk, type Logger, type Random } from '../base/index.ts'
+import { VoteFile, type RaftLog } from '../log/index.ts'
+import { EntryKind, type NodeId } from '../raft/index.ts'
+import type { StateMachine } from './ports.ts'
 import { randomGroupId, readIdentity, writeIdentity, type Identity } from './identity.ts'
 
 /** The group an empty directory is made for. */
@@ -30,6 +31,7 @@ export interface StorageOptions {
  */
 export async function openStorage (options: StorageOptions): Promise<{ identity: Identity, voteFile: VoteFile }> {
   const { disk, directory, logger, nodeId } = options
+  await loadChecksum()
   await disk.makeDirectory(directory)
   await disk.syncDirectory(dirname(directory))
   const hasLog = (await disk.list(join(directory, 'log')) ?? []).some(({ name }) => name.endsWith('.seg'))
@@ -54,4 +56,27 @@ async function found ({ disk, random, directory, nodeId, founding }: StorageOpti
   }
   await writeIdentity(disk, directory, identity)
   return identity
+}
+
+/**
+ * Log, state and vote must be of one node's one life.
+ * @throws MQ_CORRUPT one of them is older than the others: a file was lost or put back
+ */
+export function assertFit (log: RaftLog, { appliedIndex }: StateMachine, { hardState }: VoteFile): void {
+  if (appliedIndex > log.lastIndex) {
+    throw new MqError('MQ_CORRUPT', `the state holds entries through ${appliedIndex}, the log ends at ${log.lastIndex}`, { appliedIndex, lastIndex: log.lastIndex })
+  }
+  if (appliedIndex < log.floor.index) {
+    throw new MqError('MQ_CORRUPT', `the state holds entries through ${appliedIndex}, the log begins after ${log.floor.index}`, { appliedIndex, floorIndex: log.floor.index })
+  }
+  if (hardState.term < log.lastTerm) {
+    throw new MqError('MQ_CORRUPT', `the log ends in term ${log.lastTerm}, the vote file knows term ${hardState.term}`, { term: hardState.term, lastTerm: log.lastTerm })
+  }
+}
+
+/** Indexes of the configuration entries from `from` on. */
+export async function indexesOfConfigs (log: RaftLog, from: number): Promise<number[]> {
+  const indexes: number[] = []
+  for await (const { index, kind } of log.scan(from)) if (kind === EntryKind.config) indexes.push(index)
+  return indexes
 }

@@ -1,0 +1,7 @@
+export * from './ports.ts'
+export { Replica } from './replica.ts'
+export type { LogSettings, ReplicaOptions, ReplicaState, ReplicaStatus, StateMachineContext } from './replica-options.ts'
+export { defaultReplicaSettings, type ReplicaSettings } from './settings.ts'
+export { GROUP_ID_BYTES, DATA_FORMAT_VERSION, randomGroupId, encodeIdentity, decodeIdentity, readIdentity, type Identity } from './identity.ts'
+export type { Founding } from './storage.ts'
+export { confStateOfVoters, configOf, decodeConfChange, encodeConfChange } from './conf-codec.ts'

@@ -1,0 +1,2 @@
+export { MemoryNetwork } from './memory-transport.ts'
+export { copyMessage } from './copy-message.ts'

@@ -1,0 +1,61 @@
+import type { Clock } from '../base/index.ts'
+import type { NodeId, RaftMessage } from '../raft/index.ts'
+import type { Transport } from '../replica/index.ts'
+import { copyMessage } from './copy-message.ts'
+
+type Handler = (message: RaftMessage) => void
+
+/** A network of nodes in one process. Messages keep their order on each link and arrive in a later turn of the loop. */
+export class MemoryNetwork {
+  readonly #clock: Clock
+  readonly #handlers = new Map<NodeId, Handler>()
+  readonly #cut = new Set<string>()
+  /** Sees every message when it is sent; returning false loses it. */
+  filter: ((message: RaftMessage) => boolean) | undefined
+
+  constructor (clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** The end of the network at one node. */
+  transport (nodeId: NodeId): Transport {
+    let own: Handler | undefined
+    return {
+      start: (handler) => {
+        own = handler
+        this.#handlers.set(nodeId, handler)
+      },
+      send: (messages) => {
+        if (own === undefined || this.#handlers.get(nodeId) !== own) return
+        for (const message of messages) this.#send(nodeId, message)
+      },
+      close: () => {
+        if (this.#handlers.get(nodeId) === own) this.#handlers.delete(nodeId)
+        own = undefined
+      }
+    }
+  }
+
+  /** Loses everything from `from` to `to` until `heal`, what is under way included. */
+  cut (from: NodeId, to: NodeId): void { this.#cut.add(`${from}>${to}`) }
+
+  /** Cuts a node off in both directions. */
+  isolate (nodeId: NodeId, others: readonly NodeId[]): void {
+    for (const other of others) {
+      if (other === nodeId) continue
+      this.cut(nodeId, other)
+      this.cut(other, nodeId)
+    }
+  }
+
+  heal (): void { this.#cut.clear() }
+
+  #send (from: NodeId, message: RaftMessage): void {
+    const link = `${from}>${message.to}`
+    if (this.#cut.has(link) || this.filter?.(message) === false) return
+    const copy = copyMessage(message)
+    this.#clock.defer(() => {
+      if (!this.#cut.has(link)) this.#handlers.get(message.to)?.(copy)
+    })
+  }
+}
