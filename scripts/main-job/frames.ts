@@ -71,7 +71,7 @@ export class FrameWriter {
 }
 
 export class FrameReader {
-  #rest = Buffer.alloc(0)
+  #rest: Buffer = Buffer.alloc(0)
 
   /** The whole frames that `chunk` completes. */
   take (chunk: Uint8Array): Frame[] {

@@ -74,7 +74,7 @@ async function storedLines (queue: Queue): Promise<number> {
   }
   if (last === undefined) return 0
   const { value: expected } = await linesFrom(count - 1).next()
-  if (expected?.name !== last.key || Buffer.compare(expected.lines[0]!, last.bytes) !== 0) throw new Error(`the last of ${count} stored messages is not line ${count} of the job`)
+  if (expected === undefined || expected.name !== last.key || Buffer.compare(expected.lines[0]!, last.bytes) !== 0) throw new Error(`the last of ${count} stored messages is not line ${count} of the job`)
   return count
 }
 

@@ -8,7 +8,7 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..')
 /** Every file below `folder` of the repository with one of these endings, as paths with forward slashes from the root. */
 export function filesBelow (folder: string, endings: readonly string[] = ['.ts']): string[] {
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-    .filter((item) => item.isFile() && endings.some((ending) => item.name.endsWith(ending)))
+    .filter((item) => item.isFile() && endings.some((ending) => item.name.endsWith(ending)) && !/[/\\](node_modules|results)\b/.test(item.parentPath))
     .map((item) => relative(root, join(item.parentPath, item.name)).replaceAll('\\', '/'))
     .sort()
 }
