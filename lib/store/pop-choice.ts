@@ -26,11 +26,14 @@ export interface Choice {
   readonly exhausted: OffsetRange[]
   /** How many offsets are to be delivered. */
   readonly count: number
+  /** The queue's lowest offset when the group still knows of offsets below it, otherwise 0. */
+  readonly floor: number
 }
 
 /**
  * What a pop of up to `max` messages takes from one queue: first what came back, by offset, then new ones. An ordered
- * queue gives nothing while anything of it is leased, and nothing behind an offset that is put off.
+ * queue gives nothing while anything of it is leased, and nothing behind an offset that is put off. Undefined: nothing,
+ * and nothing to forget either.
  *
  * A filter (by tags) belongs here: it would look at the units of the fresh range, and the take would carry the offsets
  * that nobody wants as done.
@@ -72,8 +75,9 @@ export function chooseOffsets (queue: PopQueue, source: PopSource, max: number, 
   const freshFirst = Math.max(queue.nextOffset, source.minOffset)
   const room = rules.maxOutstanding - queue.outstandingCount
   const freshCount = mayTakeFresh ? Math.max(0, Math.min(max - count, room, source.proposedNextOffset - freshFirst)) : 0
-  if (count + freshCount + exhaustedCount === 0) return undefined
-  return { returned, freshFirst, freshCount, exhausted, count: count + freshCount }
+  const isBehind = Math.min(queue.nextOffset, queue.returned?.runs[0]?.first ?? Infinity) < source.minOffset
+  if (count + freshCount + exhaustedCount === 0 && !isBehind) return undefined
+  return { returned, freshFirst, freshCount, exhausted, count: count + freshCount, floor: isBehind ? source.minOffset : 0 }
 }
 
 /** The part of a run that retention has left. */

@@ -113,7 +113,7 @@ export class PopMachine implements Machine {
   }
 
   * values (): Iterable<KeyValue> {
-    yield { key: NEXT_NUMBER_KEY, value: encodeNextNumber(this.#applied.nextNumber) }
+    if (this.#applied.nextNumber > 1) yield { key: NEXT_NUMBER_KEY, value: encodeNextNumber(this.#applied.nextNumber) }
     for (const queue of this.#applied.queues) yield { key: queueKey(queue.number), value: encodeQueue(queue) }
   }
 

@@ -52,7 +52,7 @@ export class PopProposal extends PopDecision<PopResult> {
     this.#machine = machine
     this.#request = request
     const { sources, max, owner = '', attemptId = '', ordered = false } = request
-    const takes = 2 * Math.min(max, sources.length)
+    const takes = 3 * Math.min(max, sources.length)
     const renewals = ordered && attemptId !== '' ? max * popCost.part : 0
     this.costBytes = 3 * popCost.command + 2 * popCost.text(owner) + popCost.text(attemptId) + takes * popCost.take + 2 * max * popCost.range + renewals
   }
@@ -77,7 +77,7 @@ export class PopProposal extends PopDecision<PopResult> {
           if (attemptId !== '') this.#handOutAgain(overlay, queue, terms, renewals)
         } else {
           const choice = chooseOffsets(queue, source, max - this.#count, rules)
-          if (choice !== undefined) this.#take(overlay, queue, source, choice, terms)
+          if (choice !== undefined) this.#take(overlay, queue, choice, terms)
         }
       }
     }
@@ -87,11 +87,12 @@ export class PopProposal extends PopDecision<PopResult> {
     this.result = { messages: this.#messages, count: this.#count, exhausted: this.#exhausted, unopened }
   }
 
-  #take (overlay: PopOverlay, queue: PopQueue, source: PopSource, choice: Choice, terms: LeaseTerms): void {
-    const lowest = queue.returned?.runs[0]?.first ?? queue.nextOffset
-    const floor = Math.min(lowest, queue.nextOffset) < source.minOffset ? source.minOffset : 0
-    const { returned, freshFirst, freshCount, exhausted } = choice
-    if (choice.count > 0) {
+  #take (overlay: PopOverlay, queue: PopQueue, choice: Choice, terms: LeaseTerms): void {
+    const { returned, freshFirst, freshCount, exhausted, floor } = choice
+    // a take of nothing lets go of what retention has removed; it is not worth more room than the pop has claimed
+    const isOnlyFloor = choice.count + exhausted.length === 0
+    if (isOnlyFloor && this.#takes.length >= this.#request.max) return
+    if (choice.count > 0 || isOnlyFloor) {
       const take = { queue: queue.number, firstLeaseId: queue.nextLeaseId, floor, returned, freshFirst, freshCount, countsAsDelivery: true }
       this.#takes.push(take)
       this.#handOut(overlay, queue, take, terms, this.#messages)
