@@ -32,7 +32,9 @@ export interface StorageOptions {
 export async function openStorage (options: StorageOptions): Promise<{ identity: Identity, voteFile: VoteFile }> {
   const { disk, directory, logger, nodeId } = options
   await loadChecksum()
-  await disk.makeDirectory(directory)
+  // Names before contents: a log whose directory a power cut forgets is lost however often it was synced.
+  await disk.makeDirectory(join(directory, 'log'))
+  await disk.syncDirectory(directory)
   await disk.syncDirectory(dirname(directory))
   const hasLog = (await disk.list(join(directory, 'log')) ?? []).some(({ name }) => name.endsWith('.seg'))
   const identity = await readIdentity(disk, directory) ?? await found(options, hasLog)

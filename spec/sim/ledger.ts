@@ -1,0 +1,109 @@
+import { viewOf } from '../../lib/base/index.ts'
+import type { NodeId, RaftEntry } from '../../lib/raft/index.ts'
+
+/** A rule of the protocol was broken. */
+export class Violation extends Error {
+  readonly rule: string
+  constructor (rule: string, message: string) {
+    super(`${rule}: ${message}`)
+    this.rule = rule
+  }
+}
+
+interface Decided { readonly term: number, readonly checksum: bigint, readonly ids: readonly number[], stateHash: bigint }
+
+/**
+ * What the outside has seen of the group, and what that forbids: every rule here is checked against all nodes together,
+ * when the event happens.
+ */
+export class Ledger {
+  readonly #leaders = new Map<number, NodeId>()
+  /** By index and term: the one entry that may ever stand there. */
+  readonly #entries = new Map<string, { readonly checksum: bigint, readonly prevTerm: number }>()
+  readonly decided: Decided[] = []
+  readonly #appliedIds = new Map<number, number>()
+  readonly #refusedIds = new Set<number>()
+  readonly acknowledgedIds = new Set<number>()
+  #acknowledgedIndex = 0
+
+  /** One leader per term. */
+  leads (node: NodeId, term: number): void {
+    const other = this.#leaders.get(term)
+    if (other !== undefined && other !== node) throw new Violation('one leader per term', `nodes ${other} and ${node} both lead term ${term}`)
+    this.#leaders.set(term, node)
+  }
+
+  get leaderCount (): number { return this.#leaders.size }
+
+  /** Log matching: equal index and term, equal entry, and equal entries before it. */
+  appended (node: NodeId, entry: RaftEntry): void {
+    const key = `${entry.index} ${entry.term}`
+    const checksum = checksumOf(entry)
+    const known = this.#entries.get(key)
+    if (known === undefined) this.#entries.set(key, { checksum, prevTerm: entry.prevTerm })
+    else if (known.checksum !== checksum || known.prevTerm !== entry.prevTerm) throw new Violation('log matching', `node ${node} has another entry ${key}`)
+  }
+
+  /** What a restart finds was appended once. */
+  recovered (node: NodeId, index: number, term: number): void {
+    if (!this.#entries.has(`${index} ${term}`)) throw new Violation('nothing invented', `node ${node} recovered entry ${index} of term ${term}, which nobody appended`)
+  }
+
+  /** State machine safety: what is applied at an index is the same everywhere and for ever, and leads to the same state. */
+  applied (node: NodeId, entry: RaftEntry, ids: readonly number[], stateHash: bigint): void {
+    const known = this.decided[entry.index - 1]
+    const checksum = checksumOf(entry)
+    if (known === undefined) {
+      if (entry.index !== this.decided.length + 1) throw new Violation('committed in order', `node ${node} applied entry ${entry.index} after ${this.decided.length}`)
+      this.decided.push({ term: entry.term, checksum, ids, stateHash })
+      for (const id of ids) this.#decide(id, entry.index)
+      return
+    }
+    if (known.term !== entry.term || known.checksum !== checksum) {
+      throw new Violation('committed never changes', `node ${node} applied entry ${entry.index} of term ${entry.term}, others of term ${known.term}`)
+    }
+    if (known.stateHash !== stateHash) throw new Violation('equal state', `node ${node} has another state after entry ${entry.index}`)
+  }
+
+  #decide (id: number, index: number): void {
+    if (this.#appliedIds.has(id)) throw new Violation('applied once', `request ${id} was applied at ${this.#appliedIds.get(id)} and ${index}`)
+    if (this.#refusedIds.has(id)) throw new Violation('not applied means never', `request ${id} was said not to be applied, and was, at ${index}`)
+    this.#appliedIds.set(id, index)
+  }
+
+  /** Leader completeness: a leader that may decide has everything decided in earlier terms. */
+  startsLeading (node: NodeId, term: number, termAt: (index: number) => number | undefined): void {
+    for (let index = this.decided.length; index > 0 && index > this.decided.length - 20; index--) {
+      const { term: decidedTerm } = this.decided[index - 1]!
+      if (decidedTerm < term && termAt(index) !== decidedTerm) throw new Violation('leader completeness', `node ${node} leads term ${term} without entry ${index} of term ${decidedTerm}`)
+    }
+  }
+
+  /** Acknowledged is applied. */
+  acknowledged (id: number): void {
+    const index = this.#appliedIds.get(id)
+    if (index === undefined) throw new Violation('acknowledged is applied', `request ${id} was acknowledged and is not applied anywhere`)
+    this.acknowledgedIds.add(id)
+    this.#acknowledgedIndex = Math.max(this.#acknowledgedIndex, index)
+  }
+
+  /** Said not to be applied: then it never is. */
+  refused (id: number): void {
+    if (this.#appliedIds.has(id)) throw new Violation('not applied means never', `request ${id} was applied at ${this.#appliedIds.get(id)} and said not to be`)
+    this.#refusedIds.add(id)
+  }
+
+  get acknowledgedIndex (): number { return this.#acknowledgedIndex }
+
+  /** A linearizable read sees all that was acknowledged before it was asked for. */
+  read (node: NodeId, acknowledgedBefore: number, appliedIndex: number): void {
+    if (appliedIndex < acknowledgedBefore) throw new Violation('linearizable reads', `node ${node} served a read at ${appliedIndex}, entry ${acknowledgedBefore} was acknowledged before`)
+  }
+
+  /** At the end: this node's applied entries are the decided ones, all of them. */
+  complete (node: NodeId, appliedIndex: number): void {
+    if (appliedIndex !== this.decided.length) throw new Violation('convergence', `node ${node} applied ${appliedIndex} entries of ${this.decided.length}`)
+  }
+}
+
+const checksumOf = (entry: RaftEntry) => viewOf(entry.bytes).getBigUint64(64)
