@@ -24,6 +24,11 @@ export class CutIntent {
     return values?.[0] === 1 ? { from: values[1]!, to: values[2]! } : undefined
   }
 
+  /** A process killed while it wrote may leave what only the system's cache has: makes what was read durable. */
+  async settle (): Promise<void> {
+    if (!this.#slots.isAgreed) await this.#slots.writeBoth(this.#slots.values!)
+  }
+
   async set ({ from, to }: Cut): Promise<void> { await this.#slots.writeBoth([1, from, to]) }
   /** Both slots: a cut that is done must never be done again. */
   async clear (): Promise<void> { await this.#slots.writeBoth([0, 0, 0]) }

@@ -29,6 +29,11 @@ export class FloorFile {
     return values === undefined ? START : { index: values[0]!, term: values[1]!, physicalOffset: values[2]! }
   }
 
+  /** A process killed while it wrote may leave what only the system's cache has: makes what was read durable. */
+  async settle (): Promise<void> {
+    if (!this.#slots.isAgreed) await this.#slots.writeBoth(this.#slots.values!)
+  }
+
   async save ({ index, term, physicalOffset }: LogFloor): Promise<void> {
     await this.#slots.writeBoth([index, term, physicalOffset])
   }

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import { MqError, type Disk, type Logger } from '../base/index.ts'
 import type { HardState } from '../raft/index.ts'
 import { SlotFile, SlotKind } from './slot-file.ts'
@@ -25,6 +26,8 @@ export class VoteFile {
    * @throws MQ_CORRUPT both slots are bad, or the file is missing and must exist
    */
   static async open (disk: Disk, path: string, logger: Logger, { mustExist = false } = {}): Promise<VoteFile> {
+    // A killed process may have made the file without making its name durable.
+    await disk.syncDirectory(dirname(path))
     const slots = await SlotFile.open(disk, path, FORMAT)
     if (slots.values === undefined) {
       if (mustExist) throw new MqError('MQ_CORRUPT', `${path} is missing: this node's term and vote are unknown, so it must not vote again under its old id`, { file: path, position: 0 })

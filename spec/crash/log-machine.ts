@@ -29,8 +29,16 @@ export class LogLife {
     this.#inlineFlush = inlineFlush
   }
 
+  /** The same promises in another life, which may make more. */
+  continueOn (machine: Machine): LogLife {
+    const next = new LogLife(machine, { twin: this.twin.copy(), mode: this.#mode, inlineFlush: this.#inlineFlush })
+    next.savedVote = this.savedVote
+    next.askedVote = this.askedVote
+    return next
+  }
+
   async open (): Promise<void> {
-    const { disk, clock } = this.machine
+    const { disk } = this.machine
     await disk.makeDirectory('/data')
     await disk.syncDirectory('/')
     this.vote = await VoteFile.open(disk, votePath, silentLogger)

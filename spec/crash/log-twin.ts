@@ -63,10 +63,28 @@ export class LogTwin {
 
   endCut (): void { this.beforeCut = undefined }
 
+  /** After a crash the log was found to end at `lastIndex`, rightly: it goes on from there. */
+  adopt (lastIndex: number): void {
+    const history = this.#historyOf(lastIndex)
+    this.entries = history.slice(0, lastIndex)
+    this.beforeCut = undefined
+    this.durableIndex = lastIndex
+  }
+
+  /** A twin that may go its own way. */
+  copy (): LogTwin {
+    const copy = new LogTwin()
+    copy.entries = this.entries.slice()
+    copy.beforeCut = this.beforeCut
+    copy.durableIndex = this.durableIndex
+    copy.floorPosition = this.floorPosition
+    return copy
+  }
+
   /** What is wrong with a log found after a crash; empty when nothing is. */
   complaintsAbout (found: readonly RaftEntry[], { firstIndex, lastIndex }: { readonly firstIndex: number, readonly lastIndex: number }): string[] {
     const complaints: string[] = []
-    const history = this.beforeCut !== undefined && lastIndex > this.entries.length ? this.beforeCut : this.entries
+    const history = this.#historyOf(lastIndex)
     if (lastIndex < this.durableIndex) complaints.push(`entries ${lastIndex + 1} to ${this.durableIndex} were durable and are gone`)
     if (lastIndex > history.length) complaints.push(`entries ${history.length + 1} to ${lastIndex} were never written or were cut off`)
     if (found.length !== lastIndex - firstIndex + 1) complaints.push(`the log says ${firstIndex} to ${lastIndex} and gave ${found.length} entries`)
@@ -77,5 +95,10 @@ export class LogTwin {
       if (expected === undefined || entry.index !== expected.index || sharedBytesOf(entry) !== sharedBytesOf(expected)) complaints.push(`entry ${entry.index} of term ${entry.term} is not what was written`)
     })
     return complaints.slice(0, 5)
+  }
+
+  /** Until a cut is done the log may be found as before it. */
+  #historyOf (lastIndex: number): RaftEntry[] {
+    return this.beforeCut !== undefined && lastIndex > this.entries.length ? this.beforeCut : this.entries
   }
 }
