@@ -46,6 +46,13 @@ export class Kv {
     return stored === undefined ? undefined : verified(key, stored)
   }
 
+  /** `get` for many keys at once; the values are in the order of the keys. */
+  async getMany (keys: readonly string[]): Promise<Array<Uint8Array | undefined>> {
+    if (keys.length === 0) return []
+    const stored = await this.#db.getMany([...keys])
+    return stored.map((value, i) => value === undefined ? undefined : verified(keys[i]!, value))
+  }
+
   /** All changes or none, durable on resolution. A key may occur once. */
   async batch (changes: readonly Change[]): Promise<void> {
     if (changes.length === 0) return
@@ -110,7 +117,8 @@ async function * stepThrough (db: Database, range: KeyRange, options: object): A
   }
 }
 
-function checksumOf (key: string, value: Uint8Array): bigint {
+/** The checksum that is stored with a value. */
+export function checksumOf (key: string, value: Uint8Array): bigint {
   return hash64(value, hash64(utf8.encode(key), 0n))
 }
 

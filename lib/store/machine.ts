@@ -46,6 +46,9 @@ export interface Machine {
   readonly handlers: readonly CommandHandler[]
   /** Drops what was proposed and not applied. Called when this node starts or stops leading. */
   resetOverlay (): void
+  /** The leader proposes to delete that topic (or group): what follows in its entries comes after the deletion. */
+  proposeDeleteTopic? (topic: string): void
+  proposeDeleteGroup? (group: string, removeOffsets: boolean): void
   /**
    * The values changed since the last call, encoded now: they are written later, when the state may have moved on. A
    * checkpoint that fails stops the store, so nothing needs to be remembered for another attempt.

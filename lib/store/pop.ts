@@ -9,3 +9,5 @@ export {
 } from './pop-lease-proposals.ts'
 export { OpenProposal, SeekProposal, ForgetGroupProposal, type StartPosition } from './pop-group-proposals.ts'
 export { DeadLetterProposal, deadLetterOf, rewriteRecord, deadLetterTopicOf, retryTopicOf, messageIdOf, DLQ_REASON, type DeadLettered, type DeadLetterTarget, type DeadLetterOptions } from './dead-letter.ts'
+export { popCost } from './pop-commands.ts'
+export { MAX_LEASE_SPAN } from './pop-lease.ts'

@@ -1,0 +1,82 @@
+import { invariant } from '../base/index.ts'
+import type { EntryBody } from '../message/index.ts'
+import type { ConsumeQueue } from './consume-queue.ts'
+import type { ConsumeQueues } from './consume-queues.ts'
+
+interface Expected {
+  readonly nextOffset: number
+  readonly lastStampMs: number
+  readonly maxPosition: number
+}
+
+/**
+ * Finds the units of all queues again, from the log's head to the entry of a base dump: the dump says which queues
+ * there were and how far they went, the directories of the entries say where the messages stand. Units below the log's
+ * head are gone, as they should be.
+ */
+export class QueueRescan {
+  readonly #queues: ConsumeQueues
+  readonly #expected = new Map<ConsumeQueue, Expected>()
+  readonly #begun = new Set<ConsumeQueue>()
+  #stampMs: number
+
+  /** `queues` is as loaded from the base dump; `stampMs` is time as it was at the log's head. */
+  constructor (queues: ConsumeQueues, stampMs: number) {
+    this.#queues = queues
+    this.#stampMs = stampMs
+    for (const queue of queues.all()) {
+      this.#expected.set(queue, { nextOffset: queue.nextOffset, lastStampMs: queue.lastStampMs, maxPosition: queue.maxPosition })
+      queue.deltas = undefined
+      queue.lastStampMs = 0
+    }
+  }
+
+  /** Time passes with every entry, whether it has a body or not. */
+  advanceTime (stampMs: number): void {
+    if (stampMs > this.#stampMs) this.#stampMs = stampMs
+  }
+
+  /** The next entry's directory. */
+  add (body: EntryBody, recordsPosition: number): void {
+    const { targets, messageCount } = body
+    const queues = targets.map(({ topic, queueId }) => this.#queues.find(topic, queueId))
+    const next = targets.map(({ firstQueueOffset }) => firstQueueOffset)
+    let position = recordsPosition
+    for (let i = 0; i < messageCount; i++) {
+      const target = body.targetOf(i)
+      const queue = queues[target]
+      const offset = next[target]!++
+      const sizeBytes = body.sizeOf(i)
+      // Records from before the queue's creation were of a topic of the same name that was deleted.
+      if (queue !== undefined && position >= queue.createdPosition) this.#push(queue, offset, position, sizeBytes, body.tagsCodeOf(i))
+      position += sizeBytes
+    }
+    this.#queues.pages.unpersistedUnits += messageCount
+  }
+
+  #push (queue: ConsumeQueue, offset: number, position: number, sizeBytes: number, tagsCode: number): void {
+    if (!this.#begun.has(queue)) {
+      this.#begun.add(queue)
+      queue.minOffset = queue.nextOffset = queue.persistedTo = offset
+      queue.minPosition = Infinity
+    }
+    invariant(offset === queue.nextOffset, `${queue.topic}/${queue.queueId}: the log goes on at offset ${offset} after ${queue.nextOffset}`)
+    this.#queues.pages.markAppended(queue)
+    queue.push(position, sizeBytes, tagsCode, this.#stampMs)
+  }
+
+  /** The entry of the base dump was the last one: every queue must have come to where the dump says it was. */
+  finish (): void {
+    for (const [queue, { nextOffset, lastStampMs, maxPosition }] of this.#expected) {
+      if (this.#begun.has(queue)) {
+        invariant(queue.nextOffset === nextOffset && queue.lastStampMs === lastStampMs, `${queue.topic}/${queue.queueId}: the log leads to offset ${queue.nextOffset}, the base dump says ${nextOffset}`)
+      } else {
+        queue.minOffset = queue.persistedTo = nextOffset
+        queue.minPosition = Infinity
+        queue.lastStampMs = lastStampMs
+        this.#queues.pages.markChanged(queue)
+      }
+      queue.maxPosition = maxPosition
+    }
+  }
+}

@@ -1,0 +1,199 @@
+import { join } from 'node:path'
+import { isMqError, MqError } from '../base/index.ts'
+import { checksumOf, Kv } from '../kv/index.ts'
+import { ENTRY_HEADER_BYTES, seedOfGroup } from '../log/index.ts'
+import { EntryBody } from '../message/index.ts'
+import { EntryKind } from '../raft/index.ts'
+import { BaseDumps, type Base } from './base-dumps.ts'
+import { Digest, type CheckpointMeta } from './checkpoint-meta.ts'
+import { AppliedFile, commitCheckpoint, freezeMachines, machineKey, MACHINE_RANGE, machineOf, readMeta } from './checkpoints.ts'
+import { CommitLog } from './commit-log.ts'
+import { ConsumeQueues } from './consume-queues.ts'
+import { ConsumerOffsets } from './consumer-offsets.ts'
+import { bodyOf, stampMsOf } from './entry-access.ts'
+import type { KeyChange, Machine } from './machine.ts'
+import { Metadata } from './metadata.ts'
+import { OpeningMark } from './opening-mark.ts'
+import { QueueRescan } from './queue-rescan.ts'
+import { defaultStoreSettings, type CoreMachines, type StoreOptions, type StoreParts, type StoreRecovery, type StoreSettings } from './store-options.ts'
+import { UNIT_BYTES } from './unit-page.ts'
+
+interface Opening {
+  readonly options: StoreOptions
+  readonly settings: StoreSettings
+  readonly groupId: string
+  readonly bases: BaseDumps
+  readonly appliedFile: AppliedFile
+  readonly mark: OpeningMark
+  /** The mark stood there before this start. */
+  readonly wasMarked: boolean
+}
+
+/** A kv with the machines loaded from it. */
+interface Loaded {
+  readonly kv: Kv
+  readonly core: CoreMachines
+  readonly machines: readonly Machine[]
+  readonly meta: CheckpointMeta | undefined
+}
+
+/** Loads the state from the kv; rebuilds it from a base dump and the log when the kv is lost, damaged, old or ahead of the log. */
+export async function openStore (options: StoreOptions): Promise<StoreParts> {
+  const { disk, logger, directory, groupId } = options
+  const bases = new BaseDumps({ disk, logger, directory: join(directory, 'base'), groupSeed: seedOfGroup(groupId) })
+  await bases.open()
+  const { file: appliedFile, isDamaged } = await AppliedFile.open(disk, join(directory, 'applied'), groupId)
+  const mark = new OpeningMark(disk, join(directory, 'opening'))
+  const wasMarked = await mark.isSet()
+  const opening = { options, settings: { ...defaultStoreSettings, ...options.settings }, groupId: Buffer.from(groupId).toString('hex'), bases, appliedFile, mark, wasMarked }
+
+  let reason = isDamaged
+    ? 'the file `applied` is damaged'
+    : wasMarked ? 'the last start ended while the state store was being opened, or found it damaged' : undefined
+  let loaded: Loaded | undefined
+  if (reason === undefined) {
+    await mark.set()
+    try {
+      loaded = await load(opening)
+    } catch (error) {
+      if (isMqError(error, 'MQ_LOCKED') || isMqError(error, 'MQ_FORMAT_TOO_NEW') || isMqError(error, 'MQ_IO')) {
+        await mark.clear()
+        throw error
+      }
+      reason = error instanceof Error ? error.message : String(error)
+    }
+  }
+  if (loaded === undefined) {
+    const { loaded: rebuilt, baseIndex } = await rebuild(opening, reason!)
+    await mark.clear()
+    return partsOf(opening, rebuilt, { isRebuilt: true, reason: reason!, ...(baseIndex !== undefined && { baseIndex }) })
+  }
+  await mark.clear()
+  return partsOf(opening, loaded, { isRebuilt: false })
+}
+
+function partsOf ({ options: { logger }, settings, groupId, bases, appliedFile }: Opening, { kv, core, machines, meta }: Loaded, recovery: StoreRecovery): StoreParts {
+  return { core, machines, kv, appliedFile, bases, settings, logger, groupId, meta, recovery }
+}
+
+/** Opens the kv and makes empty machines over it. */
+async function openEmpty ({ options, settings, mark }: Opening): Promise<Omit<Loaded, 'meta'>> {
+  const kv = new Kv(await options.database.open())
+  const onDamage = (error: MqError) => {
+    options.logger.error(`${error.message}; the state store will be rebuilt at the next start`)
+    mark.set().catch((failure: unknown) => { options.logger.error('the state store could not be marked as damaged', { error: failure }) })
+  }
+  const core = {
+    commitLog: new CommitLog(options.log),
+    consumeQueues: new ConsumeQueues({ kv, pageCacheBytes: settings.pageCacheBytes, onDamage }),
+    consumerOffsets: new ConsumerOffsets(),
+    metadata: new Metadata()
+  }
+  return { kv, core, machines: [core.commitLog, core.metadata, core.consumeQueues, core.consumerOffsets, ...options.machines?.(core) ?? []] }
+}
+
+/** @throws whatever shows that the kv cannot be used */
+async function load (opening: Opening): Promise<Loaded> {
+  const { options: { log }, groupId, appliedFile } = opening
+  const { kv, core, machines } = await openEmpty(opening)
+  try {
+    const meta = await readMeta(kv)
+    if (meta === undefined) {
+      if (appliedFile.index > 0 || log.firstIndex > 1) throw new MqError('MQ_CORRUPT', 'the state store is empty')
+      return { kv, core, machines, meta }
+    }
+    if (meta.groupId !== groupId) throw new MqError('MQ_CORRUPT', 'the state store is of another group')
+    if (meta.index < appliedFile.index) throw new MqError('MQ_CORRUPT', `the state store went back to entry ${meta.index} from ${appliedFile.index}`)
+    if (meta.index > log.lastIndex) throw new MqError('MQ_CORRUPT', `the state store is at entry ${meta.index}, the log ends at ${log.lastIndex}`)
+    if (meta.index + 1 < log.firstIndex) throw new MqError('MQ_CORRUPT', `the state store is at entry ${meta.index}, the log begins at ${log.firstIndex}`)
+    const digest = new Digest()
+    for await (const [kvKey, value] of kv.entries(MACHINE_RANGE)) {
+      digest.add(checksumOf(kvKey, value))
+      loadValue(machines, kvKey, value)
+    }
+    if (digest.toString() !== meta.digest) throw new MqError('MQ_CORRUPT', 'the state store has lost values, or holds old ones')
+    return { kv, core, machines, meta }
+  } catch (error) {
+    await kv.close()
+    throw error
+  }
+}
+
+function loadValue (machines: readonly Machine[], kvKey: string, value: Uint8Array): void {
+  const place = machineOf(kvKey, machines)
+  if (place === undefined) throw new MqError('MQ_FORMAT_TOO_NEW', `the state holds ${kvKey}, of a state machine this code does not know`)
+  place.machine.load(place.key, value)
+}
+
+/** The kv is made anew from the newest usable base dump and the log; from the log alone when that still has its first entry. */
+async function rebuild (opening: Opening, reason: string): Promise<{ readonly loaded: Loaded, readonly baseIndex: number | undefined }> {
+  const { options: { log, database, logger }, bases, appliedFile, mark, wasMarked } = opening
+  logger.warn(`the state store is rebuilt: ${reason}`)
+  const base = await bases.newestWhole(({ index }) => index + 1 >= log.firstIndex && index <= log.lastIndex)
+  if (base === undefined && log.firstIndex > 1) {
+    // Nothing was touched: when the missing file is put back, the next start finds all that was there.
+    if (!wasMarked) await mark.clear()
+    throw new MqError('MQ_CORRUPT', `${reason}; it cannot be rebuilt, because the log begins at entry ${log.firstIndex} and no whole base dump leads up to there`)
+  }
+  // Until the end of the rebuild: what an interrupted one leaves is never taken for a state.
+  await mark.set()
+  await database.destroy()
+  const empty = await openEmpty(opening)
+  if (base === undefined) {
+    // The log is applied from its first entry, as to a new store.
+    await appliedFile.write(0)
+    return { loaded: { ...empty, meta: undefined }, baseIndex: undefined }
+  }
+  try {
+    const meta = await rebuildFromBase(opening, empty, base)
+    return { loaded: { ...empty, meta }, baseIndex: base.index }
+  } catch (error) {
+    await empty.kv.close()
+    throw error
+  }
+}
+
+async function rebuildFromBase ({ options: { log, onProgress, logger }, settings, bases, appliedFile }: Opening, { kv, core, machines }: Omit<Loaded, 'meta'>, base: Base): Promise<CheckpointMeta> {
+  const { consumeQueues, commitLog } = core
+  const values: KeyChange[] = []
+  const meta = await bases.read(base, (kvKey, value) => { loadValue(machines, kvKey, value) })
+  const { firstIndex } = log
+  const totalEntries = base.index + 1 - firstIndex
+  let rescan: QueueRescan | undefined
+  for await (const entry of log.scan(firstIndex, base.index + 1)) {
+    rescan ??= new QueueRescan(consumeQueues, commitLog.timeAt(entry.physicalOffset))
+    rescan.advanceTime(stampMsOf(entry))
+    if (entry.kind === EntryKind.normal) rescan.add(new EntryBody(bodyOf(entry)), entry.physicalOffset + ENTRY_HEADER_BYTES)
+    if (consumeQueues.pages.unpersistedUnits * UNIT_BYTES >= settings.unpersistedBytes) await writePages(kv, consumeQueues)
+    const entries = entry.index + 1 - firstIndex
+    if (entries % 1024 === 0) onProgress?.({ entries, totalEntries })
+  }
+  rescan ??= new QueueRescan(consumeQueues, 0)
+  rescan.finish()
+  onProgress?.({ entries: totalEntries, totalEntries })
+  await consumeQueues.settle(commitLog.floorPosition)
+
+  const units = consumeQueues.pages.freeze()
+  freezeMachines(machines) // everything is written below, changed or not
+  for (const machine of machines) values.push(...checkpointValues(machine))
+  await consumeQueues.pages.writeWhole(units)
+  const { digest: _, previousIndex: __, ...frozen } = meta
+  const written = await commitCheckpoint(kv, frozen, values, await consumeQueues.pages.pieceChanges(units), undefined)
+  await appliedFile.write(written.index)
+  await consumeQueues.pages.finish(units)
+  logger.info(`the state store was rebuilt from the base dump of entry ${base.index} and ${totalEntries} entries of the log`)
+  return written
+}
+
+/** Units go to the kv ahead of the checkpoint, to bound what is in memory. */
+async function writePages (kv: Kv, { pages }: ConsumeQueues): Promise<void> {
+  const units = pages.freeze()
+  await pages.writeWhole(units)
+  await kv.batch(await pages.pieceChanges(units))
+  await pages.finish(units)
+}
+
+function checkpointValues (machine: Machine): KeyChange[] {
+  const values = machine instanceof ConsumeQueues ? machine.heads() : machine.values()
+  return [...values].map(({ key, value }) => ({ key: machineKey(machine, key), value }))
+}

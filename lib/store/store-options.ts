@@ -1,0 +1,90 @@
+import type { Disk, Logger } from '../base/index.ts'
+import type { DatabaseOpener, Kv } from '../kv/index.ts'
+import type { RaftEntry } from '../raft/index.ts'
+import type { BaseDumps } from './base-dumps.ts'
+import type { CheckpointMeta } from './checkpoint-meta.ts'
+import type { AppliedFile } from './checkpoints.ts'
+import type { CommitLog, EntryFinder } from './commit-log.ts'
+import type { ConsumeQueues } from './consume-queues.ts'
+import type { ConsumerOffsets } from './consumer-offsets.ts'
+import type { Machine } from './machine.ts'
+import type { Metadata } from './metadata.ts'
+
+/** What the store reads of the log. */
+export interface StoreLog extends EntryFinder {
+  readonly firstIndex: number
+  readonly lastIndex: number
+  /** Entries [fromIndex, toIndex) in order, verified. */
+  scan (fromIndex: number, toIndex: number): AsyncIterable<RaftEntry>
+}
+
+export interface StoreSettings {
+  /** A checkpoint is due after that many bytes of log: what a restart replays at most. */
+  readonly checkpointBytes: number
+  /** A checkpoint is due when units in memory take that much. */
+  readonly unpersistedBytes: number
+  /** A base dump is due after that many bytes of log. */
+  readonly baseDumpBytes: number
+  /** Bound of the cache of decoded consume queue pages. */
+  readonly pageCacheBytes: number
+}
+
+export const defaultStoreSettings: StoreSettings = {
+  checkpointBytes: 64 * 1024 * 1024,
+  unpersistedBytes: 32 * 1024 * 1024,
+  baseDumpBytes: 512 * 1024 * 1024,
+  pageCacheBytes: 8 * 1024 * 1024
+}
+
+export interface RebuildProgress {
+  /** Entries read of the log so far, of those there are. */
+  readonly entries: number
+  readonly totalEntries: number
+}
+
+export interface StoreOptions {
+  readonly database: DatabaseOpener
+  readonly disk: Disk
+  readonly logger: Logger
+  /** The data directory: holds `applied`, `opening` and `base/`. */
+  readonly directory: string
+  readonly log: StoreLog
+  readonly groupId: Uint8Array
+  readonly settings?: Partial<StoreSettings>
+  /** Further machines, over the ones every store has. */
+  readonly machines?: (core: CoreMachines) => readonly Machine[]
+  /** Called now and then while a rebuild reads the log. */
+  readonly onProgress?: (progress: RebuildProgress) => void
+}
+
+/** How the store came to its state when it was opened. */
+export interface StoreRecovery {
+  readonly isRebuilt: boolean
+  /** Why it was rebuilt. */
+  readonly reason?: string
+  /** The base dump it was rebuilt from; absent when that was the log alone. */
+  readonly baseIndex?: number
+}
+
+/** The machines every store has. */
+export interface CoreMachines {
+  readonly commitLog: CommitLog
+  readonly consumeQueues: ConsumeQueues
+  readonly consumerOffsets: ConsumerOffsets
+  readonly metadata: Metadata
+}
+
+/** What an opened store is made of. */
+export interface StoreParts {
+  readonly core: CoreMachines
+  readonly machines: readonly Machine[]
+  readonly kv: Kv
+  readonly appliedFile: AppliedFile
+  readonly bases: BaseDumps
+  readonly settings: StoreSettings
+  readonly logger: Logger
+  readonly groupId: string
+  /** The checkpoint it was loaded from; undefined: it is empty. */
+  readonly meta: CheckpointMeta | undefined
+  readonly recovery: StoreRecovery
+}

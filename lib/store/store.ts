@@ -1,0 +1,217 @@
+import { invariant, MqError } from '../base/index.ts'
+import { ENTRY_HEADER_BYTES } from '../log/index.ts'
+import { deleteGroup, deleteTopic, EntryBody, setFloor, type EntryBodyWriter } from '../message/index.ts'
+import { EntryKind, type ConfState, type RaftEntry } from '../raft/index.ts'
+import type { CheckpointMeta } from './checkpoint-meta.ts'
+import { commitCheckpoint, freezeMachines, MACHINE_RANGE, readMeta } from './checkpoints.ts'
+import type { CommitLog, LocatedRecord } from './commit-log.ts'
+import type { ConsumeQueues } from './consume-queues.ts'
+import type { ConsumerOffsets } from './consumer-offsets.ts'
+import { bodyOf, stampMsOf } from './entry-access.ts'
+import type { ApplyContext, CommandHandler, Machine } from './machine.ts'
+import type { Metadata } from './metadata.ts'
+import { hashState } from './state-hash.ts'
+import { openStore } from './store-opening.ts'
+import type { StoreOptions, StoreParts, StoreRecovery } from './store-options.ts'
+import { UNIT_BYTES } from './unit-page.ts'
+
+const NO_MEMBERS: ConfState = { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false }
+
+/**
+ * The state machines of a raft group over one kv. Memory is the state at `appliedIndex`; checkpoints bring it to the kv
+ * now and then; what came after the last one is applied again from the log at the next start.
+ */
+export class Store {
+  readonly recovery: StoreRecovery
+  readonly commitLog: CommitLog
+  readonly consumeQueues: ConsumeQueues
+  readonly consumerOffsets: ConsumerOffsets
+  readonly metadata: Metadata
+  readonly #machines: readonly Machine[]
+  readonly #handlers = new Map<number, CommandHandler[]>()
+  readonly #parts: StoreParts
+  #appliedIndex: number
+  #appliedTerm: number
+  #appliedPosition: number
+  #confState: ConfState
+  #meta: CheckpointMeta | undefined
+  /** Something that a checkpoint writes has changed since the last one. */
+  #isChanged = false
+  #floorAtCheckpoint: number
+  /** Retention moved queues' minOffset, which is not yet in the kv. */
+  #hasSettled = false
+  #isClosed = false
+
+  /** Opens, loads or rebuilds the state; then the log's entries after `appliedIndex` are to be applied. */
+  static async open (options: StoreOptions): Promise<Store> {
+    return new Store(await openStore(options))
+  }
+
+  /** @private */
+  constructor (parts: StoreParts) {
+    const { core, machines, meta, recovery } = this.#parts = parts
+    this.recovery = recovery
+    this.commitLog = core.commitLog
+    this.consumeQueues = core.consumeQueues
+    this.consumerOffsets = core.consumerOffsets
+    this.metadata = core.metadata
+    this.#machines = machines
+    for (const { handlers } of machines) {
+      for (const handler of handlers) this.#handlers.set(handler.command.type, [...this.#handlers.get(handler.command.type) ?? [], handler])
+    }
+    this.#meta = meta
+    this.#appliedIndex = meta?.index ?? 0
+    this.#appliedTerm = meta?.term ?? 0
+    this.#appliedPosition = meta?.position ?? 0
+    this.#confState = meta?.confState ?? NO_MEMBERS
+    this.#floorAtCheckpoint = core.commitLog.floorPosition
+  }
+
+  get appliedIndex (): number { return this.#appliedIndex }
+  get appliedTerm (): number { return this.#appliedTerm }
+  /** Where the last applied entry ends in the log. */
+  get appliedPosition (): number { return this.#appliedPosition }
+  get confState (): ConfState { return this.#confState }
+  get floorPosition (): number { return this.commitLog.floorPosition }
+  machine (name: string): Machine | undefined { return this.#machines.find((machine) => machine.name === name) }
+
+  /**
+   * Applies the next entry: its records and commands, in their order. What cannot be applied is not begun.
+   * @throws MQ_FORMAT_TOO_NEW a command that this code does not know; MQ_CORRUPT the body is malformed
+   */
+  apply (entry: RaftEntry): void {
+    invariant(entry.index === this.#appliedIndex + 1, `entry ${entry.index} cannot be applied after ${this.#appliedIndex}`)
+    const stampMs = this.commitLog.advanceTime(entry.physicalOffset, stampMsOf(entry))
+    if (entry.kind === EntryKind.normal) this.#applyBody(entry, stampMs)
+    this.#appliedIndex = entry.index
+    this.#appliedTerm = entry.term
+    this.#appliedPosition = entry.physicalOffset + entry.sizeBytes
+    this.#isChanged = true
+  }
+
+  #applyBody (entry: RaftEntry, stampMs: number): void {
+    const body = new EntryBody(bodyOf(entry))
+    const directory = this.consumeQueues.directory(body, entry.physicalOffset + ENTRY_HEADER_BYTES, stampMs)
+    if (body.commands.length > 0) {
+      const context = { index: entry.index, term: entry.term, storeTimestampMs: stampMs, physicalOffset: entry.physicalOffset }
+      const steps = body.commands.map(({ recordsBefore, type, payload }) => ({ recordsBefore, ...this.#decode(type, payload) }))
+      for (const { recordsBefore, handlers, value } of steps) {
+        directory.apply(recordsBefore)
+        for (const handler of handlers) handler.apply(value, context satisfies ApplyContext)
+      }
+    }
+    directory.apply(body.messageCount)
+    directory.finish()
+  }
+
+  #decode (type: number, payload: Uint8Array): { readonly handlers: readonly CommandHandler[], readonly value: unknown } {
+    const handlers = this.#handlers.get(type)
+    if (handlers === undefined) throw new MqError('MQ_FORMAT_TOO_NEW', `the log holds a command of type 0x${type.toString(16)}, which this code does not know`)
+    return { handlers, value: handlers[0]!.command.decode(payload) }
+  }
+
+  setConfState (state: ConfState): void {
+    this.#confState = state
+    this.#isChanged = true
+  }
+
+  startLeading (): void { this.#resetOverlay() }
+  stopLeading (): void { this.#resetOverlay() }
+
+  #resetOverlay (): void {
+    for (const machine of this.#machines) machine.resetOverlay()
+  }
+
+  // For proposals: changes that concern several machines, written into the entry being sealed.
+
+  deleteTopic (writer: EntryBodyWriter, topic: string): void {
+    for (const machine of this.#machines) machine.proposeDeleteTopic?.(topic)
+    writer.addCommand(deleteTopic.type, deleteTopic.encode({ topic }))
+  }
+
+  deleteGroup (writer: EntryBodyWriter, group: string, { removeOffsets }: { readonly removeOffsets: boolean }): void {
+    for (const machine of this.#machines) machine.proposeDeleteGroup?.(group, removeOffsets)
+    writer.addCommand(deleteGroup.type, deleteGroup.encode({ group, removeOffsets }))
+  }
+
+  /** Retention: `position` is where a segment of the log begins, at most `appliedPosition`. */
+  setFloor (writer: EntryBodyWriter, position: number): void {
+    writer.addCommand(setFloor.type, setFloor.encode({ position }))
+  }
+
+  /** The record that begins at a position given by a client; undefined when there is none, or not any more, or not yet. */
+  async locate (physicalOffset: number): Promise<LocatedRecord | undefined> {
+    return await this.commitLog.locate(physicalOffset, this.#appliedPosition)
+  }
+
+  get checkpointDue (): boolean {
+    const { checkpointBytes, unpersistedBytes } = this.#parts.settings
+    return this.#appliedPosition - (this.#meta?.position ?? 0) >= checkpointBytes ||
+      this.consumeQueues.pages.unpersistedUnits * UNIT_BYTES >= unpersistedBytes ||
+      this.commitLog.floorPosition !== this.#floorAtCheckpoint || this.#hasSettled
+  }
+
+  /**
+   * Brings the state as of the call to the kv. Whole consume queue pages go first, in slices; all else follows in one
+   * batch with the index. The log must be durable through `appliedIndex`. Two never overlap.
+   */
+  async checkpoint (): Promise<void> {
+    if (!this.#isChanged && !this.#hasSettled) return
+    const { kv, appliedFile, groupId } = this.#parts
+    const { pages } = this.consumeQueues
+    // Frozen here, before the first await; `pages` first, because the queues' heads say how their units are stored.
+    const units = pages.freeze()
+    const changes = freezeMachines(this.#machines)
+    const frozen = { groupId, index: this.#appliedIndex, term: this.#appliedTerm, position: this.#appliedPosition, confState: this.#confState }
+    const floorPosition = this.commitLog.floorPosition
+    this.#isChanged = this.#hasSettled = false
+
+    await pages.writeWhole(units)
+    this.#meta = await commitCheckpoint(kv, frozen, changes, await pages.pieceChanges(units), this.#meta)
+    await appliedFile.write(frozen.index)
+    await pages.finish(units)
+    if (floorPosition !== this.#floorAtCheckpoint) {
+      this.#floorAtCheckpoint = floorPosition
+      if (await this.consumeQueues.settle(floorPosition)) this.#hasSettled = true
+    }
+  }
+
+  /** The entry through which the log's head is no longer needed: a base dump holds its effect, and an older one too if there is one. */
+  get baseDumpIndex (): number { return this.#parts.bases.bases.at(-1)?.index ?? 0 }
+
+  get baseDumpDue (): boolean {
+    const { bases: { bases }, settings } = this.#parts
+    const newest = bases[0]
+    if (this.#appliedIndex === (newest?.index ?? 0)) return false
+    return this.#appliedPosition - (newest?.position ?? 0) >= settings.baseDumpBytes || (bases.at(-1)?.position ?? 0) < this.floorPosition
+  }
+
+  /** Writes the state as of the call, or a little later, to a file of its own; resolves with its index. Never overlaps a checkpoint. */
+  async writeBaseDump (): Promise<number> {
+    await this.checkpoint()
+    const { kv, bases } = this.#parts
+    const snapshot = kv.snapshot()
+    try {
+      const meta = await readMeta(snapshot)
+      if (meta === undefined) return 0
+      await bases.write(meta, snapshot.entries(MACHINE_RANGE))
+      return meta.index
+    } finally {
+      await snapshot.close()
+    }
+  }
+
+  /** Equal for equal states, on every replica and after every restart or rebuild. Reads all units; nothing may be applied meanwhile. */
+  async stateHash (): Promise<bigint> {
+    if (await this.consumeQueues.settle(this.floorPosition)) this.#hasSettled = true
+    return await hashState({ index: this.#appliedIndex, confState: this.#confState, machines: this.#machines, consumeQueues: this.consumeQueues })
+  }
+
+  /** Lets go of the kv. A checkpoint before it saves the next start the replay. */
+  async close (): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    await this.#parts.appliedFile.close()
+    await this.#parts.kv.close()
+  }
+}
