@@ -14,7 +14,7 @@ export interface Codec {
   /** @throws MQ_PAYLOAD_INVALID */
   encode (body: unknown): Uint8Array
   /** @throws MQ_PAYLOAD_INVALID */
-  decode (bytes: Uint8Array): unknown
+  decode (bytes: Uint8Array, properties?: ReadonlyMap<string, string>): unknown
 }
 
 /** What is kept of a codec in the topic's attributes. Schemas: all that messages were ever written with, the current one last. */

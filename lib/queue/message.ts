@@ -37,7 +37,7 @@ export class StoredMessage<Body = any> {
   /** @throws MQ_PAYLOAD_INVALID the bytes do not fit the topic's codec */
   get body (): Body {
     if (!this.#isDecoded) {
-      this.#body = this.#codec.decode(this.bytes) as Body
+      this.#body = this.#codec.decode(this.bytes, this.#decoded) as Body
       this.#isDecoded = true
     }
     return this.#body as Body

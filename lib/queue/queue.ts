@@ -12,7 +12,7 @@ import { Receiver } from './receiver.ts'
 import { Sender } from './sender.ts'
 import { TopicRoutes } from './topic-routes.ts'
 import type {
-  BatchItem, CloseOptions, ConsumeOptions, GroupProgress, ProcessOptions, PullOptions, ReadOptions, ReceiveOptions, SendOptions, TopicBatchItem, TopicInfo, TopicName,
+  AnyTopic, BatchItem, CloseOptions, ConsumeOptions, GroupProgress, PayloadOf, ProcessOptions, PullOptions, ReadOptions, ReceiveOptions, SendOptions, TopicBatchItem, TopicInfo, TopicName,
   TopicOptions, WaitOptions
 } from './types.ts'
 import { Worker, type Handler } from './worker.ts'
@@ -20,7 +20,7 @@ import { Worker, type Handler } from './worker.ts'
 export type SendResult = PutResult
 
 export interface QueueEvents {
-  /** The engine stopped after an error (disk, broken rule); every call from now on rejects with MQ_CLOSED, whose cause it is. */
+  /** The engine stopped after an error (disk, broken rule); every call from now on rejects with its code. */
   failure: [error: Error]
   closed: []
 }
@@ -73,9 +73,9 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
   sendBatch<Name extends TopicName<Topics>> (topic: Name, messages: ReadonlyArray<BatchItem<Topics[Name]>>, options?: WaitOptions): Promise<SendResult[]>
   sendBatch (messages: ReadonlyArray<TopicBatchItem<Topics>>, options?: WaitOptions): Promise<SendResult[]>
   sendBatch (first: unknown, second?: unknown, third?: WaitOptions): Promise<SendResult[]> {
-    return typeof first === 'string' || !Array.isArray(first)
-      ? this.#sender.sendBatch(first, second, third)
-      : this.#sender.sendBatch(undefined, first, second as WaitOptions | undefined)
+    return Array.isArray(first)
+      ? this.#sender.sendBatch(undefined, first, second as WaitOptions | undefined)
+      : this.#sender.sendBatch(first as string, second, third)
   }
 
   /** The queue that messages of `key` go to: as RocketMQ's clients choose, by Java's String.hashCode. @throws MQ_TOPIC_NOT_FOUND */
@@ -87,7 +87,7 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
   // ---- consuming ----
 
   /** Runs `handler` over a topic's messages until the worker, the queue or `signal` closes it. @see Worker */
-  process<Name extends TopicName<Topics>> (topic: Name, handler: Handler<Topics[Name]>, options: ProcessOptions): Worker<Topics[Name]> {
+  process<Name extends AnyTopic<Topics>> (topic: Name, handler: Handler<PayloadOf<Topics, Name>>, options: ProcessOptions): Worker<PayloadOf<Topics, Name>> {
     checkFunction('handler', handler)
     checkKeys('options', options, [...consumeKeys, 'concurrency', 'order', 'attempts', 'backoff', 'prefetch'])
     const { concurrency = 1, attempts = DEFAULT_ATTEMPTS, backoff, prefetch = concurrency } = options
@@ -97,26 +97,26 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
       backoff: backoffRule(backoff),
       prefetch: checkInteger('prefetch', prefetch, 0, MAX_BATCH)
     }
-    const worker: Worker<Topics[Name]> = new Worker(this.#consumption<Topics[Name]>(topic, options), handler, rules, () => this.#consumers.delete(worker))
+    const worker: Worker<PayloadOf<Topics, Name>> = new Worker(this.#consumption<PayloadOf<Topics, Name>>(topic, options), handler, rules, () => this.#consumers.delete(worker))
     this.#consumers.add(worker)
     return worker
   }
 
   /** A topic's messages as an async iterator, to be settled one by one. @see Receiver */
-  receive<Name extends TopicName<Topics>> (topic: Name, options: ReceiveOptions): Receiver<Topics[Name]> {
+  receive<Name extends AnyTopic<Topics>> (topic: Name, options: ReceiveOptions): Receiver<PayloadOf<Topics, Name>> {
     checkKeys('options', options, [...consumeKeys, 'prefetch', 'order'])
     const prefetch = checkInteger('prefetch', options.prefetch ?? DEFAULT_BATCH, 1, MAX_BATCH)
-    const receiver: Receiver<Topics[Name]> = new Receiver(this.#consumption<Topics[Name]>(topic, options), prefetch, () => this.#consumers.delete(receiver))
+    const receiver: Receiver<PayloadOf<Topics, Name>> = new Receiver(this.#consumption<PayloadOf<Topics, Name>>(topic, options), prefetch, () => this.#consumers.delete(receiver))
     this.#consumers.add(receiver)
     return receiver
   }
 
   /** Up to `max` messages at once; an empty batch when none came in `waitMs`. Their leases are not renewed by themselves. */
-  async pull<Name extends TopicName<Topics>> (topic: Name, options: PullOptions): Promise<Batch<Topics[Name]>> {
+  async pull<Name extends AnyTopic<Topics>> (topic: Name, options: PullOptions): Promise<Batch<PayloadOf<Topics, Name>>> {
     checkKeys('options', options, [...consumeKeys, 'max', 'waitMs', 'order'])
     const max = checkInteger('max', options.max ?? DEFAULT_BATCH, 1, MAX_BATCH)
     const waitMs = options.waitMs === Infinity ? Infinity : checkInteger('waitMs', options.waitMs ?? 0, 0)
-    const consumption = this.#consumption<Topics[Name]>(topic, options)
+    const consumption = this.#consumption<PayloadOf<Topics, Name>>(topic, options)
     const hold = waitMs > 0 ? consumption.holdProcess() : undefined
     try {
       return new Batch(this.#engine, await consumption.pop(max, options.signal, waitMs))
@@ -149,7 +149,7 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
    * Messages of one queue by their offsets, as they were stored; no group and no lease is involved. Empty at the end of the queue.
    * @throws MQ_OFFSET_TOO_SMALL retention has removed the offset; `minOffset` tells where to go on
    */
-  async read<Name extends TopicName<Topics>> (topic: Name, options: ReadOptions): Promise<Array<StoredMessage<Topics[Name]>>> {
+  async read<Name extends AnyTopic<Topics>> (topic: Name, options: ReadOptions): Promise<Array<StoredMessage<PayloadOf<Topics, Name>>>> {
     checkTopic(topic)
     checkKeys('options', options, ['queueId', 'fromOffset', 'max', 'signal'])
     const queueId = checkInteger('queueId', options.queueId, 0)
@@ -160,7 +160,7 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
     const route = this.#routes.get(topic)
     if (!route.exists) throw new MqError('MQ_TOPIC_NOT_FOUND', `there is no topic ${topic}`)
     const records = await this.#engine.read({ topic, queueId, fromOffset, maxMessages: max, signal })
-    return records.map((record) => new StoredMessage<Topics[Name]>(topic, record, route.codec))
+    return records.map((record) => new StoredMessage<PayloadOf<Topics, Name>>(topic, record, route.codec))
   }
 
   /** A consumer group, to move it or to ask how far it is. */

@@ -1,6 +1,6 @@
 import { MqError } from '../base/index.ts'
-import type { Engine, Topic } from '../engine/index.ts'
-import { tagsCodeOf } from '../message/index.ts'
+import { ORIGIN_CODEC, type Engine, type Topic } from '../engine/index.ts'
+import { Property, tagsCodeOf } from '../message/index.ts'
 import { makeCodec, mergeCodec, type Codec, type CodecRecord } from './codec.ts'
 import { checkTopic } from './arguments.ts'
 import type { TopicOptions } from './types.ts'
@@ -60,9 +60,25 @@ export class TopicRoutes {
       if (!this.#autoCreate) throw new MqError('MQ_TOPIC_NOT_FOUND', `there is no topic ${name}, and autoCreateTopics is off: make it with createTopic`)
       topic = this.#engine.topicToBe({ name, queueCount: this.#defaultQueues, attributes: attributesOf({ codec: 'json' }) })
     }
-    const route = new TopicRoute(topic, makeCodec(codecRecordOf(topic.attributes)))
+    const route = new TopicRoute(topic, this.#codecOf(topic.attributes))
     this.#routes.set(name, route)
     return route
+  }
+
+  /** Dead letters are of several topics: each is decoded as in the topic it comes from. */
+  #codecOf (attributes: Readonly<Record<string, string>>): Codec {
+    const record = codecRecordOf(attributes)
+    if (record.codec !== ORIGIN_CODEC) return makeCodec(record)
+    const bytes = makeCodec({ codec: 'bytes' })
+    return {
+      name: ORIGIN_CODEC,
+      encode: (body) => bytes.encode(body),
+      decode: (body, properties) => {
+        const origin = properties?.get(Property.dlqOriginTopic)
+        const topic = origin === undefined ? undefined : this.#engine.topic(origin)
+        return (topic === undefined ? bytes : this.#codecOf(topic.attributes)).decode(body, properties)
+      }
+    }
   }
 
   /** Makes a topic that `get` said does not exist yet, with the defaults. */

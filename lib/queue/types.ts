@@ -3,6 +3,10 @@ import type { Clock, Logger } from '../base/index.ts'
 /** Any object type whose keys are topic names and whose values are payload types. */
 export type TopicName<Topics> = Extract<keyof Topics, string>
 
+/** A topic of the user's, or one the engine made: dead letters, `%DLQ%<group>`. */
+export type AnyTopic<Topics> = TopicName<Topics> | `%${string}`
+export type PayloadOf<Topics, Name> = Name extends keyof Topics ? Topics[Name] : any
+
 /** Milliseconds, or a number with a unit: '250ms', '30s', '5m', '2h', '7d'. */
 export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`
 

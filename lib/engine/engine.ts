@@ -1,0 +1,434 @@
+import { holdProcess, processId } from '../adapters/index.ts'
+import { MqError, type Clock, type Logger, type Timer } from '../base/index.ts'
+import { EntryBodyWriter } from '../message/index.ts'
+import { Replica, type Proposal, type ReplicaSettings } from '../replica/index.ts'
+import { DeadLetterProposal, deadLetterTopicOf, PopMachine, ReleaseOwnerProposal, SeekProposal, Store, type ConsumeQueue, type StartPosition } from '../store/index.ts'
+import { takeDirectory, type LockPort } from './data-directory.ts'
+import { Decision } from './decision.ts'
+import type { Delivery, StoredRecord } from './delivery.ts'
+import { Expiry } from './expiry.ts'
+import { MessageReader, offsetTooSmall } from './message-reader.ts'
+import type { EngineOptions, GroupQueueProgress, QueueOffsets, ReadRequest, SeekRequest, TopicDescription } from './options.ts'
+import { Pops, type PopOptions } from './pops.ts'
+import { directoryPorts, memoryPorts } from './ports.ts'
+import { watchRecovery } from './recovery-progress.ts'
+import { Retention } from './retention.ts'
+import { createTopicCostBytes, topicConfigOf, type Topic, type TopicSettings } from './topic.ts'
+import { Topics } from './topics.ts'
+import { WaitingPops } from './waiting-pops.ts'
+
+/** Owners of leases of embedded queues begin so; after a restart all but the new one are gone. */
+const SESSION_PREFIX = 'embedded/'
+const DEAD_LETTER_QUEUES = 1
+/** Attribute `codec` of dead letter topics: a message's payload is as in the topic it comes from. */
+export const ORIGIN_CODEC = 'origin'
+const MEMORY = ':memory:'
+const NODE_ID = 1
+
+interface Parts {
+  readonly options: EngineOptions
+  readonly clock: Clock
+  readonly lock: LockPort
+  readonly replica: Replica
+  readonly store: Store
+  readonly pop: PopMachine
+  readonly session: string
+}
+
+/**
+ * Replica and store as one object: what can be done with messages, topics and groups, whoever asks (the embedded queue,
+ * later a broker). All changes are proposals; promises resolve when those are applied, thus durable.
+ */
+export class Engine {
+  readonly clock: Clock
+  readonly store: Store
+  readonly #machine: PopMachine
+  readonly #replica: Replica
+  readonly #logger: Logger
+  readonly #lock: LockPort
+  readonly #topics: Topics
+  readonly #reader: MessageReader
+  readonly #waiting = new WaitingPops()
+  readonly #pops: Pops
+  readonly #expiry: Expiry
+  readonly #retention: Retention
+  readonly #options: EngineOptions
+  readonly #failureListeners: Array<(error: MqError) => void> = []
+  readonly #topicGoneListeners: Array<(name: string) => void> = []
+  readonly #holds = new Set<Timer>()
+  #failure: MqError | undefined
+  #closing: Promise<void> | undefined
+
+  /**
+   * Opens (or makes) what is in the directory; resolves when everything stored is readable and proposals are taken.
+   * @throws MQ_NOT_A_DATA_DIRECTORY, MQ_READ_ONLY, MQ_LOCKED, MQ_CORRUPT, MQ_FORMAT_TOO_NEW, MQ_FORMAT_TOO_OLD, MQ_DISK_ROOM, MQ_IO, MQ_ABORTED
+   */
+  static async open (options: EngineOptions): Promise<Engine> {
+    const { directory, logger, signal } = options
+    const inMemory = directory === MEMORY
+    const { disk, kv, clock, random, lock } = options.ports ?? (inMemory ? memoryPorts(options.clock) : directoryPorts(directory))
+    throwIfAborted(signal)
+    await takeDirectory({ disk, directory, lock, pid: processId() })
+    let replica: Replica | undefined
+    try {
+      let store: Store | undefined
+      const progress = watchRecovery(clock, options.onProgress)
+      try {
+        replica = await Replica.open({
+          clock,
+          random,
+          disk,
+          logger,
+          directory,
+          nodeId: NODE_ID,
+          openStateMachine: async ({ log, identity }) => {
+            progress.phase('state')
+            return (store = await Store.open({
+              database: kv,
+              disk,
+              logger,
+              directory,
+              log,
+              groupId: identity.groupId,
+              machines: () => [new PopMachine()],
+              onProgress: ({ entries, totalEntries }) => { progress.phase('rebuild', entries, totalEntries) }
+            }))
+          },
+          settings: replicaSettingsOf(options),
+          logSettings: {
+            segmentBytes: inMemory ? Math.min(options.limits.segmentBytes, 4 * 1024 * 1024) : options.limits.segmentBytes,
+            tailCacheBytes: options.limits.tailCacheBytes,
+            coldCacheBytes: options.limits.coldCacheBytes,
+            flush: { ...options.flush, mode: options.durability === 'disk' ? 'sync' : 'async' },
+            inlineFlush: true,
+            preallocate: !inMemory
+          }
+        })
+        progress.replay(replica)
+        await untilLeader(replica, signal)
+      } finally {
+        progress.end()
+      }
+      const session = `${SESSION_PREFIX}${Math.floor(random.next() * 2 ** 52).toString(36)}`
+      const engine = new Engine({ options, clock, lock, replica, store: store!, pop: store!.machine('pop') as PopMachine, session })
+      await engine.#begin(session)
+      return engine
+    } catch (error) {
+      await replica?.close()
+      await lock.release()
+      throw error
+    }
+  }
+
+  private constructor ({ options, clock, lock, replica, store, pop, session }: Parts) {
+    const { logger, limits, retention } = options
+    const submit = (proposal: Proposal): void => { replica.submit(proposal) }
+    this.clock = clock
+    this.store = store
+    this.#machine = pop
+    this.#options = options
+    this.#logger = logger
+    this.#lock = lock
+    this.#replica = replica
+    this.#topics = new Topics(store)
+    this.#reader = new MessageReader({ store, log: replica.log, logger })
+    this.#pops = new Pops({
+      store,
+      machine: pop,
+      reader: this.#reader,
+      clock,
+      waiting: this.#waiting,
+      maxWaiting: limits.maxWaitingConsumers,
+      session,
+      submit,
+      assertOpen: () => { this.assertOpen() },
+      deadLetter: (delivery) => this.deadLetter(delivery)
+    })
+    this.#expiry = new Expiry({ clock, machine: pop, submit })
+    this.#retention = new Retention({
+      clock,
+      logger,
+      log: replica.log,
+      rules: retention,
+      stepBytes: limits.segmentBytes,
+      floorPosition: () => store.floorPosition,
+      raiseFloor: (position) => this.raiseFloor(position)
+    })
+    store.consumeQueues.onAppended = (queue) => { this.#appended(queue) }
+    pop.onAvailable = (group, topic) => { this.#waiting.wake(topic, group, Infinity) }
+    replica.onLeadership(() => { this.#topics.leadershipChanged() })
+    replica.onFailure((error) => { this.#fail(error) })
+  }
+
+  async #begin (session: string): Promise<void> {
+    const { durability } = this.#options
+    const release = new ReleaseOwnerProposal(this.#machine, { owner: SESSION_PREFIX, isPrefix: true, except: session })
+    this.#replica.submit(release)
+    await release.done
+    const flushDiskType = durability === 'disk' ? 'SYNC_FLUSH' : 'ASYNC_FLUSH'
+    if (this.store.metadata.setting('flushDiskType') !== flushDiskType) {
+      await this.#decide(256, (writer) => this.store.metadata.putSetting(writer, 'flushDiskType', flushDiskType))
+    }
+    this.#expiry.look()
+  }
+
+  // ---- messages ----
+
+  /** Hands a PutProposal or PutBatchProposal over; it tells its outcome itself. */
+  submit (proposal: Proposal): void {
+    this.#replica.submit(proposal)
+  }
+
+  /** @see Pops.pop */
+  async pop (options: PopOptions): Promise<Delivery[]> {
+    const deliveries = await this.#pops.pop(options)
+    this.#expiry.look()
+    return deliveries
+  }
+
+  ack (delivery: Delivery): Promise<void> { return this.#pops.ack(delivery) }
+
+  ackAll (deliveries: readonly Delivery[]): Promise<void> { return this.#pops.ackAll(deliveries) }
+
+  /** Gives the message back, to be delivered again after the delay. @throws MQ_LEASE_LOST */
+  async retryLater (delivery: Delivery, delayMs: number): Promise<void> {
+    await this.#pops.giveBack([delivery], { delayMs })
+    this.#expiry.look()
+  }
+
+  /** Gives messages back that no consumer saw. @throws MQ_LEASE_LOST */
+  release (deliveries: readonly Delivery[]): Promise<void> {
+    return this.#pops.giveBack(deliveries, { undelivered: true })
+  }
+
+  renew (deliveries: readonly Delivery[], invisibleMs: number): Promise<boolean[]> { return this.#pops.renew(deliveries, invisibleMs) }
+
+  /** Moves the message to %DLQ%<group>, which is made if need be. @throws MQ_LEASE_LOST */
+  async deadLetter (delivery: Delivery, reason?: string): Promise<void> {
+    const topic = deadLetterTopicOf(delivery.group)
+    for (;;) {
+      await this.createTopic({ name: topic, queueCount: DEAD_LETTER_QUEUES, attributes: { codec: ORIGIN_CODEC } })
+      const proposal = new DeadLetterProposal(this.#machine, delivery, delivery.record, this.store.consumeQueues.proposed(topic, 0), {
+        attempts: delivery.attempts,
+        ...(reason === undefined ? {} : { reason })
+      })
+      this.#replica.submit(proposal)
+      const { moved, hasTarget } = await proposal.done
+      if (moved) return
+      if (hasTarget) throw new MqError('MQ_LEASE_LOST', 'the lease on the message had ended; delivered again or already settled')
+    }
+  }
+
+  /** Messages of one queue by offset. @throws MQ_QUEUE_NOT_FOUND, MQ_TOPIC_NOT_FOUND, MQ_OFFSET_TOO_SMALL */
+  async read ({ topic, queueId, fromOffset, maxMessages, maxBytes = Infinity, signal }: ReadRequest): Promise<StoredRecord[]> {
+    this.assertOpen()
+    throwIfAborted(signal)
+    this.#pops.sources(topic, queueId)
+    const queue = this.store.consumeQueues.find(topic, queueId)
+    if (queue === undefined) return []
+    if (fromOffset < queue.minOffset) throw offsetTooSmall(queue, fromOffset)
+    const records = await this.#reader.read(queue, fromOffset, maxMessages, maxBytes)
+    throwIfAborted(signal)
+    return records
+  }
+
+  // ---- topics ----
+
+  topic (name: string): Topic | undefined { return this.#topics.get(name) }
+
+  /** The topic, or a handle by which the first message makes it. */
+  topicToBe (settings: TopicSettings): Topic { return this.#topics.getOrPlan(settings) }
+
+  topics (): TopicDescription[] {
+    return [...this.store.metadata.topics()].map(({ topic, attributes, readQueueNums }) => ({
+      name: topic,
+      attributes,
+      queues: Array.from({ length: readQueueNums }, (_, queueId) => this.#offsetsOf(topic, queueId))
+    }))
+  }
+
+  /** Makes the topic unless it exists. */
+  async createTopic (settings: TopicSettings): Promise<void> {
+    if (this.store.metadata.topic(settings.name) === undefined) await this.#putTopic(settings, true)
+  }
+
+  async updateTopic (settings: TopicSettings): Promise<void> {
+    await this.#putTopic(settings, false)
+  }
+
+  async #putTopic (settings: TopicSettings, onlyIfMissing: boolean): Promise<void> {
+    const config = topicConfigOf(settings)
+    const { metadata } = this.store
+    await this.#decide(createTopicCostBytes(config), (writer) => {
+      const present = metadata.proposedTopic(settings.name)
+      if (onlyIfMissing ? present === undefined : present !== undefined) metadata.putTopic(writer, config)
+      else if (!onlyIfMissing) throw new MqError('MQ_TOPIC_NOT_FOUND', `there is no topic ${settings.name}`)
+    })
+    const applied = metadata.topic(settings.name)
+    if (applied !== undefined) this.#topics.applied(applied)
+    // consumers of the topic look at its queues anew
+    this.#waiting.topicGrew(settings.name, Infinity)
+  }
+
+  /** Removes the topic, its messages and every group's place in it. @throws MQ_TOPIC_NOT_FOUND */
+  async deleteTopic (name: string): Promise<void> {
+    await this.#decide(EntryBodyWriter.commandCostBytes(64 + 3 * name.length), (writer) => {
+      if (this.store.metadata.proposedTopic(name) === undefined) throw new MqError('MQ_TOPIC_NOT_FOUND', `there is no topic ${name}`)
+      this.store.deleteTopic(writer, name)
+      this.#topics.deletionProposed(name)
+    })
+    this.#topics.deleted(name)
+    for (const listener of this.#topicGoneListeners) listener(name)
+    this.#waiting.topicGrew(name, Infinity)
+  }
+
+  /** Told after a topic was deleted: handles of it are void. */
+  onTopicGone (listener: (name: string) => void): void { this.#topicGoneListeners.push(listener) }
+
+  // ---- groups ----
+
+  /** Groups that consume by leases. */
+  groups (): string[] { return this.#machine.groups() }
+
+  /** Where a group is: in one topic (also one it has not consumed yet), or in all it has consumed. */
+  progress (group: string, topic?: string): GroupQueueProgress[] {
+    this.assertOpen()
+    const progress: GroupQueueProgress[] = []
+    for (const name of topic === undefined ? this.#machine.topicsOf(group) : [topic]) {
+      const queueCount = this.store.metadata.topic(name)?.readQueueNums ?? 0
+      for (let queueId = 0; queueId < queueCount; queueId++) {
+        const { minOffset, maxOffset } = this.#offsetsOf(name, queueId)
+        const known = this.#machine.progressOf(group, name, queueId)
+        const consumerOffset = Math.max(minOffset, known?.consumerOffset ?? minOffset)
+        const inFlight = known?.leasedCount ?? 0
+        const fresh = maxOffset - Math.max(minOffset, known?.nextOffset ?? minOffset)
+        progress.push({ topic: name, queueId, minOffset, maxOffset, consumerOffset, inFlight, lag: fresh + inFlight + (known?.returnedCount ?? 0) })
+      }
+    }
+    return progress
+  }
+
+  /** Moves a group; its leases in those queues end. @throws MQ_TOPIC_NOT_FOUND, MQ_QUEUE_NOT_FOUND */
+  async seek ({ group, topic, queueId, to }: SeekRequest): Promise<void> {
+    this.assertOpen()
+    const sources = this.#pops.sources(topic, queueId)
+    const target = await this.#seekTarget(sources, to)
+    await this.#pops.open(group, topic)
+    const proposal = new SeekProposal(this.#machine, { group, topic, sources, to: target })
+    this.#replica.submit(proposal)
+    await proposal.done
+    this.#waiting.wake(topic, group, Infinity)
+  }
+
+  async #seekTarget (sources: readonly ConsumeQueue[], to: SeekRequest['to']): Promise<StartPosition> {
+    if (typeof to === 'string') return to
+    const offsets = new Map<number, number>()
+    for (const source of sources) {
+      const queue = this.store.consumeQueues.find(source.topic, source.queueId)
+      offsets.set(source.queueId, 'offset' in to ? to.offset : queue === undefined ? 0 : await this.store.consumeQueues.searchOffset(queue, to.timeMs))
+    }
+    return offsets
+  }
+
+  // ---- figures and life ----
+
+  stats (): { log: { minPosition: number, maxPosition: number, lastIndex: number, appliedIndex: number }, pendingProposals: number } {
+    const { lastIndex, appliedIndex, pendingProposals, undecidedProposals } = this.#replica.status()
+    const { log } = this.#replica
+    return {
+      log: { minPosition: this.store.floorPosition, maxPosition: log.endPosition, lastIndex, appliedIndex },
+      pendingProposals: pendingProposals + undecidedProposals
+    }
+  }
+
+  /** Removes what lies below `position`, the beginning of an entry. */
+  async raiseFloor (position: number): Promise<void> {
+    await this.#decide(256, (writer) => this.store.setFloor(writer, position))
+  }
+
+  /** Looks now whether retention has something to remove. */
+  runRetention (): Promise<void> { return this.#retention.run() }
+
+  /** Keeps the process alive until cancelled, or until the engine closes: for whoever waits. */
+  holdProcess (): Timer {
+    const hold = holdProcess()
+    const timer = { cancel: () => { hold.cancel(); this.#holds.delete(timer) } }
+    this.#holds.add(timer)
+    return timer
+  }
+
+  /** @throws MQ_CLOSED, or what stopped the engine */
+  assertOpen (): void {
+    if (this.#failure !== undefined) {
+      throw new MqError(this.#failure.code, `the queue has stopped: ${this.#failure.message}`, { cause: this.#failure, outcome: 'not-applied' })
+    }
+    if (this.#closing !== undefined) throw new MqError('MQ_CLOSED', 'the queue is closed')
+  }
+
+  /** Told once when an error stops the engine. */
+  onFailure (listener: (error: MqError) => void): void {
+    this.#failureListeners.push(listener)
+  }
+
+  /** Finishes what was submitted, makes it durable and lets go of the files. Never rejects. */
+  close (): Promise<void> {
+    return (this.#closing ??= this.#close())
+  }
+
+  async #close (): Promise<void> {
+    this.#expiry.stop()
+    this.#waiting.wakeAll()
+    try {
+      await this.#retention.stop()
+      await this.#replica.close()
+    } catch (error) {
+      this.#logger.error('closing failed', { error })
+    }
+    for (const hold of [...this.#holds]) hold.cancel()
+    await this.#lock.release().catch((error: unknown) => { this.#logger.error('the lock could not be released', { error }) })
+  }
+
+  #fail (error: MqError): void {
+    if (this.#failure !== undefined) return
+    this.#failure = error
+    this.#logger.error(`the queue has stopped: ${error.message}`, { error })
+    this.close()
+    for (const listener of this.#failureListeners) listener(error)
+  }
+
+  #appended (queue: ConsumeQueue): void {
+    // one of each group looks; who finds as much as it asked for sends the next one
+    if (this.#waiting.count > 0) this.#waiting.topicGrew(queue.topic, 1)
+  }
+
+  #offsetsOf (topic: string, queueId: number): QueueOffsets {
+    const queue = this.store.consumeQueues.find(topic, queueId)
+    return { queueId, minOffset: queue?.minOffset ?? 0, maxOffset: queue?.nextOffset ?? 0 }
+  }
+
+  async #decide<Result> (costBytes: number, decide: (writer: EntryBodyWriter, storeTimestampMs: number) => Result): Promise<Result> {
+    const decision = new Decision(costBytes, decide)
+    this.#replica.submit(decision)
+    return await decision.done
+  }
+}
+
+async function untilLeader (replica: Replica, signal: AbortSignal | undefined): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const abort = (): void => { reject(new MqError('MQ_ABORTED', 'opening was aborted', { cause: signal!.reason })) }
+    if (signal?.aborted === true) abort()
+    signal?.addEventListener('abort', abort, { once: true })
+    replica.onFailure(reject)
+    replica.whenLeader().then(resolve, reject).finally(() => signal?.removeEventListener('abort', abort))
+  })
+}
+
+function throwIfAborted (signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw new MqError('MQ_ABORTED', 'the caller aborted', { cause: signal.reason })
+}
+
+function replicaSettingsOf ({ limits }: EngineOptions): Partial<ReplicaSettings> {
+  const { maxEntryBytes, maxPendingProposals, maxPendingBytes } = limits
+  return { maxEntryBytes, maxPendingProposals, maxPendingBytes }
+}
+

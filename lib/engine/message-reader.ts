@@ -1,0 +1,72 @@
+import { isMqError, MqError, type Logger } from '../base/index.ts'
+import type { RaftLog } from '../log/index.ts'
+import { RecordView } from '../message/index.ts'
+import type { ConsumeQueue, Store } from '../store/index.ts'
+import type { StoredRecord } from './delivery.ts'
+
+/** Reads messages by queue and offset: units from the store, records from the log; from memory where they are there. */
+export class MessageReader {
+  readonly #store: Store
+  readonly #log: RaftLog
+  readonly #logger: Logger
+
+  constructor ({ store, log, logger }: { readonly store: Store, readonly log: RaftLog, readonly logger: Logger }) {
+    this.#store = store
+    this.#log = log
+    this.#logger = logger
+  }
+
+  /**
+   * The messages at [fromOffset, fromOffset + count) of a queue, as far as they exist; retention may have removed the
+   * first ones. A record that cannot be read any more (its bytes are damaged) is reported, and left out.
+   */
+  async read (queue: ConsumeQueue, fromOffset: number, count: number, maxBytes = Infinity): Promise<StoredRecord[]> {
+    const records: StoredRecord[] = []
+    const to = Math.min(fromOffset + count, queue.nextOffset)
+    let offset = Math.max(fromOffset, queue.minOffset)
+    let bytes = 0
+    while (offset < to && bytes < maxBytes) {
+      const units = this.#store.consumeQueues.unitsNow(queue, offset, to - offset) ?? await this.#unitsFrom(queue, offset, to - offset)
+      if (units === undefined) {
+        offset = Math.max(offset + 1, queue.minOffset)
+        continue
+      }
+      const { page } = units
+      for (let unit = units.from; unit < units.to && bytes < maxBytes; unit++, offset++) {
+        const physicalOffset = page.physicalOffsetOf(unit)
+        const sizeBytes = page.sizeBytesOf(unit)
+        const record = this.#log.readNow(physicalOffset, sizeBytes) ?? await this.#recordAt(queue, offset, physicalOffset, sizeBytes)
+        if (record === undefined) continue
+        bytes += sizeBytes
+        records.push({ queueId: queue.queueId, queueOffset: offset, physicalOffset, storeTimestampMs: page.storeTimestampMsOf(unit), record: new RecordView(record) })
+      }
+    }
+    return records
+  }
+
+  async #unitsFrom (queue: ConsumeQueue, offset: number, count: number): Promise<Awaited<ReturnType<Store['consumeQueues']['units']>> | undefined> {
+    try {
+      return await this.#store.consumeQueues.units(queue, offset, count)
+    } catch (error) {
+      if (isMqError(error, 'MQ_OFFSET_TOO_SMALL')) return undefined
+      throw error
+    }
+  }
+
+  async #recordAt (queue: ConsumeQueue, offset: number, physicalOffset: number, sizeBytes: number): Promise<Uint8Array | undefined> {
+    if (physicalOffset < this.#log.floor.physicalOffset) return undefined
+    try {
+      return await this.#log.read(physicalOffset, sizeBytes)
+    } catch (error) {
+      if (!isMqError(error, 'MQ_CORRUPT') && !isMqError(error, 'MQ_MESSAGE_NOT_FOUND')) throw error
+      if (physicalOffset >= this.#log.floor.physicalOffset) {
+        this.#logger.error(`message ${offset} of ${queue.topic}/${queue.queueId} cannot be read and counts as removed: ${error.message}`, { physicalOffset, error })
+      }
+      return undefined
+    }
+  }
+}
+
+export function offsetTooSmall (queue: ConsumeQueue, offset: number): MqError {
+  return new MqError('MQ_OFFSET_TOO_SMALL', `${queue.topic}/${queue.queueId} begins at offset ${queue.minOffset}, ${offset} was removed`, { minOffset: queue.minOffset })
+}

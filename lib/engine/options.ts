@@ -1,0 +1,70 @@
+import type { Clock, Logger } from '../base/index.ts'
+import type { EnginePorts } from './ports.ts'
+import type { RetentionRules } from './retention.ts'
+
+export interface RecoveryProgress {
+  readonly phase: string
+  readonly done: number
+  readonly total: number
+}
+
+/** All checked and complete: whoever opens an engine has filled in the defaults. */
+export interface EngineOptions {
+  /** Or ':memory:'. */
+  readonly directory: string
+  readonly durability: 'disk' | 'memory'
+  readonly flush: { readonly timed: boolean, readonly intervalMs: number, readonly leastPages: number, readonly thoroughIntervalMs: number }
+  readonly logger: Logger
+  readonly retention: RetentionRules
+  readonly limits: {
+    readonly maxEntryBytes: number
+    readonly maxPendingProposals: number
+    readonly maxPendingBytes: number
+    readonly tailCacheBytes: number
+    readonly coldCacheBytes: number
+    readonly segmentBytes: number
+    readonly maxWaitingConsumers: number
+  }
+  /** Only in memory. */
+  readonly clock?: Clock | undefined
+  readonly onProgress?: ((progress: RecoveryProgress) => void) | undefined
+  readonly signal?: AbortSignal | undefined
+  /** Others than the machine's, for specs. */
+  readonly ports?: EnginePorts
+}
+
+export interface ReadRequest {
+  readonly topic: string
+  readonly queueId: number
+  readonly fromOffset: number
+  readonly maxMessages: number
+  readonly maxBytes?: number
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface QueueOffsets {
+  readonly queueId: number
+  readonly minOffset: number
+  /** The offset the next message will get. */
+  readonly maxOffset: number
+}
+
+export interface TopicDescription {
+  readonly name: string
+  readonly attributes: Readonly<Record<string, string>>
+  readonly queues: readonly QueueOffsets[]
+}
+
+export interface GroupQueueProgress extends QueueOffsets {
+  readonly topic: string
+  readonly consumerOffset: number
+  readonly inFlight: number
+  readonly lag: number
+}
+
+export interface SeekRequest {
+  readonly group: string
+  readonly topic: string
+  readonly queueId?: number | undefined
+  readonly to: 'first' | 'last' | { readonly offset: number } | { readonly timeMs: number }
+}

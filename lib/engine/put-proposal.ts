@@ -1,0 +1,152 @@
+import type { MqError } from '../base/index.ts'
+import { EntryBodyWriter, LOCAL_HOST, propertiesSizeBytes, recordSizeBytes, type Host, type MessageFields } from '../message/index.ts'
+import type { Proposal } from '../replica/index.ts'
+import { PutResult } from './put-result.ts'
+import type { Topic } from './topic.ts'
+
+/** What all messages from this process have in common. On the prototype, so that a proposal stays small. */
+abstract class LocalMessage {
+  get bodyCrc (): number { return 0 }
+  get flag (): number { return 0 }
+  get sysFlag (): number { return 0 }
+  get bornHost (): Host { return LOCAL_HOST }
+  get reconsumeTimes (): number { return 0 }
+  get preparedTransactionOffset (): number { return 0 }
+}
+
+/**
+ * A message on its way: the request, the decision and its promise in one object, because there is one for each message.
+ * The body is copied into the entry when the batch is sealed.
+ */
+export class PutProposal extends LocalMessage implements Proposal, MessageFields {
+  readonly topic: Topic
+  readonly queueId: number
+  readonly body: Uint8Array
+  readonly keys: string
+  readonly tags: string
+  readonly tagsCode: number
+  readonly propertiesText: string
+  readonly costBytes: number
+  /** Called once when it has settled or failed; for those who set a timer or a listener for it. */
+  onEnd: (() => void) | undefined = undefined
+  #resolve: ((result: PutResult) => void) | undefined
+  #reject: ((error: unknown) => void) | undefined
+  #isDecided = false
+  #refusal: MqError | undefined
+  #queueOffset = -1
+  #physicalOffset = -1
+  #stampMs = 0
+
+  constructor (
+    topic: Topic, queueId: number, body: Uint8Array, keys: string, tags: string, tagsCode: number, propertiesText: string,
+    resolve: (result: PutResult) => void, reject: (error: unknown) => void
+  ) {
+    super()
+    this.topic = topic
+    this.queueId = queueId
+    this.body = body
+    this.keys = keys
+    this.tags = tags
+    this.tagsCode = tagsCode
+    this.propertiesText = propertiesText
+    this.costBytes = EntryBodyWriter.recordCostBytes(recordSizeBytes(body.length, topic.nameBytes, propertiesSizeBytes(this)), topic.nameBytes) + topic.creationCostBytes
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  /** The producer is this process: a message is born when it is stored. */
+  get bornTimestampMs (): number { return this.#stampMs }
+
+  decide (writer: EntryBodyWriter, storeTimestampMs: number): void {
+    if (this.#isDecided || this.#resolve === undefined) return
+    this.#isDecided = true
+    this.#refusal = this.topic.ensure(writer, this.queueId)
+    if (this.#refusal === undefined) this.write(writer, storeTimestampMs)
+  }
+
+  /** Writes the message into an entry; also for batches, which decide for their members. */
+  write (writer: EntryBodyWriter, storeTimestampMs: number): void {
+    this.#stampMs = storeTimestampMs
+    this.#physicalOffset = writer.nextPhysicalOffset
+    this.#queueOffset = this.topic.queue(this.queueId).append(writer, this, this.tagsCode, storeTimestampMs)
+  }
+
+  get result (): PutResult {
+    return new PutResult(this.topic.name, this.queueId, this.#queueOffset, this.#physicalOffset, this.#stampMs)
+  }
+
+  settle (): void {
+    const resolve = this.#resolve
+    if (resolve === undefined) return
+    this.#resolve = undefined
+    if (this.onEnd !== undefined) this.onEnd()
+    if (this.#refusal === undefined) resolve(this.result)
+    else this.#reject!(this.#refusal)
+  }
+
+  fail (error: MqError): void {
+    if (this.#resolve === undefined) return
+    this.#resolve = undefined
+    if (this.onEnd !== undefined) this.onEnd()
+    this.#reject!(error)
+  }
+
+  /** Takes it back; false when it was decided already and can no longer be stopped. */
+  cancel (): boolean {
+    if (this.#isDecided) return false
+    this.#isDecided = true
+    return true
+  }
+}
+
+/** Messages of one or several topics, stored side by side in one entry: all or none. */
+export class PutBatchProposal implements Proposal {
+  readonly puts: readonly PutProposal[]
+  readonly costBytes: number
+  onEnd: (() => void) | undefined = undefined
+  #resolve: ((results: PutResult[]) => void) | undefined
+  readonly #reject: (error: unknown) => void
+  #isDecided = false
+  #refusal: MqError | undefined
+
+  constructor (puts: readonly PutProposal[], resolve: (results: PutResult[]) => void, reject: (error: unknown) => void) {
+    this.puts = puts
+    this.costBytes = puts.reduce((sum, put) => sum + put.costBytes, 0)
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  decide (writer: EntryBodyWriter, storeTimestampMs: number): void {
+    if (this.#isDecided || this.#resolve === undefined) return
+    this.#isDecided = true
+    // all are asked before the first is written; a topic made for a batch that is then refused stays, which harms nobody
+    for (const put of this.puts) {
+      this.#refusal = put.topic.ensure(writer, put.queueId)
+      if (this.#refusal !== undefined) return
+    }
+    for (const put of this.puts) put.write(writer, storeTimestampMs)
+  }
+
+  settle (): void {
+    const resolve = this.#resolve
+    if (resolve === undefined) return
+    this.#resolve = undefined
+    this.onEnd?.()
+    if (this.#refusal === undefined) resolve(this.puts.map((put) => put.result))
+    else this.#reject(this.#refusal)
+  }
+
+  fail (error: MqError): void {
+    if (this.#resolve === undefined) return
+    this.#resolve = undefined
+    this.onEnd?.()
+    this.#reject(error)
+  }
+
+  /** Takes it back; false when it was decided already and can no longer be stopped. */
+  cancel (): boolean {
+    if (this.#isDecided) return false
+    this.#isDecided = true
+    return true
+  }
+}

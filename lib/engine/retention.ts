@@ -1,0 +1,91 @@
+import { getInt64, viewOf, type Clock, type Logger, type Timer } from '../base/index.ts'
+import type { RaftLog } from '../log/index.ts'
+import type { RaftEntry } from '../raft/index.ts'
+
+export interface RetentionRules {
+  /** Infinity: no bound. */
+  readonly maxAgeMs: number
+  readonly maxBytes: number
+}
+
+export interface RetentionOptions {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly log: RaftLog
+  readonly rules: RetentionRules
+  /** The floor moves by at least so much: files are removed whole. */
+  readonly stepBytes: number
+  readonly floorPosition: () => number
+  /** Proposes the new floor, the beginning of an entry. */
+  readonly raiseFloor: (position: number) => Promise<void>
+}
+
+const INTERVAL_MS = 60_000
+/** Where an entry's header keeps the leader's stamp. */
+const STAMP_AT = 48
+
+/**
+ * Decides how much of the log is kept: looks from time to time which of it is too old or too much, and proposes a new
+ * floor. All else follows when that is applied.
+ */
+export class Retention {
+  readonly #options: RetentionOptions
+  #timer: Timer | undefined
+  #isStopped = false
+  #running: Promise<void> = Promise.resolve()
+
+  constructor (options: RetentionOptions) {
+    this.#options = options
+    const { maxAgeMs, maxBytes } = options.rules
+    if (maxAgeMs !== Infinity || maxBytes !== Infinity) this.#arm()
+  }
+
+  async stop (): Promise<void> {
+    this.#isStopped = true
+    this.#timer?.cancel()
+    await this.#running
+  }
+
+  /** Looks now. */
+  async run (): Promise<void> {
+    const { log, rules, clock, stepBytes, floorPosition, raiseFloor } = this.#options
+    const floor = floorPosition()
+    const end = log.endPosition
+    if (end - floor < stepBytes) return
+    const bySize = rules.maxBytes === Infinity ? floor : end - rules.maxBytes
+    const byAge = rules.maxAgeMs === Infinity ? floor : await this.#firstYounger(floor, end, clock.wallMs() - rules.maxAgeMs)
+    const wanted = Math.max(bySize, byAge)
+    if (wanted - floor < stepBytes) return
+    const entry = await log.entryContaining(Math.min(wanted, end - 1))
+    if (entry !== undefined && entry.physicalOffset > floor && !this.#isStopped) await raiseFloor(entry.physicalOffset)
+  }
+
+  #arm (): void {
+    if (this.#isStopped) return
+    this.#timer = this.#options.clock.setTimer(INTERVAL_MS, () => {
+      this.#running = this.run().catch((error) => {
+        if (!this.#isStopped) this.#options.logger.warn('retention could not be decided', { error })
+      })
+      this.#running.finally(() => this.#arm())
+    })
+  }
+
+  /** Position of the first entry stamped at `timeMs` or later (stamps hardly ever fall), or the end. */
+  async #firstYounger (from: number, to: number, timeMs: number): Promise<number> {
+    const first = await this.#options.log.entryContaining(from)
+    if (first === undefined || stampMsOf(first) >= timeMs) return from
+    let low = first.physicalOffset + first.sizeBytes
+    let high = to
+    while (low < high) {
+      const entry = await this.#options.log.entryContaining(Math.floor((low + high) / 2))
+      if (entry === undefined) return from
+      if (stampMsOf(entry) >= timeMs) high = entry.physicalOffset
+      else low = entry.physicalOffset + entry.sizeBytes
+    }
+    return low
+  }
+}
+
+function stampMsOf ({ bytes }: RaftEntry): number {
+  return getInt64(viewOf(bytes), STAMP_AT)
+}

@@ -1,0 +1,95 @@
+import { MqError } from '../base/index.ts'
+import { EntryBodyWriter, utf8SizeBytes, type TopicConfig } from '../message/index.ts'
+import type { ConsumeQueue, Store } from '../store/index.ts'
+
+/** Read and write. @see RocketMQ PermName */
+const PERM_READ_WRITE = 6
+
+export interface TopicSettings {
+  readonly name: string
+  readonly queueCount: number
+  readonly attributes: Readonly<Record<string, string>>
+}
+
+export function topicConfigOf ({ name, queueCount, attributes }: TopicSettings): TopicConfig {
+  return { topic: name, readQueueNums: queueCount, writeQueueNums: queueCount, perm: PERM_READ_WRITE, topicSysFlag: 0, order: false, attributes }
+}
+
+export function createTopicCostBytes (config: TopicConfig): number {
+  const texts = [config.topic, ...Object.entries(config.attributes).flat()]
+  return EntryBodyWriter.commandCostBytes(64 + texts.reduce((sum, text) => sum + 5 + 3 * text.length, 0))
+}
+
+/**
+ * What senders hold of a topic: its queues as the leader's handles for sealing. A topic that does not exist yet is made
+ * by the first message, in the same entry; one that was deleted refuses.
+ */
+export class Topic {
+  readonly name: string
+  /** Of the name, in UTF-8. */
+  readonly nameBytes: number
+  readonly #store: Store
+  #config: TopicConfig
+  /** Only while the topic has never been there: whoever reserves room for its creation may make it. */
+  #mayCreate: boolean
+  /** What a proposal reserves for the creation. */
+  creationCostBytes: number
+  #checkedIn = -1
+  #queues: ConsumeQueue[] = []
+
+  constructor (store: Store, config: TopicConfig, exists: boolean) {
+    this.name = config.topic
+    this.nameBytes = utf8SizeBytes(config.topic)
+    this.#store = store
+    this.#config = config
+    this.#mayCreate = !exists
+    this.creationCostBytes = exists ? 0 : createTopicCostBytes(config)
+  }
+
+  get queueCount (): number { return this.#config.writeQueueNums }
+  get attributes (): Readonly<Record<string, string>> { return this.#config.attributes }
+  get exists (): boolean { return !this.#mayCreate }
+
+  /** The topic was made or changed: takes over its configuration as applied. */
+  refresh (config: TopicConfig): void {
+    this.#config = config
+    this.#mayCreate = false
+    this.creationCostBytes = 0
+  }
+
+  /** What was looked up counts no more: the topic's deletion is proposed, or leadership has changed. */
+  forgetChecked (): void {
+    this.#checkedIn = -1
+    this.#queues = []
+  }
+
+  /** Within a decision: makes sure that the topic is there for `queueId`, or says why it is not. */
+  ensure (writer: EntryBodyWriter, queueId: number): MqError | undefined {
+    if (this.#checkedIn !== writer.generation) {
+      const refusal = this.#check(writer)
+      if (refusal !== undefined) return refusal
+      this.#checkedIn = writer.generation
+    }
+    return queueId < this.queueCount ? undefined : new MqError('MQ_QUEUE_NOT_FOUND', `topic ${this.name} has ${this.queueCount} queues, there is no queue ${queueId}`)
+  }
+
+  /** Within a decision, after `ensure`. */
+  queue (queueId: number): ConsumeQueue {
+    const known = this.#queues[queueId]
+    if (known !== undefined && !known.isRetired) return known
+    return (this.#queues[queueId] = this.#store.consumeQueues.proposed(this.name, queueId))
+  }
+
+  #check (writer: EntryBodyWriter): MqError | undefined {
+    const { metadata } = this.#store
+    const config = metadata.proposedTopic(this.name)
+    if (config !== undefined) {
+      this.#config = config
+      return undefined
+    }
+    if (!this.#mayCreate) return new MqError('MQ_TOPIC_NOT_FOUND', `topic ${this.name} was deleted`)
+    metadata.putTopic(writer, this.#config)
+    return undefined
+  }
+}
+
