@@ -179,7 +179,10 @@ export class PopHistory {
         if (ordered && attemptId !== '' && held.length > 0 && held.every(([, item]) => item.attemptId === attemptId && item.owner === owner)) {
           most += held.length
           if (mine.length === 0) continue
-          assert.deepEqual(mine.map(({ offset, lease, range }) => [offset, lease, range.attempts]), held.map(([offset, item]) => [offset, item.lease, item.attempts]))
+          // an attempt that is repeated with a smaller maximum gets no more leases than that
+          const leases = new Set(mine.map(({ lease }) => lease))
+          if (again.size === 0 && max > held.length) assert.equal(leases.size, new Set(held.map(([, item]) => item.lease)).size)
+          assert.deepEqual(mine.map(({ offset, lease, range }) => [offset, lease, range.attempts]), held.filter(([, item]) => leases.has(item.lease)).map(([offset, item]) => [offset, item.lease, item.attempts]))
           again.add(queue)
           continue
         }
