@@ -3,7 +3,9 @@ import type { ConfChange, RaftEntry } from '../raft/index.ts'
 import { EntryKind } from '../raft/index.ts'
 import { ENTRY_HEADER_BYTES, type EntryHeader } from './entry.ts'
 import { walkEntries, type BadEntry } from './entry-walk.ts'
+import type { OpenSegments } from './open-segments.ts'
 import type { Segment } from './segment.ts'
+import { findHeaders } from './tail-check.ts'
 
 const LOCATE_CHUNK_BYTES = 64 * 1024
 const READ_CHUNK_BYTES = 1024 * 1024
@@ -17,11 +19,13 @@ export interface EntryStart {
 
 /** Reads entries back from segment files, by index or position, verified. */
 export class EntryReader {
+  readonly #openSegments: OpenSegments
   readonly #groupSeed: bigint
   readonly #decodeConfig: ConfigDecoder | undefined
   readonly #covering = new Map<Segment, Promise<void>>()
 
-  constructor (groupSeed: bigint, decodeConfig?: ConfigDecoder) {
+  constructor (openSegments: OpenSegments, groupSeed: bigint, decodeConfig?: ConfigDecoder) {
+    this.#openSegments = openSegments
     this.#groupSeed = groupSeed
     this.#decodeConfig = decodeConfig
   }
@@ -42,8 +46,8 @@ export class EntryReader {
   async readFrom (segment: Segment, start: EntryStart, toIndex: number, maxBytes: number): Promise<RaftEntry[]> {
     const entries: RaftEntry[] = []
     let totalBytes = 0
-    const { bad } = await walkEntries({
-      file: await segment.file(),
+    const { bad } = await this.#openSegments.use(segment, (file) => walkEntries({
+      file,
       basePosition: segment.basePosition,
       from: { ...start, prevTerm: undefined },
       to: segment.endPosition,
@@ -57,8 +61,8 @@ export class EntryReader {
         entries.push(this.toEntry(header, bytes.subarray(at, at + header.sizeBytes)))
         return header.index + 1 >= toIndex
       }
-    })
-    if (bad !== undefined && entries.length === 0) throw damaged(segment, bad)
+    }))
+    if (bad !== undefined && entries.length === 0) throw await this.damageAt(segment, bad)
     return entries
   }
 
@@ -72,8 +76,8 @@ export class EntryReader {
   async #walkTo (segment: Segment, from: EntryStart, isIt: (start: EntryStart, sizeBytes: number) => boolean): Promise<EntryStart> {
     if (isIt(from, 0)) return from
     let found: EntryStart | undefined
-    const { bad } = await walkEntries({
-      file: await segment.file(),
+    const { bad } = await this.#openSegments.use(segment, (file) => walkEntries({
+      file,
       basePosition: segment.basePosition,
       from: { ...from, prevTerm: undefined },
       to: segment.endPosition,
@@ -85,9 +89,9 @@ export class EntryReader {
         found = { position: physicalOffset, index }
         return true
       }
-    })
+    }))
     if (found !== undefined) return found
-    if (bad !== undefined) throw damaged(segment, bad)
+    if (bad !== undefined) throw await this.damageAt(segment, bad)
     throw new MqError('MQ_INVARIANT', `${segment.path} holds no entry that was looked up in it`)
   }
 
@@ -105,24 +109,46 @@ export class EntryReader {
 
   async #extend (segment: Segment, isEnough: () => boolean): Promise<void> {
     const { index: positions } = segment
-    const { bad, next } = await walkEntries({
-      file: await segment.file(),
+    const { bad, next } = await this.#openSegments.use(segment, (file) => walkEntries({
+      file,
       basePosition: segment.basePosition,
       from: { position: positions.coveredTo, index: positions.nextIndex, prevTerm: undefined },
       to: segment.endPosition,
       groupSeed: this.#groupSeed,
       verifyBodies: false,
-      onEntry: ({ sizeBytes }) => {
-        positions.note(sizeBytes)
+      onEntry: ({ physicalOffset, sizeBytes }) => {
+        // A cold read may have come past meanwhile and noted it.
+        if (physicalOffset === positions.coveredTo) positions.note(sizeBytes)
         return isEnough()
       }
-    })
+    }))
     if (isEnough()) return
-    if (bad !== undefined) throw damaged(segment, bad)
-    throw new MqError('MQ_INVARIANT', `${segment.path} ends at position ${next.position}, before an entry that was looked up in it`)
+    if (bad === undefined) throw new MqError('MQ_INVARIANT', `${segment.path} ends at position ${next.position}, before an entry that was looked up in it`)
+    await this.#skipDamage(segment, bad)
   }
-}
 
-export function damaged (segment: Segment, { position, index, fileByte, reason }: BadEntry): MqError {
-  return new MqError('MQ_CORRUPT', `${segment.path}: byte ${fileByte}: ${reason}`, { file: segment.path, position: fileByte, physicalOffset: position, index })
+  /** Goes on behind a header that cannot be read, at the next one that can. */
+  async #skipDamage (segment: Segment, { fileByte, index }: BadEntry): Promise<void> {
+    let resume: EntryStart = { position: segment.endPosition, index: Infinity }
+    await this.#openSegments.use(segment, (file) => findHeaders(file, segment.basePosition, fileByte + 1, segment.endPosition - segment.basePosition, this.#groupSeed, (header) => {
+      if (header.index > index) resume = header
+      return header.index > index
+    }))
+    segment.index.skipTo(resume.position, resume.index)
+  }
+
+  /** The error for a damaged entry: names file and byte, and where the log can be read again. */
+  async damageAt (segment: Segment, bad: BadEntry): Promise<MqError> {
+    const { position, index, fileByte, reason, header } = bad
+    if (header === undefined) await this.#cover(segment, () => segment.index.coveredTo > position)
+    const resume = header === undefined ? segment.index.after(position) : { position: position + header.sizeBytes, index: index + 1 }
+    return new MqError('MQ_CORRUPT', `${segment.path}: byte ${fileByte}: ${reason}`, {
+      file: segment.path,
+      position: fileByte,
+      physicalOffset: position,
+      index,
+      resumePosition: resume.position,
+      ...(resume.index !== Infinity && { resumeIndex: resume.index })
+    })
+  }
 }

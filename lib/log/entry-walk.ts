@@ -48,6 +48,16 @@ export interface WalkEnd {
   readonly bad?: BadEntry
 }
 
+/** The header at `at` if it is the one that must come there, else what is wrong with it. */
+export function headerAt (bytes: Uint8Array, view: DataView, at: number, groupSeed: bigint, { position, index, prevTerm }: ChainPoint): EntryHeader | string {
+  const header = decodeHeader(bytes, view, at, groupSeed)
+  if (header === undefined) return 'no valid entry header'
+  if (header.physicalOffset !== position) return `the entry there belongs at position ${header.physicalOffset}`
+  if (header.index !== index) return `the entry there has index ${header.index}, expected ${index}`
+  if ((prevTerm !== undefined && header.prevTerm !== prevTerm) || header.term < header.prevTerm) return `the entry there follows term ${header.prevTerm}, expected ${prevTerm}`
+  return header
+}
+
 /** Walks the entries of a segment in order. Yields to the event loop at every chunk it reads. */
 export async function walkEntries (options: WalkOptions): Promise<WalkEnd> {
   const { file, basePosition, to, groupSeed, verifyBodies, onEntry } = options
@@ -63,11 +73,8 @@ export async function walkEntries (options: WalkOptions): Promise<WalkEnd> {
       await window.load(fileByte, Math.min(skippedMuch ? HEADER_CHUNK_BYTES : chunkBytes, Math.max(to - position, ENTRY_HEADER_BYTES)))
       if (!window.has(fileByte, ENTRY_HEADER_BYTES)) return bad('the file ends within an entry\'s header')
     }
-    const header = decodeHeader(window.bytes, window.view, fileByte - window.start, groupSeed)
-    if (header === undefined) return bad('no valid entry header')
-    if (header.physicalOffset !== position) return bad(`the entry there belongs at position ${header.physicalOffset}`)
-    if (header.index !== index) return bad(`the entry there has index ${header.index}, expected ${index}`)
-    if ((prevTerm !== undefined && header.prevTerm !== prevTerm) || header.term < header.prevTerm) return bad(`the entry there follows term ${header.prevTerm}, expected ${prevTerm}`)
+    const header = headerAt(window.bytes, window.view, fileByte - window.start, groupSeed, { position, index, prevTerm })
+    if (typeof header === 'string') return bad(header)
     if (position + header.sizeBytes > to) return bad('the entry is longer than what is left', fileByte, header)
     if (verifyBodies) {
       if (!window.has(fileByte, header.sizeBytes)) {

@@ -14,6 +14,9 @@ export interface FlushOptions {
   readonly thoroughIntervalMs?: number
 }
 
+/** As the log's other name. */
+export type RaftLogOptions = LogOptions
+
 /** How far the log is. `index` and `term` are what raft may count: durable in sync mode, written in async mode. */
 export interface LogProgress {
   readonly index: number

@@ -37,6 +37,19 @@ export class PositionIndex {
     return this.#at(lastNotAbove(this.#indexes, index))
   }
 
+  /** Leaves [coveredTo, position) out: nothing there can be read. */
+  skipTo (position: number, index: number): void {
+    this.#positions.push(position)
+    this.#indexes.push(index)
+    this.coveredTo = position
+    this.nextIndex = index
+  }
+
+  /** The first noted start behind `position`: behind a gap it is where entries begin again. */
+  after (position: number): { readonly position: number, readonly index: number } {
+    return this.#at(lastNotAbove(this.#positions, position) + 1)
+  }
+
   /** The log was cut at `position`, the start of entry `index`. */
   truncate (position: number, index: number): void {
     if (this.coveredTo <= position) return
@@ -48,7 +61,7 @@ export class PositionIndex {
   }
 
   #at (slot: number): { position: number, index: number } {
-    if (slot < 0) return { position: this.coveredTo, index: this.nextIndex }
+    if (slot < 0 || slot >= this.#positions.length) return { position: this.coveredTo, index: this.nextIndex }
     return { position: this.#positions[slot]!, index: this.#indexes[slot]! }
   }
 }

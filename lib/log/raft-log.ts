@@ -1,21 +1,31 @@
-import { invariant, loadChecksum, MqError, silentLogger, type Clock, type Disk, type Logger } from '../base/index.ts'
+import { dirname } from 'node:path'
+import { dirname } from 'node:path'
+import { invariant, loadChecksum, MqError, silentLogger, type Disk, type Logger } from '../base/index.ts'
 import type { RaftEntry } from '../raft/index.ts'
+import { ColdReader } from './cold-reader.ts'
 import type { CutIntent } from './cut-intent.ts'
 import { cutFiles } from './cut.ts'
+import { DiskRoom } from './disk-room.ts'
 import { EntryReader, type EntryStart } from './entry-reader.ts'
 import { seedOfGroup } from './entry.ts'
 import type { FloorFile, LogFloor } from './floor-file.ts'
+import { IdleTimer } from './idle-timer.ts'
 import type { LogOptions } from './log-options.ts'
 import { recoverLog, type Recovered } from './recovery.ts'
 import type { RecoveryReport } from './recovery-report.ts'
 import { SegmentStore } from './segment-store.ts'
+import type { Segment } from './segment.ts'
 import type { SyncMark } from './sync-mark.ts'
+import { SyncSchedule } from './sync-schedule.ts'
 import { TailCache } from './tail-cache.ts'
 import type { TermTable } from './term-table.ts'
+import type { TermsFile } from './terms-file.ts'
 import { Writer, type LogPoint } from './writer.ts'
 
 const MIB = 1024 * 1024
 const SCAN_BYTES = 4 * MIB
+/** After so long without a flush the sync mark vouches for the last entries. */
+const IDLE_MS = 20
 
 /**
  * The log of one group on this node: entries in segment files, the last ones also in memory. Appends are collected and
@@ -26,19 +36,27 @@ export class RaftLog {
   /** What opening found and did. */
   readonly recovery: RecoveryReport
   readonly #disk: Disk
-  readonly #clock: Clock
   readonly #logger: Logger
   readonly #options: LogOptions
   readonly #segments: SegmentStore
   readonly #writer: Writer
   readonly #reader: EntryReader
   readonly #tail: TailCache
+  readonly #cold: ColdReader
+  readonly #room: DiskRoom
+  readonly #idle: IdleTimer
+  readonly #syncSchedule: SyncSchedule | undefined
   readonly #terms: TermTable
   readonly #mark: SyncMark
+  readonly #termsFile: TermsFile
   readonly #intent: CutIntent
   readonly #floorFile: FloorFile
   #floor: LogFloor
+  #wantedFloor = 0
+  #mayDeleteThrough = 0
   #end: LogPoint
+  /** Position through which `written` was last reported. */
+  #written: number
   #failure: MqError | undefined
   #closed = false
   #cutting = 0
@@ -49,14 +67,15 @@ export class RaftLog {
   private constructor (options: LogOptions, segments: SegmentStore, groupSeed: bigint, recovered: Recovered) {
     this.recovery = recovered.report
     this.#disk = options.disk
-    this.#clock = options.clock
     this.#logger = options.logger ?? silentLogger
     this.#options = options
     this.#segments = segments
-    this.#reader = new EntryReader(groupSeed, options.decodeConfig)
+    this.#reader = new EntryReader(segments.opened, groupSeed, options.decodeConfig)
+    this.#cold = new ColdReader(segments, this.#reader, groupSeed, options.coldCacheBytes ?? 16 * MIB)
     this.#tail = new TailCache(options.tailCacheBytes ?? 32 * MIB)
     this.#terms = recovered.terms
     this.#mark = recovered.mark
+    this.#termsFile = recovered.termsFile
     this.#intent = recovered.intent
     this.#floorFile = recovered.floor
     this.#floor = recovered.floor.floor
@@ -68,8 +87,14 @@ export class RaftLog {
       syncEachWrite: options.flush?.mode !== 'async',
       inlineFlush: options.inlineFlush ?? false,
       onProgress: () => { this.#handleProgress() },
+      onSealed: (segment) => { this.#handleSealed(segment) },
       onFailure: (error) => { this.#fail(error) }
     })
+    const { clock, disk, directory, flush, reserveBytes = 0 } = options
+    this.#syncSchedule = flush?.mode === 'async' ? new SyncSchedule(clock, this.#writer, flush) : undefined
+    this.#room = new DiskRoom({ disk, clock, logger: this.#logger, directory, reserveBytes })
+    this.#idle = new IdleTimer(clock, IDLE_MS, () => { this.#raiseMark() })
+    this.#written = recovered.end.position
   }
 
   /**
@@ -83,6 +108,8 @@ export class RaftLog {
     const logger = options.logger ?? silentLogger
     const groupSeed = seedOfGroup(options.groupId)
     await disk.makeDirectory(directory)
+    await disk.syncDirectory(dirname(directory))
+    await disk.syncDirectory(dirname(directory))
     const owner: { log?: RaftLog } = {}
     const segments = new SegmentStore({
       disk,
@@ -94,6 +121,8 @@ export class RaftLog {
     })
     const recovered = await recoverLog({ disk, clock, logger, directory, groupSeed, segments, onDamage: options.onDamage ?? 'refuse', start: options.start })
     owner.log = new RaftLog(options, segments, groupSeed, recovered)
+    await owner.log.#room.check()
+    owner.log.#idle.touch()
     return owner.log
   }
 
@@ -109,6 +138,16 @@ export class RaftLog {
   get writtenIndex (): number { return this.#writer.written.index }
   get failure (): MqError | undefined { return this.#failure }
 
+  /** False while the file system has less than `reserveBytes` left: propose nothing then. Turns true again by itself. */
+  get hasRoom (): boolean { return this.#room.hasRoom }
+
+  /** Entries through this index are covered by a base dump, so their segments may go when they are below the floor. */
+  get mayDeleteThrough (): number { return this.#mayDeleteThrough }
+  set mayDeleteThrough (index: number) {
+    this.#mayDeleteThrough = Math.max(this.#mayDeleteThrough, index)
+    this.#dropHead()
+  }
+
   /** The term at `index`, the floor's included; undefined outside the log. */
   term (index: number): number | undefined {
     if (index < this.#floor.index || index > this.#end.index) return undefined
@@ -118,14 +157,14 @@ export class RaftLog {
 
   /** Entries [from, to) within `maxBytes`, at least one, from memory; undefined when they are only on disk. */
   entries (from: number, to: number, maxBytes: number): readonly RaftEntry[] | undefined {
-    return this.#tail.slice(from, to, maxBytes)
+    return from < this.firstIndex ? undefined : this.#tail.slice(from, to, maxBytes)
   }
 
   /** Entries [from, to) within `maxBytes`, at least one; may return fewer, at a segment's end. */
   async readEntries ({ from, to, maxBytes }: { readonly from: number, readonly to: number, readonly maxBytes: number }): Promise<readonly RaftEntry[]> {
     this.#assertUsable()
     if (from >= to) return []
-    const cached = this.#tail.slice(from, to, maxBytes)
+    const cached = this.entries(from, to, maxBytes)
     if (cached !== undefined) return cached
     if (from < this.firstIndex || from > this.lastIndex) throw new MqError('MQ_INVALID_ARGUMENT', `entry ${from} is outside the log [${this.firstIndex}, ${this.lastIndex}]`)
     const segment = this.#segments.containingIndex(from)!
@@ -147,6 +186,8 @@ export class RaftLog {
    */
   append (entries: readonly RaftEntry[]): void {
     this.#assertUsable()
+    const [damage] = this.recovery.damaged
+    if (damage !== undefined) throw new MqError('MQ_CORRUPT', `${damage.file}: byte ${damage.fileByte}: ${damage.reason}; the log takes nothing until it is repaired`, { file: damage.file, position: damage.fileByte })
     invariant(this.#cutting === 0, 'a cut is under way; await truncateFrom before the next append')
     let { index, term, position } = this.#end
     for (const entry of entries) {
@@ -178,19 +219,31 @@ export class RaftLog {
     }
   }
 
-  /** A view on bytes of one entry, if they are in memory; verified, nothing copied. */
-  readNow (physicalOffset: number, sizeBytes: number): Uint8Array | undefined {
-    return this.#tail.read(physicalOffset, sizeBytes)
+  /**
+   * Nothing below that position is needed any more. Whole segments below it go in the background, as far as
+   * `mayDeleteThrough` allows, never the active one; `floor` tells what is left, and is durable before anything goes.
+   */
+  setFloor (physicalOffset: number): void {
+    this.#wantedFloor = Math.max(this.#wantedFloor, physicalOffset)
+    this.#dropHead()
   }
 
-  /** Bytes of one entry, from memory or disk, verified. */
+  /** A view on bytes within one entry, if they are in memory; verified, nothing copied. */
+  readNow (physicalOffset: number, sizeBytes: number): Uint8Array | undefined {
+    return this.#tail.read(physicalOffset, sizeBytes) ?? this.#cold.readNow(physicalOffset, sizeBytes)
+  }
+
+  /**
+   * Bytes within one entry's body, from memory or disk, verified.
+   * @throws MQ_CORRUPT they are damaged; `error.file`, `error.position` (the byte in it), and `error.resumePosition`, where the log can be read again
+   * @throws MQ_MESSAGE_NOT_FOUND they are outside the log, or not within one entry
+   */
   async read (physicalOffset: number, sizeBytes: number): Promise<Uint8Array> {
-    const bytes = this.readNow(physicalOffset, sizeBytes)
+    this.#assertUsable()
+    const bytes = this.#tail.read(physicalOffset, sizeBytes)
     if (bytes !== undefined) return bytes
-    const entry = await this.entryContaining(physicalOffset)
-    const from = physicalOffset - (entry?.physicalOffset ?? 0)
-    if (entry === undefined || from + sizeBytes > entry.sizeBytes) throw new MqError('MQ_MESSAGE_NOT_FOUND', `no ${sizeBytes} bytes of one entry at position ${physicalOffset}`)
-    return entry.bytes.subarray(from, from + sizeBytes)
+    if (physicalOffset < this.#floor.physicalOffset || physicalOffset >= this.#end.position) throw new MqError('MQ_MESSAGE_NOT_FOUND', `position ${physicalOffset} is outside the log`)
+    return await this.#cold.read(physicalOffset, sizeBytes)
   }
 
   /** The entry whose bytes include that position; undefined outside the log. */
@@ -219,6 +272,9 @@ export class RaftLog {
     if (this.#closed) return
     if (this.#failure === undefined) await this.syncThrough(this.lastIndex).catch(() => {})
     this.#closed = true
+    this.#idle.stop()
+    this.#syncSchedule?.stop()
+    await this.#room.close()
     await this.#upkeep
     await this.#writer.hold()
     if (this.#failure === undefined) await this.#mark.raise(this.durablePosition).catch((error: unknown) => { this.#fail(error) })
@@ -237,6 +293,7 @@ export class RaftLog {
     try {
       this.#assertUsable()
       this.#tail.truncateFrom(index)
+      this.#cold.truncate(position)
       this.#terms.truncateFrom(index)
       this.#end = point
       if (this.#segments.active.endPosition > position) await this.#cutOnDisk(point)
@@ -249,6 +306,7 @@ export class RaftLog {
     const cut = { from: point.position, to: this.#segments.active.endPosition }
     try {
       await this.#mark.lower(cut.from)
+      await this.#termsFile.forgetFrom(point.index + 1)
       await this.#intent.set(cut)
       const removed = this.#segments.takeFrom(cut.from)
       for (const segment of removed) await segment.close()
@@ -278,9 +336,45 @@ export class RaftLog {
   #handleProgress (): void {
     const { written, durable } = this.#writer
     this.#tail.evict(written.index)
+    if (written.position > this.#written) this.#room.noteWritten(written.position - this.#written)
+    this.#written = written.position
+    if (this.#room.hasRoom) this.#segments.prepareNext()
+    this.#syncSchedule?.noteWritten()
+    this.#idle.touch()
     if (this.#durableWaiters.length > 0) this.#wakeDurableWaiters()
     const { index, term } = this.#options.flush?.mode === 'async' ? written : durable
     this.#options.onPersisted({ index, term, written: written.index, durable: durable.index })
+  }
+
+  #handleSealed (segment: Segment): void {
+    this.#inBackground(async () => {
+      // Looked up late: a cut may have taken the successor away again.
+      const next = this.#segments.after(segment)
+      if (next !== undefined && !segment.isRemoved && segment.firstTerm !== next.prevTerm) await this.#termsFile.save(this.#terms, next.firstIndex - 1)
+    })
+  }
+
+  #raiseMark (): void {
+    this.#inBackground(async () => { await this.#mark.raise(this.durablePosition) })
+  }
+
+  #dropHead (): void {
+    if (this.#failure !== undefined || this.#closed) return
+    this.#inBackground(async () => {
+      const floor = this.#segments.floorFor(this.#wantedFloor, this.#mayDeleteThrough)
+      if (floor === undefined || floor.index <= this.#floor.index) return
+      await this.#floorFile.save(floor)
+      this.#floor = floor
+      this.#terms.dropBefore(floor.index + 1)
+      this.#segments.dropBelow(floor.physicalOffset)
+    })
+  }
+
+  /** Runs a write of upkeep after those before it; its failure stops the log. */
+  #inBackground (action: () => Promise<void>): void {
+    this.#serialize(async () => {
+      if (this.#failure === undefined) await action()
+    }).catch((error: unknown) => { this.#fail(error) })
   }
 
   #wakeDurableWaiters (): void {
@@ -302,6 +396,8 @@ export class RaftLog {
     if (this.#failure !== undefined) return this.#failure
     this.#failure = cause instanceof MqError && cause.code !== 'MQ_IO' ? cause : new MqError('MQ_IO', `the log in ${this.#options.directory} stopped: ${(cause as Error).message}`, { cause })
     this.#writer.stop()
+    this.#idle.stop()
+    this.#syncSchedule?.stop()
     this.#logger.error(this.#failure.message, { cause })
     const waiters = this.#durableWaiters
     this.#durableWaiters = []

@@ -10,6 +10,7 @@ import { SPARE_NAME, type SegmentStore } from './segment-store.ts'
 import { SyncMark } from './sync-mark.ts'
 import { findHeaders, keepAside, wipe } from './tail-check.ts'
 import { TermTable } from './term-table.ts'
+import { TermsFile } from './terms-file.ts'
 import type { LogPoint } from './writer.ts'
 import { endOfNonZero } from './zeros.ts'
 
@@ -26,13 +27,18 @@ export interface RecoveryOptions {
 
 export interface Recovered {
   readonly mark: SyncMark
+  readonly termsFile: TermsFile
   readonly intent: CutIntent
   readonly floor: FloorFile
   readonly terms: TermTable
   /** Behind the last good entry. */
   readonly end: LogPoint
+  /** Files behind damage, which belong to no log any more. */
+  readonly lost: readonly CutFile[]
   readonly report: RecoveryReport
 }
+
+const ADVICE = 'Restore the directory from a copy, or run repair, which says what it removes and keeps it aside'
 
 interface FirstHeader {
   readonly sizeBytes: number
@@ -47,27 +53,35 @@ interface FirstHeader {
 export async function recoverLog (options: RecoveryOptions): Promise<Recovered> {
   const { disk, clock, directory, groupSeed } = options
   const startedAt = clock.nowMs()
+  // A killed process may have left names that only the system's cache has; nothing may rest on them before this.
+  await disk.syncDirectory(directory)
   const mark = await SyncMark.open(disk, directory, groupSeed)
   const intent = await CutIntent.open(disk, directory, groupSeed)
   const floor = await FloorFile.open(disk, directory, groupSeed)
+  await intent.settle()
+  await floor.settle()
   const report: RecoveryReport = { cuts: [], damaged: [], segments: 0, scannedBytes: 0, elapsedMs: 0 }
-  const recovery = new Recovery(options, { mark, intent, floor, report })
+  const termsFile = new TermsFile(disk, directory, groupSeed)
+  const recovery = new Recovery(options, { mark, termsFile, intent, floor, report })
   const end = await recovery.run()
   report.elapsedMs = clock.nowMs() - startedAt
-  return { mark, intent, floor, terms: recovery.terms, end, report }
+  return { mark, termsFile, intent, floor, terms: recovery.terms, end, lost: recovery.lost, report }
 }
 
 class Recovery {
   readonly terms = new TermTable()
+  readonly lost: CutFile[] = []
   readonly #options: RecoveryOptions
   readonly #mark: SyncMark
+  readonly #termsFile: TermsFile
   readonly #intent: CutIntent
   readonly #floor: FloorFile
   readonly #report: RecoveryReport
 
-  constructor (options: RecoveryOptions, { mark, intent, floor, report }: { mark: SyncMark, intent: CutIntent, floor: FloorFile, report: RecoveryReport }) {
+  constructor (options: RecoveryOptions, { mark, termsFile, intent, floor, report }: { mark: SyncMark, termsFile: TermsFile, intent: CutIntent, floor: FloorFile, report: RecoveryReport }) {
     this.#options = options
     this.#mark = mark
+    this.#termsFile = termsFile
     this.#intent = intent
     this.#floor = floor
     this.#report = report
@@ -129,27 +143,36 @@ class Recovery {
 
   /** Adds the segments to the store by their first headers; checks that they follow each other without a hole. */
   async #addSegments (files: readonly CutFile[]): Promise<void> {
-    const { disk, segments } = this.#options
     const firsts = await inBatches(files, 8, (file) => this.#readFirst(file))
-    const { index, term } = this.#floor.floor
-    for (const [i, { path, basePosition }] of files.entries()) {
-      const { sizeBytes, header } = firsts[i]!
-      const next = files[i + 1]
-      if (next !== undefined && basePosition + sizeBytes < next.basePosition) {
-        throw corrupt(`${path}: ends at position ${basePosition + sizeBytes}, but the next segment begins at ${next.basePosition}; a segment file is missing or cut short`, path, sizeBytes)
-      }
-      const before = segments.all.at(-1)
-      const start = header ?? (before === undefined ? { index: index + 1, prevTerm: term } : await this.#endOf(before, basePosition))
-      if (before === undefined ? start.index !== index + 1 || start.prevTerm !== term : start.index <= before.firstIndex) {
-        throw corrupt(`${path}: byte 0: the entry there has index ${start.index} and follows term ${start.prevTerm}, which does not continue the log before it`, path, 0)
-      }
-      const segment = new Segment(disk, path, { basePosition, firstIndex: start.index, prevTerm: start.prevTerm ?? 0 }, sizeBytes)
-      segment.firstTerm = header?.term
-      segment.endPosition = next?.basePosition ?? basePosition
-      segments.add(segment)
+    for (const [i, file] of files.entries()) {
+      const problem = await this.#addSegment(file, firsts[i]!, files[i + 1])
+      if (problem === undefined) continue
+      if (i === 0 || this.#options.onDamage === 'refuse') throw problem
+      this.lost.push(...files.slice(i))
+      break
     }
-    this.#report.segments = files.length
+    this.#report.segments = this.#options.segments.all.length
     await this.#noteTermsOfSealed()
+  }
+
+  /** Adds one segment, or tells why it does not continue the log. */
+  async #addSegment ({ path, basePosition }: CutFile, { sizeBytes, header }: FirstHeader, next: CutFile | undefined): Promise<MqError | undefined> {
+    const { disk, segments } = this.#options
+    const before = segments.all.at(-1)
+    if (before !== undefined && before.basePosition + before.fileBytes < basePosition) {
+      return corrupt(`${before.path}: ends at position ${before.basePosition + before.fileBytes}, but the next segment begins at ${basePosition}; a segment file is missing or cut short. ${ADVICE}`, before.path, before.fileBytes)
+    }
+    const floor = this.#floor.floor
+    const start = header ?? (before === undefined ? { index: floor.index + 1, prevTerm: floor.term } : await this.#endOf(before, basePosition))
+    if (start instanceof MqError) return start
+    if (before === undefined ? start.index !== floor.index + 1 || start.prevTerm !== floor.term : start.index <= before.firstIndex) {
+      return corrupt(`${path}: byte 0: the entry there has index ${start.index} and follows term ${start.prevTerm}, which does not continue the log before it. ${ADVICE}`, path, 0)
+    }
+    const segment = new Segment(disk, path, { basePosition, firstIndex: start.index, prevTerm: start.prevTerm }, sizeBytes)
+    segment.firstTerm = header?.term
+    segment.endPosition = next?.basePosition ?? basePosition
+    segments.add(segment)
+    return undefined
   }
 
   async #readFirst ({ path, basePosition }: CutFile): Promise<FirstHeader> {
@@ -165,20 +188,22 @@ class Recovery {
   }
 
   /** Index and term a segment ends with, by reading it: for a successor whose first header does not tell. */
-  async #endOf (segment: Segment, endPosition: number): Promise<{ index: number, prevTerm: number }> {
-    segment.endPosition = endPosition
+  async #endOf (segment: Segment, endPosition: number): Promise<{ index: number, prevTerm: number } | MqError> {
     const { next, bad } = await this.#walk(segment, endPosition, false)
-    if (bad !== undefined) throw this.#refusal(segment, bad)
-    return { index: next.index, prevTerm: next.prevTerm ?? 0 }
+    return bad !== undefined ? this.#refusal(segment, bad) : { index: next.index, prevTerm: next.prevTerm ?? 0 }
   }
 
-  /** Sealed segments with one term are known by their headers; the others are walked. */
+  /** Sealed segments with one term are known by their headers, others by the terms file; what is left is walked. */
   async #noteTermsOfSealed (): Promise<void> {
+    const saved = this.#termsFile
+    await saved.load()
     const all = this.#options.segments.all
     for (const [i, segment] of all.slice(0, -1).entries()) {
       const next = all[i + 1]!
       if (segment.firstTerm !== undefined && segment.firstTerm === next.prevTerm) {
         this.terms.note(segment.firstIndex, segment.firstTerm)
+      } else if (saved.throughIndex >= next.firstIndex - 1 && saved.terms.termAt(segment.firstIndex) === segment.firstTerm && saved.terms.termAt(next.firstIndex - 1) === next.prevTerm) {
+        this.terms.noteAll(saved.terms, segment.firstIndex, next.firstIndex)
       } else {
         await this.#walk(segment, segment.endPosition, false, (header) => { this.terms.note(header.index, header.term) })
       }
@@ -201,7 +226,8 @@ class Recovery {
     this.#report.scannedBytes += position - segment.basePosition
     const fromByte = position - segment.basePosition
     const junkEnd = await endOfNonZero(file, fromByte, segment.fileBytes)
-    let witness = this.#mark.syncedTo
+    // A file behind this one was made when this one had been synced through its end.
+    let witness = Math.max(this.#mark.syncedTo, this.lost[0]?.basePosition ?? 0)
     await findHeaders(file, segment.basePosition, fromByte + 1, junkEnd, groupSeed, ({ syncedTo }) => {
       if (syncedTo !== undefined && syncedTo > witness) witness = syncedTo
     })
@@ -243,7 +269,7 @@ class Recovery {
 
   #refusal (segment: Segment, bad: BadEntry): MqError {
     return corrupt(`${segment.path}: byte ${bad.fileByte}: ${bad.reason}. These bytes had been synced, so they rotted or were overwritten. ` +
-      `Restore the directory from a copy, or run repair, which removes entry ${bad.index} and all after it`, segment.path, bad.fileByte)
+      `Entry ${bad.index} and all after it cannot be replayed. ${ADVICE}`, segment.path, bad.fileByte)
   }
 }
 

@@ -1,7 +1,12 @@
 import { type Disk, type Logger } from '../base/index.ts'
+import type { LogFloor } from './floor-file.ts'
+import { OpenSegments } from './open-segments.ts'
 import { lastNotAbove } from './position-index.ts'
 import { Segment, segmentName, type SegmentStart } from './segment.ts'
 import { SpareSegment } from './spare-segment.ts'
+
+/** Sealed segments that stay open for reading. */
+const MAX_OPEN_SEGMENTS = 64
 
 export const SPARE_NAME = 'spare.zeros'
 
@@ -18,6 +23,7 @@ export interface SegmentStoreOptions {
 export class SegmentStore {
   readonly segmentBytes: number
   readonly preallocate: boolean
+  readonly opened: OpenSegments
   readonly #disk: Disk
   readonly #directory: string
   readonly #logger: Logger
@@ -29,6 +35,7 @@ export class SegmentStore {
   constructor ({ disk, directory, segmentBytes, preallocate, logger, onFailure }: SegmentStoreOptions) {
     this.segmentBytes = segmentBytes
     this.preallocate = preallocate
+    this.opened = new OpenSegments(MAX_OPEN_SEGMENTS, (segment) => segment === this.active)
     this.#disk = disk
     this.#directory = directory
     this.#logger = logger
@@ -80,6 +87,7 @@ export class SegmentStore {
     if (spare !== undefined) await this.#disk.rename(spare.path, path)
     await this.#disk.syncDirectory(this.#directory)
     const segment = new Segment(this.#disk, path, start, spare?.fileBytes ?? 0, file)
+    if (this.#segments.length > 0) this.opened.note(this.active)
     this.add(segment)
     return segment
   }
@@ -89,13 +97,27 @@ export class SegmentStore {
     if (this.preallocate) this.#spare.advance(this.active.usedBytes)
   }
 
+  /** Where the log would begin without the segments that end at or below `position` and hold no entry above `throughIndex`. */
+  floorFor (position: number, throughIndex: number): LogFloor | undefined {
+    let floor: LogFloor | undefined
+    for (const { basePosition, firstIndex, prevTerm } of this.#segments.slice(1)) {
+      if (basePosition > position || firstIndex - 1 > throughIndex) break
+      floor = { index: firstIndex - 1, term: prevTerm, physicalOffset: basePosition }
+    }
+    return floor
+  }
+
   /** Takes the segments below `position` out and removes their files in the background. Never the active one. */
   dropBelow (position: number): Segment[] {
     let count = 0
     while (count < this.#segments.length - 1 && this.#segments[count]!.endPosition <= position) count++
     const dropped = this.#segments.splice(0, count)
     this.#bases.splice(0, count)
-    for (const segment of dropped) this.#deleting = this.#deleting.then(() => this.#remove(segment))
+    for (const segment of dropped) {
+      segment.isRemoved = true
+      this.opened.forget(segment)
+      this.#deleting = this.#deleting.then(() => this.#remove(segment))
+    }
     return dropped
   }
 
@@ -103,8 +125,11 @@ export class SegmentStore {
   takeFrom (position: number): Segment[] {
     const taken: Segment[] = []
     while (this.#segments.length > 1 && this.active.basePosition >= position) {
-      taken.push(this.#segments.pop()!)
+      const segment = this.#segments.pop()!
       this.#bases.pop()
+      segment.isRemoved = true
+      this.opened.forget(segment)
+      taken.push(segment)
     }
     return taken
   }

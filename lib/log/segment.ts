@@ -1,4 +1,4 @@
-import type { Disk, DiskFile } from '../base/index.ts'
+import { MqError, type Disk, type DiskFile } from '../base/index.ts'
 import { PositionIndex } from './position-index.ts'
 
 const NAME = /^(\d{20})\.seg$/
@@ -38,8 +38,12 @@ export class Segment {
   /** Bytes of the file that hold entries or zeros written ahead of need. */
   fileBytes: number
   readonly index: PositionIndex
+  /** Its file is gone, or about to go: below the floor, or cut. */
+  isRemoved: boolean
   #file: DiskFile | undefined
   #opening: Promise<DiskFile> | undefined
+  #users: number
+  #unused: Array<() => void>
 
   constructor (disk: Disk, path: string, { basePosition, firstIndex, prevTerm }: SegmentStart, fileBytes: number, file?: DiskFile) {
     this.disk = disk
@@ -52,7 +56,10 @@ export class Segment {
     this.fileBytes = fileBytes
     this.index = new PositionIndex(basePosition, firstIndex)
     this.#file = file
+    this.isRemoved = false
     this.#opening = undefined
+    this.#users = 0
+    this.#unused = []
   }
 
   get isEmpty (): boolean { return this.endPosition === this.basePosition }
@@ -72,7 +79,28 @@ export class Segment {
     }
   }
 
+  get isOpen (): boolean { return this.#file !== undefined }
+  get isUsed (): boolean { return this.#users > 0 }
+
+  /** Runs `action` with the file, which stays open meanwhile. */
+  async use<T> (action: (file: DiskFile) => Promise<T>): Promise<T> {
+    this.#users++
+    try {
+      return await action(await this.file())
+    } catch (error) {
+      if (this.isRemoved && !(error instanceof MqError)) throw new MqError('MQ_MESSAGE_NOT_FOUND', `position ${this.basePosition} and what follows were removed from the log meanwhile`)
+      throw error
+    } finally {
+      if (--this.#users === 0) {
+        for (const wake of this.#unused) wake()
+        this.#unused = []
+      }
+    }
+  }
+
+  /** Closes the file when nobody uses it any more. A later use opens it again. */
   async close (): Promise<void> {
+    while (this.#users > 0) await new Promise<void>((resolve) => this.#unused.push(resolve))
     const file = this.#file
     this.#file = undefined
     await file?.close()

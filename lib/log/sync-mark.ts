@@ -1,4 +1,4 @@
-import type { Disk } from '../base/index.ts'
+import { isMqError, type Disk, type Logger } from '../base/index.ts'
 import { SlotFile, SlotKind } from './slot-file.ts'
 
 /**
@@ -30,4 +30,16 @@ export class SyncMark {
   }
 
   async close (): Promise<void> { await this.#slots.close() }
+}
+
+/** For a repair: a mark with two bad slots vouches for nothing and keeps the log from opening. */
+export async function dropUnreadableMark (disk: Disk, directory: string, groupSeed: bigint, logger: Logger): Promise<void> {
+  try {
+    await SyncMark.open(disk, directory, groupSeed)
+  } catch (error) {
+    if (!isMqError(error, 'MQ_CORRUPT')) throw error
+    logger.warn(error.message)
+    await disk.unlink(`${directory}/mark`)
+    await disk.syncDirectory(directory)
+  }
 }

@@ -14,6 +14,14 @@ export class TermTable {
     this.#firstIndexes.push(index)
   }
 
+  /** Notes the terms another table has for [from, to). */
+  noteAll (other: TermTable, from: number, to: number): void {
+    for (const { term, firstIndex } of other.entries()) {
+      if (firstIndex < to && firstIndex >= from) this.note(firstIndex, term)
+      else if (firstIndex < from && other.termAt(from) === term) this.note(from, term)
+    }
+  }
+
   /** The term at `index`, as far as noted: right for every index from the first noted to the last. */
   termAt (index: number): number | undefined {
     const at = lastNotAbove(this.#firstIndexes, index)

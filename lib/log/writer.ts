@@ -2,6 +2,7 @@ import { MqError, viewOf, type Clock } from '../base/index.ts'
 import type { RaftEntry } from '../raft/index.ts'
 import { setSyncedTo } from './entry.ts'
 import { FlushTimes } from './flush-times.ts'
+import type { Segment } from './segment.ts'
 import type { SegmentStore } from './segment-store.ts'
 import { WritePlan } from './write-plan.ts'
 import { zeroBytes, ZERO_STEP_BYTES } from './zeros.ts'
@@ -26,7 +27,10 @@ export interface WriterOptions {
   /** Sync with every write; otherwise writes are reported at once and `syncDirty` is called by a timer. */
   readonly syncEachWrite: boolean
   readonly inlineFlush: boolean
+  /** Something was written or synced. */
   onProgress (): void
+  /** A segment took its last entry. */
+  onSealed (segment: Segment): void
   onFailure (error: unknown): void
 }
 
@@ -210,7 +214,9 @@ export class Writer {
     // Unsynced bytes must never lie in two segments: recovery takes a segment with a successor for synced.
     await this.#syncWritten()
     if (this.#failed) throw new MqError('MQ_IO', 'the log stopped')
+    const sealed = this.#segments.active
     await this.#segments.startNext({ basePosition: physicalOffset, firstIndex: index, prevTerm })
+    this.#options.onSealed(sealed)
   }
 
   #nextBatchBytes (): number {
@@ -251,7 +257,6 @@ export class Writer {
   #finish (plan: WritePlan): void {
     this.#written = { index: plan.lastIndex, term: plan.lastTerm, position: plan.endPosition }
     if (this.#options.syncEachWrite) this.#durable = this.#written
-    this.#segments.prepareNext()
   }
 
   #fail (error: unknown): void {

@@ -1,0 +1,90 @@
+import { loadChecksum, silentLogger, type Clock, type Disk, type Logger } from '../base/index.ts'
+import type { CutFile } from './cut.ts'
+import { seedOfGroup } from './entry.ts'
+import { recoverLog, type Recovered } from './recovery.ts'
+import type { DamagedRange, TornCut } from './recovery-report.ts'
+import type { Segment } from './segment.ts'
+import { SegmentStore } from './segment-store.ts'
+import { dropUnreadableMark } from './sync-mark.ts'
+import { keepAside, wipe } from './tail-check.ts'
+import { endOfNonZero } from './zeros.ts'
+
+export interface RepairOptions {
+  readonly disk: Disk
+  readonly clock: Clock
+  readonly logger?: Logger
+  readonly directory: string
+  readonly groupId: Uint8Array
+  /** Only say what would go. */
+  readonly dryRun: boolean
+}
+
+/** What a repair removes, or would remove: everything from the first damage on, because entries apply in order. */
+export interface RepairReport {
+  readonly damaged: readonly DamagedRange[]
+  readonly tornCuts: readonly TornCut[]
+  /** The log ends before this entry afterwards. */
+  readonly firstLostIndex: number
+  readonly firstLostPosition: number
+  readonly lostBytes: number
+  /** Copies of what was removed; none in a dry run. */
+  readonly keptAside: readonly string[]
+}
+
+/**
+ * Makes a damaged log one that opens, by cutting it before its first damage. Loses entries that were durable: only an
+ * operator may ask for it, and only for a group of one. What goes is kept aside in `*.torn` files. A torn tail is cut
+ * as at any start, in a dry run too.
+ * @throws MQ_CORRUPT the log's first segment or its floor cannot be read: nothing would be left
+ */
+export async function repairLog ({ disk, clock, logger = silentLogger, directory, groupId, dryRun }: RepairOptions): Promise<RepairReport> {
+  await loadChecksum()
+  const groupSeed = seedOfGroup(groupId)
+  await dropUnreadableMark(disk, directory, groupSeed, logger)
+  const segments = new SegmentStore({ disk, directory, segmentBytes: 0, preallocate: false, logger, onFailure: () => {} })
+  const recovered = await recoverLog({ disk, clock, logger, directory, groupSeed, segments, onDamage: 'report' })
+  try {
+    const { end, lost, report } = recovered
+    const { active } = segments
+    const lostEnd = await endOfNonZero(await active.file(), end.position - active.basePosition, active.fileBytes)
+    const keptAside = dryRun || report.damaged.length === 0 ? [] : await removeDamage(disk, directory, recovered, active, lostEnd)
+    return {
+      damaged: report.damaged,
+      tornCuts: report.cuts,
+      firstLostIndex: end.index + 1,
+      firstLostPosition: end.position,
+      lostBytes: active.basePosition + lostEnd - end.position + await totalBytes(disk, lost),
+      keptAside
+    }
+  } finally {
+    await segments.close()
+    for (const file of [recovered.mark, recovered.intent, recovered.floor]) await file.close()
+  }
+}
+
+async function removeDamage (disk: Disk, directory: string, { mark, termsFile, end, lost }: Recovered, active: Segment, lostEnd: number): Promise<string[]> {
+  const keptAside: string[] = []
+  const fileByte = end.position - active.basePosition
+  const file = active.openFile
+  if (lostEnd > fileByte) keptAside.push(await keepAside(disk, file, fileByte, lostEnd))
+  // Later files first: should this be cut short, the damage is still seen and the repair can be run again.
+  for (const { path } of lost.toReversed()) {
+    await disk.rename(path, `${path}.torn`)
+    keptAside.push(`${path}.torn`)
+  }
+  await disk.syncDirectory(directory)
+  await termsFile.forgetFrom(end.index + 1)
+  await wipe(file, fileByte, lostEnd)
+  await mark.lower(end.position)
+  return keptAside
+}
+
+async function totalBytes (disk: Disk, files: readonly CutFile[]): Promise<number> {
+  let total = 0
+  for (const { path } of files) {
+    const file = await disk.open(path)
+    total += await file.sizeBytes()
+    await file.close()
+  }
+  return total
+}
