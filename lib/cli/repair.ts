@@ -1,0 +1,26 @@
+import { repairLog } from '../log/index.ts'
+import { openExisting, withLogDirectory } from './existing-directory.ts'
+
+/**
+ * Cuts a damaged log before its first damage, when `doIt`; otherwise says what would go. Returns the exit status: 1 while
+ * there is damage left.
+ */
+export async function repair (dataDirectory: string, doIt: boolean): Promise<number> {
+  const report = await withLogDirectory(dataDirectory, async (directory) => await repairLog({ ...directory, dryRun: !doIt }))
+  for (const cut of report.tornCuts) console.log(`cut a torn tail of ${cut.sizeBytes} bytes at byte ${cut.fileByte} of ${cut.file}; kept aside as ${cut.keptAside}`)
+  for (const { file, fileByte, reason } of report.damaged) console.log(`damaged: ${file}, byte ${fileByte}: ${reason}`)
+  if (report.damaged.length === 0) {
+    console.log('nothing to repair: the log opens')
+    return 0
+  }
+  console.log(`${doIt ? 'removed' : 'a repair would remove'} entry ${report.firstLostIndex} and all after it: ${report.lostBytes} bytes from position ${report.firstLostPosition} on, confirmed messages among them`)
+  if (!doIt) {
+    console.log('a copy of this directory from before the damage would lose nothing; to go on without these entries: ledgermq repair --yes')
+    return 1
+  }
+  for (const file of report.keptAside) console.log(`kept aside: ${file}`)
+  const queue = await openExisting(dataDirectory)
+  await queue.close()
+  console.log('the directory opens again')
+  return 0
+}
