@@ -171,7 +171,7 @@ export class PopHistory {
       for (const source of sources) {
         const queue = queues.get(source.queueId)
         if (queue === undefined) {
-          assert.ok(result.unopened || result.count === max)
+          assert.ok(result.unopened || result.count >= max)
           continue
         }
         const mine = taken.filter((delivery) => delivery.queue === queue.number)

@@ -67,7 +67,8 @@ export function choose (queue: ModelQueue, source: PopSource, max: number, rules
     }
   }
   const outstanding = queue.items.size
-  for (let offset = Math.max(queue.next, source.minOffset), taken = 0; fresh && offset < source.proposedNextOffset && deliver.length < max && outstanding + taken < rules.maxOutstanding; offset++, taken++) {
+  if (!fresh) return { deliver, exhausted }
+  for (let offset = Math.max(queue.next, source.minOffset), taken = 0; offset < source.proposedNextOffset && deliver.length < max && outstanding + taken < rules.maxOutstanding; offset++, taken++) {
     deliver.push({ offset, attempts: 1 })
   }
   return { deliver, exhausted }
