@@ -1,5 +1,4 @@
 import { dirname } from 'node:path'
-import { dirname } from 'node:path'
 import { invariant, loadChecksum, MqError, silentLogger, type Disk, type Logger } from '../base/index.ts'
 import type { RaftEntry } from '../raft/index.ts'
 import { ColdReader } from './cold-reader.ts'
@@ -108,7 +107,6 @@ export class RaftLog {
     const logger = options.logger ?? silentLogger
     const groupSeed = seedOfGroup(options.groupId)
     await disk.makeDirectory(directory)
-    await disk.syncDirectory(dirname(directory))
     await disk.syncDirectory(dirname(directory))
     const owner: { log?: RaftLog } = {}
     const segments = new SegmentStore({
@@ -334,6 +332,8 @@ export class RaftLog {
   }
 
   #handleProgress (): void {
+    // A flush that was under way when another file failed may end well; nothing is promised any more all the same.
+    if (this.#failure !== undefined) return
     const { written, durable } = this.#writer
     this.#tail.evict(written.index)
     if (written.position > this.#written) this.#room.noteWritten(written.position - this.#written)
