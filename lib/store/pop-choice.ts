@@ -51,18 +51,19 @@ export function chooseOffsets (queue: PopQueue, source: PopSource, max: number, 
       const range = visiblePart(run, source.minOffset)
       if (range === undefined) continue
       const isExhausted = run.attempts >= rules.maxAttempts
-      if (run.visibleAtMs > rules.nowMs || (rules.ordered && isExhausted && count > 0)) {
-        if (!rules.ordered) continue
+      const isVisible = run.visibleAtMs <= rules.nowMs
+      // in an ordered queue nothing overtakes what is put off, and dead letters leave before the rest goes on
+      if (rules.ordered && (!isVisible || (isExhausted ? count > 0 : exhaustedCount > 0))) {
         mayTakeFresh = false
         break
       }
+      if (!isVisible) continue
       if (isExhausted) {
         const taken = Math.min(range.count, max - exhaustedCount)
         if (taken > 0) exhausted.push({ first: range.first, count: taken })
         exhaustedCount += taken
-        if (!rules.ordered) continue
-        mayTakeFresh = false
-        break
+        if (rules.ordered) mayTakeFresh = false
+        continue
       }
       const taken = Math.min(range.count, max - count)
       returned.push({ first: range.first, count: taken })

@@ -15,7 +15,7 @@ import type { KeyChange, Machine } from './machine.ts'
 import { Metadata } from './metadata.ts'
 import { OpeningMark } from './opening-mark.ts'
 import { QueueRescan } from './queue-rescan.ts'
-import { defaultStoreSettings, type CoreMachines, type StoreOptions, type StoreParts, type StoreRecovery, type StoreSettings } from './store-options.ts'
+import { defaultStoreSettings, NO_MEMBERS, type CoreMachines, type StoreOptions, type StoreParts, type StoreRecovery, type StoreSettings } from './store-options.ts'
 import { UNIT_BYTES } from './unit-page.ts'
 
 interface Opening {
@@ -106,6 +106,8 @@ async function load (opening: Opening): Promise<Loaded> {
     if (meta.index < appliedFile.index) throw new MqError('MQ_CORRUPT', `the state store went back to entry ${meta.index} from ${appliedFile.index}`)
     if (meta.index > log.lastIndex) throw new MqError('MQ_CORRUPT', `the state store is at entry ${meta.index}, the log ends at ${log.lastIndex}`)
     if (meta.index + 1 < log.firstIndex) throw new MqError('MQ_CORRUPT', `the state store is at entry ${meta.index}, the log begins at ${log.firstIndex}`)
+    const term = meta.index === 0 ? 0 : log.term(meta.index)
+    if (term !== meta.term) throw new MqError('MQ_CORRUPT', `the state store is at entry ${meta.index} of term ${meta.term}, that of the log is of term ${term}`)
     const digest = new Digest()
     for await (const [kvKey, value] of kv.entries(MACHINE_RANGE)) {
       digest.add(checksumOf(kvKey, value))
@@ -140,9 +142,11 @@ async function rebuild (opening: Opening, reason: string): Promise<{ readonly lo
   await database.destroy()
   const empty = await openEmpty(opening)
   if (base === undefined) {
-    // The log is applied from its first entry, as to a new store.
+    // The log is applied from its first entry, as to a new store. The synced batch is what keeps the removed database
+    // from coming back after a power cut.
+    const meta = await commitCheckpoint(empty.kv, { groupId: opening.groupId, index: 0, term: 0, position: 0, confState: NO_MEMBERS }, [], [], undefined)
     await appliedFile.write(0)
-    return { loaded: { ...empty, meta: undefined }, baseIndex: undefined }
+    return { loaded: { ...empty, meta }, baseIndex: undefined }
   }
   try {
     const meta = await rebuildFromBase(opening, empty, base)

@@ -1,6 +1,6 @@
 import type { Disk, Logger } from '../base/index.ts'
 import type { DatabaseOpener, Kv } from '../kv/index.ts'
-import type { RaftEntry } from '../raft/index.ts'
+import type { ConfState, RaftEntry } from '../raft/index.ts'
 import type { BaseDumps } from './base-dumps.ts'
 import type { CheckpointMeta } from './checkpoint-meta.ts'
 import type { AppliedFile } from './checkpoints.ts'
@@ -14,6 +14,8 @@ import type { Metadata } from './metadata.ts'
 export interface StoreLog extends EntryFinder {
   readonly firstIndex: number
   readonly lastIndex: number
+  /** Of the entry before the first one too. */
+  term (index: number): number | undefined
   /** Entries [fromIndex, toIndex) in order, verified. */
   scan (fromIndex: number, toIndex: number): AsyncIterable<RaftEntry>
 }
@@ -88,3 +90,5 @@ export interface StoreParts {
   readonly meta: CheckpointMeta | undefined
   readonly recovery: StoreRecovery
 }
+
+export const NO_MEMBERS: ConfState = { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false }

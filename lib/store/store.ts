@@ -12,10 +12,8 @@ import type { ApplyContext, CommandHandler, Machine } from './machine.ts'
 import type { Metadata } from './metadata.ts'
 import { hashState } from './state-hash.ts'
 import { openStore } from './store-opening.ts'
-import type { StoreOptions, StoreParts, StoreRecovery } from './store-options.ts'
+import { NO_MEMBERS, type StoreOptions, type StoreParts, type StoreRecovery } from './store-options.ts'
 import { UNIT_BYTES } from './unit-page.ts'
-
-const NO_MEMBERS: ConfState = { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false }
 
 /**
  * The state machines of a raft group over one kv. Memory is the state at `appliedIndex`; checkpoints bring it to the kv

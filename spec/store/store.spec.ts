@@ -1,0 +1,303 @@
+import t from 'tap'
+import { MemoryDisk, MemoryKv } from '../../lib/adapters/index.ts'
+import { loadChecksum } from '../../lib/base/index.ts'
+import { defineCommand, type TopicConfig } from '../../lib/message/index.ts'
+import { Leader, MemoryLog } from './leader.ts'
+
+await loadChecksum()
+
+const config = (topic: string): TopicConfig => ({ topic, readQueueNums: 4, writeQueueNums: 4, perm: 6, topicSysFlag: 0, order: false, attributes: {} })
+
+async function machine () {
+  const disk = new MemoryDisk()
+  const database = new MemoryKv()
+  const log = new MemoryLog()
+  const open = async (settings = {}) => await Leader.open({ disk, database, log, settings })
+  return { disk, database, log, open, leader: await open() }
+}
+
+/** Some of everything. */
+function work (leader: Leader, from = 0, count = 3000): void {
+  for (let i = from; i < from + count; i += 10) {
+    leader.commit((writer) => {
+      for (let j = i; j < i + 10; j++) leader.append(writer, `topic-${j % 3}`, j % 4, { tags: `tag${j % 5}`, stampMs: 1000 + i })
+      leader.store.consumerOffsets.commit(writer, 'group', `topic-${i % 3}`, 0, i)
+      if (i % 500 === 0) leader.store.metadata.putTopic(writer, config(`topic-${i % 3}`))
+    }, { stampMs: 1000 + i })
+  }
+}
+
+t.test('records and commands of an entry are applied in their order', async (t) => {
+  const { leader: { store }, leader } = await machine()
+  leader.commit((writer) => {
+    store.metadata.putTopic(writer, config('orders'))
+    t.equal(leader.append(writer, 'orders'), 0)
+    t.equal(leader.append(writer, 'orders'), 1)
+    store.deleteTopic(writer, 'orders')
+    t.equal(store.metadata.proposedTopic('orders'), undefined)
+    t.equal(leader.append(writer, 'orders'), 0, 'the topic made anew starts anew')
+  })
+  t.equal(store.consumeQueues.find('orders', 0)?.nextOffset, 1)
+  t.equal(store.metadata.topic('orders'), undefined)
+  t.equal((await leader.units('orders')).length, 1)
+})
+
+t.test('a decision counts on what was proposed before it, until the term ends', async (t) => {
+  const { leader: { store }, leader } = await machine()
+  leader.send('orders')
+  const sealed = leader.seal((writer) => {
+    t.equal(leader.append(writer, 'orders'), 1)
+    store.metadata.putTopic(writer, config('orders'))
+  })
+  t.equal(store.consumeQueues.proposed('orders', 0).proposedNextOffset, 2)
+  t.ok(store.metadata.proposedTopic('orders'))
+  t.equal(store.metadata.topic('orders'), undefined)
+  store.stopLeading()
+  leader.log.entries.pop()
+  t.equal(store.consumeQueues.proposed('orders', 0).proposedNextOffset, 1, 'the entry never came')
+  t.equal(store.metadata.proposedTopic('orders'), undefined)
+  t.equal(sealed.index, 2)
+  t.equal(leader.send('orders'), 1)
+})
+
+t.test('a proposed deletion that never came leaves the topic as it was', async (t) => {
+  const { leader: { store }, leader } = await machine()
+  leader.send('orders')
+  const before = store.consumeQueues.proposed('orders', 0)
+  leader.seal((writer) => { store.deleteTopic(writer, 'orders') })
+  t.ok(before.isRetired)
+  t.equal(store.consumeQueues.proposed('orders', 0).proposedNextOffset, 0)
+  store.stopLeading()
+  leader.log.entries.pop()
+  t.notOk(before.isRetired)
+  t.equal(leader.send('orders'), 1)
+})
+
+t.test('an entry whose offsets do not follow is refused', async (t) => {
+  const { leader } = await machine()
+  leader.send('orders')
+  const twice = leader.seal((writer) => { leader.append(writer, 'orders') })
+  leader.store.apply(twice)
+  t.throws(() => leader.store.apply(twice), { code: 'MQ_INVARIANT' })
+  t.throws(() => leader.store.apply({ ...twice, index: twice.index + 1 }), { code: 'MQ_INVARIANT' })
+})
+
+t.test('an unknown command is refused before anything of its entry is applied', async (t) => {
+  const { leader } = await machine()
+  const later = defineCommand({ type: 0x7fff, name: 'later', versions: ['null'] })
+  t.throws(() => leader.commit((writer) => {
+    leader.append(writer, 'orders')
+    writer.addCommand(later.type, later.encode(null))
+  }), { code: 'MQ_FORMAT_TOO_NEW' })
+  t.equal(leader.store.consumeQueues.find('orders', 0), undefined)
+  t.equal(leader.store.appliedIndex, 0)
+})
+
+t.test('restart: the checkpoint and the log after it give the same state', async (t) => {
+  const { open, leader } = await machine()
+  work(leader)
+  await leader.store.checkpoint()
+  work(leader, 3000, 500)
+  leader.store.setConfState({ voters: [1], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false })
+  const hash = await leader.store.stateHash()
+  const units = await leader.units('topic-1', 1)
+  await leader.store.close()
+
+  const again = await open()
+  t.equal(again.store.recovery.isRebuilt, false)
+  again.store.setConfState({ voters: [1], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false })
+  t.equal(await again.store.stateHash(), hash)
+  t.same(await again.units('topic-1', 1), units)
+  await again.store.checkpoint()
+  await again.store.close()
+
+  const third = await open()
+  t.equal(third.store.appliedIndex, third.log.lastIndex, 'nothing to replay')
+  t.same(third.store.confState.voters, [1])
+  t.equal(await third.store.stateHash(), hash)
+  await third.store.close()
+})
+
+t.test('a checkpoint holds the state as of its call, whatever is applied while it is written', async (t) => {
+  const { open, leader } = await machine()
+  work(leader)
+  const writing = leader.store.checkpoint()
+  const index = leader.store.appliedIndex
+  work(leader, 3000, 1000)
+  await writing
+  const hash = await leader.store.stateHash()
+  await leader.store.close()
+  const again = await open()
+  t.ok(index < again.store.appliedIndex)
+  t.equal(await again.store.stateHash(), hash)
+  await again.store.close()
+})
+
+t.test('rebuild: lost, damaged, older or ahead of the log, the state comes back', async (t) => {
+  const { disk, database, log, open, leader } = await machine()
+  work(leader)
+  await leader.store.checkpoint()
+  work(leader, 3000, 1000)
+  t.equal(await leader.store.writeBaseDump(), log.lastIndex)
+  work(leader, 4000, 1000)
+  await leader.store.checkpoint()
+  const hash = await leader.store.stateHash()
+  const { appliedIndex } = leader.store
+  await leader.store.close()
+
+  const rebuilt = async (reason: RegExp, spoil: () => Promise<void>, baseIndex = 400) => {
+    await spoil()
+    const again = await open({ unpersistedBytes: 2000 * 24 })
+    t.match(again.store.recovery.reason, reason)
+    t.equal(again.store.recovery.baseIndex, baseIndex)
+    t.equal(again.store.appliedIndex, appliedIndex)
+    t.equal(await again.store.stateHash(), hash)
+    await again.store.checkpoint()
+    t.equal(await again.store.stateHash(), hash)
+    await again.store.close()
+  }
+  await rebuilt(/empty/, () => database.destroy())
+  await rebuilt(/opened/, async () => { await disk.open('/data/opening', { create: true }) })
+  await rebuilt(/`applied` is damaged/, async () => { await (await disk.open('/data/applied')).write(new Uint8Array(8192), 0) })
+  await rebuilt(/fails its checksum/, async () => {
+    const db = await database.open()
+    const [key, value] = (await db.iterator({ gte: 'm/queue/', lt: 'm/queue0' }).nextv(1))[0]!
+    value[value.length - 1]! ^= 1
+    await db.put(key, value)
+    await db.close()
+  })
+  await rebuilt(/lost values/, async () => {
+    const db = await database.open()
+    await db.del('m/offset/group@topic-1')
+    await db.close()
+  })
+  const ahead = log.entries.splice(-1)
+  const shorter = await open()
+  t.match(shorter.store.recovery.reason, /log ends at/)
+  await shorter.store.close()
+  log.entries.push(...ahead)
+
+  // Without any base dump, the log alone.
+  for (const { name } of await disk.list('/data/base') ?? []) await disk.unlink(`/data/base/${name}`)
+  await database.destroy()
+  const alone = await open()
+  t.equal(alone.store.recovery.isRebuilt, true)
+  t.equal(alone.store.recovery.baseIndex, undefined)
+  t.equal(await alone.store.stateHash(), hash)
+  await alone.store.close()
+})
+
+t.test('rebuild after retention removed the head, with clocks that went back', async (t) => {
+  const { database, disk, log, open, leader } = await machine()
+  for (let i = 0; i < 400; i++) {
+    // Every 100 entries a new leader, whose clock is 5 s behind.
+    leader.send(`topic-${i % 3}`, i % 2, { stampMs: 100_000 + i * 10 - 5000 * Math.floor(i / 100) })
+    if (i === 200) leader.commit((writer) => { leader.store.deleteTopic(writer, 'topic-2') })
+  }
+  const { physicalOffset, index } = log.entries[150]!
+  leader.commit((writer) => { leader.store.setFloor(writer, physicalOffset) })
+  t.ok(leader.store.checkpointDue)
+  await leader.store.checkpoint()
+  t.ok(leader.store.checkpointDue, 'the queues have followed the floor')
+  await leader.store.checkpoint()
+  t.notOk(leader.store.checkpointDue)
+  t.ok(leader.store.baseDumpDue)
+  await leader.store.writeBaseDump()
+  t.notOk(leader.store.baseDumpDue)
+  t.equal(leader.store.baseDumpIndex, leader.store.appliedIndex)
+  const queue = leader.store.consumeQueues.find('topic-0', 0)!
+  t.equal(queue.minPosition >= physicalOffset && queue.minOffset > 0, true)
+  leader.send('topic-1')
+  const hash = await leader.store.stateHash()
+  await leader.store.close()
+
+  log.cutHead(index)
+  const restarted = await open()
+  t.notOk(restarted.store.recovery.isRebuilt)
+  t.equal(await restarted.store.stateHash(), hash)
+  await restarted.store.close()
+
+  await database.destroy()
+  const rebuilt = await open()
+  t.ok(rebuilt.store.recovery.isRebuilt)
+  t.equal(await rebuilt.store.stateHash(), hash)
+  await rebuilt.store.close()
+
+  // With no usable base dump it refuses, and touches nothing.
+  for (const { name } of await disk.list('/data/base') ?? []) await (await disk.open(`/data/base/${name}`)).write(Uint8Array.of(255), 40)
+  await database.destroy()
+  await t.rejects(open(), { code: 'MQ_CORRUPT' })
+})
+
+t.test('a damaged base dump: the one before it', async (t) => {
+  const { database, disk, open, leader } = await machine()
+  for (let i = 0; i < 3; i++) {
+    work(leader, i * 1000, 1000)
+    await leader.store.writeBaseDump()
+  }
+  const hash = await leader.store.stateHash()
+  await leader.store.close()
+  const names = (await disk.list('/data/base'))!.map(({ name }) => name).sort()
+  t.same(names, ['00000000000000000200.base', '00000000000000000300.base'])
+  const bytes = (await disk.readFile(`/data/base/${names[1]}`))!.slice()
+  for (let at = 0; at < bytes.length; at += 7) {
+    const flipped = bytes.slice()
+    flipped[at]! ^= 1 << at % 8
+    await (await disk.open(`/data/base/${names[1]}`)).write(flipped, 0)
+    if (at % 259 !== 0) continue
+    await database.destroy()
+    const rebuilt = await open()
+    t.equal(rebuilt.store.recovery.baseIndex, 200)
+    t.equal(await rebuilt.store.stateHash(), hash)
+    await rebuilt.store.close()
+  }
+})
+
+t.test('a position from a client is a message only where an applied entry has one', async (t) => {
+  const { leader, log } = await machine()
+  const inside = new Uint8Array(300).fill(7)
+  const first = leader.commit((writer) => {
+    leader.append(writer, 'orders', 2, { body: 'first', tags: 'a' })
+    leader.append(writer, 'orders', 1, { body: inside })
+    leader.append(writer, 'orders', 2, { body: 'third' })
+  })
+  const units = [...await leader.units('orders', 2), ...await leader.units('orders', 1)]
+  const starts = new Set(units.map(([position]) => position!))
+  const found: number[] = []
+  for (let position = first.physicalOffset - 5; position < log.endPosition + 5; position++) {
+    const record = await leader.store.locate(position)
+    if (record !== undefined) found.push(position)
+  }
+  t.same(found, [...starts].sort((a, b) => a - b))
+  const third = await leader.store.locate(units[1]![0]!)
+  t.match(third, { topic: 'orders', queueId: 2, queueOffset: 1 })
+  t.equal(third!.record.length, units[1]![1])
+  for (const position of [NaN, 1.5, Infinity, -1]) t.equal(await leader.store.locate(position), undefined)
+  const later = leader.seal((writer) => { leader.append(writer, 'orders') })
+  t.equal(await leader.store.locate(later.physicalOffset + 88), undefined, 'not applied yet')
+  leader.store.apply(later)
+  t.ok(await leader.store.locate(later.physicalOffset + 88))
+  leader.commit((writer) => { leader.store.setFloor(writer, later.physicalOffset) })
+  t.equal(await leader.store.locate(units[0]![0]!), undefined, 'below the floor')
+})
+
+t.test('consumer offsets: a lower commit is obeyed, one command per key and entry', async (t) => {
+  const { leader: { store }, leader } = await machine()
+  leader.commit((writer) => {
+    store.consumerOffsets.commit(writer, 'g', 'orders', 0, 7)
+    store.consumerOffsets.commit(writer, 'g', 'orders', 1, 1)
+    store.consumerOffsets.commit(writer, 'g', 'orders', 0, 2 ** 40)
+    t.equal(writer.commandCount, 2)
+  })
+  t.equal(store.consumerOffsets.offset('g', 'orders', 0), 2 ** 40)
+  leader.commit((writer) => { store.consumerOffsets.commit(writer, 'g', 'orders', 0, 3) })
+  t.equal(store.consumerOffsets.offset('g', 'orders', 0), 3)
+  leader.commit((writer) => {
+    store.consumerOffsets.commit(writer, 'g', 'orders', 0, 9)
+    store.deleteTopic(writer, 'orders')
+    store.consumerOffsets.commit(writer, 'g', 'orders', 0, 4)
+  })
+  t.same([...store.consumerOffsets.offsetsOf('g')].map(([topic, offsets]) => [topic, [...offsets]]), [['orders', [[0, 4]]]])
+  leader.commit((writer) => { store.deleteGroup(writer, 'g', { removeOffsets: true }) })
+  t.equal(store.consumerOffsets.offset('g', 'orders', 0), undefined)
+})
