@@ -1,5 +1,5 @@
 import { isMqError } from '../base/index.ts'
-import { ENTRY_HEADER_BYTES, RaftLog } from '../log/index.ts'
+import { bodyOf, RaftLog } from '../log/index.ts'
 import { EntryBody } from '../message/index.ts'
 import { EntryKind } from '../raft/index.ts'
 import { withLogDirectory } from './existing-directory.ts'
@@ -27,9 +27,9 @@ async function readAll (log: RaftLog): Promise<{ entries: number, messages: numb
   let entries = 0
   let messages = 0
   try {
-    for await (const { kind, bytes } of log.scan(log.firstIndex)) {
+    for await (const entry of log.scan(log.firstIndex)) {
       entries++
-      if (kind === EntryKind.normal) messages += new EntryBody(bytes.subarray(ENTRY_HEADER_BYTES)).messageCount
+      if (entry.kind === EntryKind.normal) messages += new EntryBody(bodyOf(entry)).messageCount
     }
     return { entries, messages }
   } catch (error) {

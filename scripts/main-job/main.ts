@@ -1,6 +1,6 @@
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, relative, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { Frame } from './frames.ts'
@@ -158,7 +158,7 @@ async function runJob (files: readonly InputFile[], seed: number, directory: str
   tell(`send         ${ticker.sendPerSec.toLocaleString('en-US')} lines/s, ${percentiles(sendLatencies)}`)
   tell(`consume      ${ticker.consumePerSec.toLocaleString('en-US')} lines/s, ${percentiles(acknowledgeLatencies)} from delivery to durable acknowledgement of a batch`)
   tell(`reopen       ${reopenMs} ms`)
-  tell(`disk         ${(bytes / 2 ** 20).toFixed(1)} MiB in ${relative(callersFolder, directory) || directory}`)
+  tell(`disk         ${(bytes / 2 ** 20).toFixed(1)} MiB in ${directory}`)
   console.log(JSON.stringify({
     lines,
     sent: Math.max(ticker.sentLines, stored),
