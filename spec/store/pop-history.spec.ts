@@ -1,8 +1,9 @@
 import t from 'tap'
 import { PopHistory } from './pop-history.ts'
 
-const CASES = Number(process.env['CASES'] ?? 3000)
+const CASES = Number(process.env['CASES'] ?? 2000)
 const STEPS = 120
+t.setTimeout(600_000)
 const seed = process.env['SEED']
 
 t.test('random histories agree with the naive twin', async (t) => {
