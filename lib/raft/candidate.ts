@@ -13,6 +13,8 @@ export function stepCandidate (core: RaftCore, message: RaftMessage): void {
       stepFollower(core, message)
       break
     case 'requestPreVoteReply':
+      // A grant for another term than the one we ask for now is an old one.
+      if (message.granted && message.term !== core.term + 1) break
       if (core.role === 'preCandidate') recordVote(core, message.from, message.granted)
       break
     case 'requestVoteReply':
