@@ -13,7 +13,8 @@ const worker = queue.process('orders', async (message) => {
 }, { group: 'billing', concurrency: 4, order: 'key', attempts: 3, backoff: ['10ms', '100ms'] })
 
 worker.on('failed', (message, error, retryDelayMs) => console.log(`order ${message.body.id} failed (${(error as Error).message}), again in ${retryDelayMs} ms`))
-while (queue.group('billing').lag('orders') > 0) await once(worker, 'completed')
+while (worker.metrics.completed < 5) await once(worker, 'completed')
+if (worker.metrics.deadLettered < 1) await once(worker, 'deadLettered')
 
 const [dead] = await queue.pull('%DLQ%billing', { group: 'inspectors', waitMs: 1000 })
 console.log(`dead letter: order ${dead!.body.id}`)

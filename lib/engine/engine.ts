@@ -206,9 +206,10 @@ export class Engine {
   /** Moves the message to %DLQ%<group>, which is made if need be. @throws MQ_LEASE_LOST */
   async deadLetter (delivery: Delivery, reason?: string): Promise<void> {
     const topic = deadLetterTopicOf(delivery.group)
+    const { queue, lease, first, count } = delivery
     for (;;) {
       await this.createTopic({ name: topic, queueCount: DEAD_LETTER_QUEUES, attributes: { codec: ORIGIN_CODEC } })
-      const proposal = new DeadLetterProposal(this.#machine, delivery, delivery.record, this.store.consumeQueues.proposed(topic, 0), {
+      const proposal = new DeadLetterProposal(this.#machine, { queue, lease, first, count }, delivery.record, this.store.consumeQueues.proposed(topic, 0), {
         attempts: delivery.attempts,
         ...(reason === undefined ? {} : { reason })
       })
@@ -431,4 +432,3 @@ function replicaSettingsOf ({ limits }: EngineOptions): Partial<ReplicaSettings>
   const { maxEntryBytes, maxPendingProposals, maxPendingBytes } = limits
   return { maxEntryBytes, maxPendingProposals, maxPendingBytes }
 }
-

@@ -79,6 +79,7 @@ export class PutProposal extends LocalMessage implements Proposal, MessageFields
     const resolve = this.#resolve
     if (resolve === undefined) return
     this.#resolve = undefined
+    if (this.topic.creationCostBytes !== 0) this.topic.confirm()
     if (this.onEnd !== undefined) this.onEnd()
     if (this.#refusal === undefined) resolve(this.result)
     else this.#reject!(this.#refusal)
@@ -131,6 +132,7 @@ export class PutBatchProposal implements Proposal {
     const resolve = this.#resolve
     if (resolve === undefined) return
     this.#resolve = undefined
+    for (const { topic } of this.puts) if (topic.creationCostBytes !== 0) topic.confirm()
     this.onEnd?.()
     if (this.#refusal === undefined) resolve(this.puts.map((put) => put.result))
     else this.#reject(this.#refusal)

@@ -57,6 +57,12 @@ export class Topic {
     this.creationCostBytes = 0
   }
 
+  /** After the entry of a message to it was applied. */
+  confirm (): void {
+    const config = this.#store.metadata.topic(this.name)
+    if (config !== undefined) this.refresh(config)
+  }
+
   /** What was looked up counts no more: the topic's deletion is proposed, or leadership has changed. */
   forgetChecked (): void {
     this.#checkedIn = -1
@@ -92,4 +98,3 @@ export class Topic {
     return undefined
   }
 }
-

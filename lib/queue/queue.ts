@@ -225,4 +225,3 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
 
   async [Symbol.asyncDispose] (): Promise<void> { await this.close() }
 }
-

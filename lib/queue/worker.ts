@@ -12,6 +12,7 @@ export interface WorkerEvents {
   completed: [message: Message]
   /** An attempt failed; `retryDelayMs` until the next one, undefined when there is none. */
   failed: [message: Message, error: unknown, retryDelayMs: number | undefined]
+  /** By the worker after the last attempt, or (without error) by the handler. */
   deadLettered: [message: Message, error: unknown]
   /** The lease ended while the message was being handled: it is delivered again. */
   leaseLost: [message: Message]
@@ -269,11 +270,14 @@ export class Worker<Body = any> extends EventEmitter<WorkerEvents> {
       this.#attemptFailed(message, error)
     } else {
       this.#running.delete(message)
-      const isAck = message.settlement === undefined || message.settlement === 'ack'
-      this.#track(message, isAck ? message.ack() : message.settledPromise!, () => {
-        if (!isAck) return
-        this.#completed++
-        this.emit('completed', message)
+      this.#track(message, message.settledPromise ?? message.ack(), () => {
+        if (message.settlement === 'ack') {
+          this.#completed++
+          this.emit('completed', message)
+        } else if (message.settlement === 'deadLetter') {
+          this.#deadLettered++
+          this.emit('deadLettered', message, error)
+        }
       })
       this.#leaveLane(message)
     }
