@@ -1,11 +1,13 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { install, pack, root, run, runBin } from './packed.ts'
 
-/** The package as it is published, in a folder where nothing else is. */
-const folder = t.testdir()
+/** Outside the repository: inside it, the name `ledgermq` would mean the repository itself. */
+const folder = realpathSync(mkdtempSync(join(tmpdir(), 'ledgermq-package-')))
+t.teardown(() => { rmSync(folder, { recursive: true, force: true }) })
 const packed = pack(folder)
 const home = install(packed, folder)
 
@@ -23,7 +25,7 @@ function emptyFolder (): string {
   return path
 }
 
-const requireIsUsable = 'require' in process.features || Number(process.versions.node.split('.')[0]) > 20 || Number(process.versions.node.split('.')[1]) >= 19
+const canRequire = 'require_module' in process.features && process.features.require_module === true
 
 t.test('the tarball is small and holds what is meant for users', async (t) => {
   t.ok(packed.sizeBytes < 1_000_000, `${packed.sizeBytes} bytes`)
@@ -35,13 +37,14 @@ t.test('the first example of README.md runs as pasted', async (t) => {
   const code = example('js')
   const required = code.replace('await import("ledgermq")', 'require("ledgermq")')
   t.not(required, code, 'the example says how to require')
+  t.equal(run(process.execPath, ['-p', 'require.resolve("ledgermq")'], home).trim(), join(home, 'node_modules', 'ledgermq', 'dist', 'index.js'), 'it is the tarball that runs')
   t.notMatch(code, /'/, 'it can stand between single quotes on a command line')
   const ways: Array<[string, string, string]> = [
     ['node -e', '-e', code],
     ['an .mjs file', 'example.mjs', code],
     ['a .cjs file', 'example.cjs', code]
   ]
-  if (requireIsUsable) ways.push(['node -e, required', '-e', required], ['a .cjs file, required', 'example.cjs', required])
+  if (canRequire) ways.push(['node -e, required', '-e', required], ['a .cjs file, required', 'example.cjs', required])
   for (const [name, how, text] of ways) {
     const cwd = emptyFolder()
     if (how !== '-e') writeFileSync(join(cwd, how), text)
