@@ -20,7 +20,12 @@ export class LogLife {
   /** What `save` has answered last, and what it was asked last. */
   savedVote: HardState = { term: 0, vote: 0 }
   askedVote: HardState = { term: 0, vote: 0 }
+  /** Why the log that is open has stopped. */
   failure: unknown
+  /** Why any log of this life has. */
+  firstFailure: unknown
+  progressAfterFailure = false
+  isClosing = false
 
   constructor (machine: Machine, { twin = new LogTwin(), mode = 'sync', inlineFlush = false }: { readonly twin?: LogTwin, readonly mode?: FlushMode, readonly inlineFlush?: boolean } = {}) {
     this.machine = machine
@@ -38,6 +43,8 @@ export class LogLife {
   }
 
   async open (): Promise<void> {
+    this.isClosing = false
+    this.failure = undefined
     const { disk } = this.machine
     await disk.makeDirectory('/data')
     await disk.syncDirectory('/')
@@ -45,8 +52,14 @@ export class LogLife {
     this.log = await RaftLog.open(logOptions(this.machine, {
       flush: { mode: this.#mode, timed: true, intervalMs: 20, leastPages: 0, thoroughIntervalMs: 100 },
       inlineFlush: this.#inlineFlush,
-      onPersisted: ({ index, term }) => { this.twin.persisted(index, term) },
-      onFailure: (error) => { this.failure ??= error }
+      onPersisted: ({ index, term }) => {
+        this.progressAfterFailure ||= this.failure !== undefined
+        this.twin.persisted(index, term)
+      },
+      onFailure: (error) => {
+        this.failure ??= error
+        this.firstFailure ??= error
+      }
     }))
   }
 
@@ -76,6 +89,7 @@ export class LogLife {
   }
 
   async close (): Promise<void> {
+    this.isClosing = true
     await this.log.close()
     await this.vote.close()
   }

@@ -27,6 +27,8 @@ export class Faults {
   stopped = false
   /** What each boundary was, when tracing. */
   readonly trace: string[] = []
+  /** What each read was, when tracing. */
+  readonly readTrace: string[] = []
   readonly #tracing: boolean
   readonly #hang: boolean
   #stopAt: { readonly boundary: number, readonly point: StopPoint } | undefined
@@ -78,9 +80,10 @@ export class Faults {
     return this.#failing(kind) ?? 'go'
   }
 
-  admitRead (): Verdict {
+  admitRead (what: string): Verdict {
     if (this.stopped) return 'dead'
     this.reads++
+    if (this.#tracing) this.readTrace.push(what)
     return this.#failing('read') ?? 'go'
   }
 

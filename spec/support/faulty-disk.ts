@@ -74,7 +74,7 @@ export class FaultyDisk implements Disk {
         this.#change({ directories: [dirname(name)], add: name, file })
       })
     } else {
-      await this.read()
+      await this.read(`open ${name}`)
       file = this.#now.files.get(name)
     }
     if (file === undefined) throw diskError('ENOENT', 'open', path)
@@ -83,12 +83,12 @@ export class FaultyDisk implements Disk {
   }
 
   async readFile (path: string): Promise<Uint8Array | undefined> {
-    await this.read()
+    await this.read(`file ${path}`)
     return this.#now.files.get(normalize(path))?.now.toBytes()
   }
 
   async list (directory: string): Promise<DirectoryItem[] | undefined> {
-    await this.read()
+    await this.read(`list ${directory}`)
     const name = normalize(directory)
     if (!this.#now.directories.has(name)) return undefined
     const items: DirectoryItem[] = []
@@ -139,7 +139,7 @@ export class FaultyDisk implements Disk {
   }
 
   async room (): Promise<{ readonly freeBytes: number, readonly totalBytes: number }> {
-    await this.read()
+    await this.read('room')
     return { freeBytes: this.#freeBytes(), totalBytes: this.capacityBytes }
   }
 
@@ -259,18 +259,18 @@ export class FaultyDisk implements Disk {
     throw new MachineStopped()
   }
 
-  async read (): Promise<void> {
-    const verdict = this.faults.admitRead()
+  async read (what: string): Promise<void> {
+    const verdict = this.faults.admitRead(what)
     if (verdict === 'dead') return this.faults.dead()
     await this.#completion()
     if (this.faults.stopped) return this.faults.dead()
-    if (verdict !== 'go') throw diskError(verdict, 'read', '')
+    if (verdict !== 'go') throw diskError(verdict, 'read', what)
   }
 
-  readNow (): void {
-    const verdict = this.faults.admitRead()
+  readNow (what: string): void {
+    const verdict = this.faults.admitRead(what)
     if (verdict === 'dead') throw new MachineStopped()
-    if (verdict !== 'go') throw diskError(verdict, 'read', '')
+    if (verdict !== 'go') throw diskError(verdict, 'read', what)
   }
 
   assertRoom (growthBytes: number, path: string): void {
@@ -344,7 +344,7 @@ class Handle implements DiskFile {
 
   async sizeBytes (): Promise<number> {
     this.#assertOpen('fstat')
-    await this.#disk.read()
+    await this.#disk.read(`size ${this.path}`)
     return this.#file.now.sizeBytes
   }
 
@@ -377,13 +377,13 @@ class Handle implements DiskFile {
 
   async read (into: Uint8Array, position: number): Promise<number> {
     this.#assertOpen('read')
-    await this.#disk.read()
+    await this.#disk.read(`${this.path} ${position}+${into.length}`)
     return this.#file.now.read(into, position)
   }
 
   readNow (into: Uint8Array, position: number): number {
     this.#assertOpen('read')
-    this.#disk.readNow()
+    this.#disk.readNow(`${this.path} ${position}+${into.length}`)
     return this.#file.now.read(into, position)
   }
 

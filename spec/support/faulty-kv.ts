@@ -143,7 +143,7 @@ export class FaultyKv implements DatabaseOpener {
   }
 
   async read (): Promise<void> {
-    const verdict = this.faults.admitRead()
+    const verdict = this.faults.admitRead('database')
     if (verdict === 'dead') return this.faults.dead()
     if (this.schedule !== undefined) await new Promise<void>((resolve) => { this.schedule!(resolve) })
     if (this.faults.stopped) return this.faults.dead()
@@ -192,7 +192,7 @@ class FaultyLevel extends MemoryLevel<any, any> {
   }
 
   _getSync (key: Buffer, options: object): Buffer | undefined {
-    if (this.#kv.faults.admitRead() !== 'go') throw diskError('EIO', 'read', 'database')
+    if (this.#kv.faults.admitRead('database') !== 'go') throw diskError('EIO', 'read', 'database')
     return memory._getSync.call(this as unknown as Internals, key, options)
   }
 }
