@@ -90,6 +90,7 @@ export class Engine {
               directory,
               log,
               groupId: identity.groupId,
+              settings: options.storeSettings ?? {},
               machines: () => [new PopMachine()],
               onProgress: ({ entries, totalEntries }) => { progress.phase('rebuild', entries, totalEntries) }
             }))

@@ -1,4 +1,5 @@
 import type { Clock, Logger } from '../base/index.ts'
+import type { StoreSettings } from '../store/index.ts'
 import type { EnginePorts } from './ports.ts'
 import type { RetentionRules } from './retention.ts'
 
@@ -31,6 +32,8 @@ export interface EngineOptions {
   readonly signal?: AbortSignal | undefined
   /** Others than the machine's, for specs. */
   readonly ports?: EnginePorts
+  /** When the state is written, if not as usual. */
+  readonly storeSettings?: Partial<StoreSettings>
 }
 
 export interface ReadRequest {

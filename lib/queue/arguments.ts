@@ -1,3 +1,4 @@
+import { millisecondsOf } from '../adapters/index.ts'
 import { MqError } from '../base/index.ts'
 import type { Duration } from './types.ts'
 
@@ -94,7 +95,7 @@ export function checkDuration (what: string, value: unknown, leastMs = 0): numbe
 
 /** A point in time, in ms since 1970. */
 export function checkTime (what: string, value: unknown): number {
-  const ms = value instanceof Date ? value.getTime() : typeof value === 'string' ? new Date(value).getTime() : value
+  const ms = millisecondsOf(value) ?? value
   if (typeof ms !== 'number') throw wrongType(what, 'a Date, a text or a number of ms since 1970', value)
   if (!Number.isFinite(ms) || ms < 0) throw invalid(what, 'a valid time', value)
   return Math.round(ms)
