@@ -68,7 +68,8 @@ async function memory (directory: string, backlog: number, messages: number, siz
   console.log(`\nmemory: ${(messages * size / 2 ** 30).toFixed(1)} GiB flow past a backlog of ${backlog.toLocaleString('en-US')} messages of ${size} B`)
   let peak = 0
   const last = await follow(await standalone(program('flow.ts')), [directory, backlog, messages, size], (line) => {
-    peak = Math.max(peak, Number(line.rssMiB ?? 0))
+    if (line.rssMiB === undefined) return
+    peak = Math.max(peak, Number(line.rssMiB))
     progress(`sent ${line.sent}, received ${line.received}, memory ${line.rssMiB} MiB (most so far ${peak})`)
   })
   endProgress()
