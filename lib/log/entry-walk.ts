@@ -1,4 +1,4 @@
-import type { DiskFile } from '../base/index.ts'
+import { isMqError, MqError, type DiskFile } from '../base/index.ts'
 import { decodeHeader, ENTRY_HEADER_BYTES, firstBadBlock, BLOCK_BYTES, type EntryHeader } from './entry.ts'
 import { EntryWindow } from './entry-window.ts'
 
@@ -58,6 +58,16 @@ export function headerAt (bytes: Uint8Array, view: DataView, at: number, groupSe
   return header
 }
 
+/** Runs a decoder on bytes of `path`; a version it does not know is told with its place. */
+export function naming<T> (path: string, fileByte: number, decode: () => T): T {
+  try {
+    return decode()
+  } catch (error) {
+    if (!isMqError(error, 'MQ_FORMAT_TOO_NEW')) throw error
+    throw new MqError(error.code, `${path}: byte ${fileByte}: ${error.message}`, { file: path, position: fileByte })
+  }
+}
+
 /** Walks the entries of a segment in order. Yields to the event loop at every chunk it reads. */
 export async function walkEntries (options: WalkOptions): Promise<WalkEnd> {
   const { file, basePosition, to, groupSeed, verifyBodies, onEntry } = options
@@ -73,7 +83,8 @@ export async function walkEntries (options: WalkOptions): Promise<WalkEnd> {
       await window.load(fileByte, Math.min(skippedMuch ? HEADER_CHUNK_BYTES : chunkBytes, Math.max(to - position, ENTRY_HEADER_BYTES)))
       if (!window.has(fileByte, ENTRY_HEADER_BYTES)) return bad('the file ends within an entry\'s header')
     }
-    const header = headerAt(window.bytes, window.view, fileByte - window.start, groupSeed, { position, index, prevTerm })
+    const next = { position, index, prevTerm }
+    const header = naming(file.path, fileByte, () => headerAt(window.bytes, window.view, fileByte - window.start, groupSeed, next))
     if (typeof header === 'string') return bad(header)
     if (position + header.sizeBytes > to) return bad('the entry is longer than what is left', fileByte, header)
     if (verifyBodies) {

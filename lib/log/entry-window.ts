@@ -24,7 +24,7 @@ export class EntryWindow {
 
   /** Reads [from, from + sizeBytes); holds less only at the end of the file. */
   async load (from: number, sizeBytes: number): Promise<void> {
-    const whole = this.#reuse && this.bytes.buffer.byteLength >= sizeBytes ? new Uint8Array(this.bytes.buffer, 0, sizeBytes) : new Uint8Array(new ArrayBuffer(sizeBytes))
+    const whole = this.#reuse && this.bytes.buffer.byteLength >= sizeBytes ? new Uint8Array(this.bytes.buffer, 0, sizeBytes) : Buffer.allocUnsafeSlow(sizeBytes)
     const bytesRead = await this.#file.read(whole, from)
     this.bytes = bytesRead === sizeBytes ? whole : whole.subarray(0, bytesRead)
     this.view = viewOf(this.bytes)

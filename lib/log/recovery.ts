@@ -2,7 +2,7 @@ import { MqError, viewOf, type Clock, type Disk, type Logger } from '../base/ind
 import { CutIntent } from './cut-intent.ts'
 import { cutFiles, type CutFile } from './cut.ts'
 import { decodeHeader, ENTRY_HEADER_BYTES, type EntryHeader } from './entry.ts'
-import { walkEntries, type BadEntry, type WalkEnd } from './entry-walk.ts'
+import { naming, walkEntries, type BadEntry, type WalkEnd } from './entry-walk.ts'
 import { FloorFile, type LogFloor } from './floor-file.ts'
 import type { RecoveryReport } from './recovery-report.ts'
 import { positionOfSegmentName, Segment } from './segment.ts'
@@ -180,7 +180,8 @@ class Recovery {
     try {
       const bytes = new Uint8Array(ENTRY_HEADER_BYTES)
       const sizeBytes = await file.sizeBytes()
-      const header = await file.read(bytes, 0) < bytes.length ? undefined : decodeHeader(bytes, viewOf(bytes), 0, this.#options.groupSeed)
+      const isThere = await file.read(bytes, 0) === bytes.length
+      const header = isThere ? naming(path, 0, () => decodeHeader(bytes, viewOf(bytes), 0, this.#options.groupSeed)) : undefined
       return { sizeBytes, header: header?.physicalOffset === basePosition ? header : undefined }
     } finally {
       await file.close()
@@ -228,9 +229,12 @@ class Recovery {
     const junkEnd = await endOfNonZero(file, fromByte, segment.fileBytes)
     // A file behind this one was made when this one had been synced through its end.
     let witness = Math.max(this.#mark.syncedTo, this.lost[0]?.basePosition ?? 0)
-    await findHeaders(file, segment.basePosition, fromByte + 1, junkEnd, groupSeed, ({ syncedTo }) => {
-      if (syncedTo !== undefined && syncedTo > witness) witness = syncedTo
-    })
+    if (witness <= position) {
+      await findHeaders(file, segment.basePosition, fromByte + 1, junkEnd, groupSeed, ({ syncedTo }) => {
+        if (syncedTo !== undefined && syncedTo > witness) witness = syncedTo
+        return witness > position
+      })
+    }
     if (witness > position) {
       const damage: BadEntry = bad ?? { position, index: next.index, fileByte: fromByte, reason: 'the file ends' }
       if (onDamage === 'refuse') throw this.#refusal(segment, damage)

@@ -47,13 +47,14 @@ export async function repairLog ({ disk, clock, logger = silentLogger, directory
     const { end, lost, report } = recovered
     const { active } = segments
     const lostEnd = await endOfNonZero(await active.file(), end.position - active.basePosition, active.fileBytes)
+    const lostBytes = active.basePosition + lostEnd - end.position + await totalBytes(disk, lost)
     const keptAside = dryRun || report.damaged.length === 0 ? [] : await removeDamage(disk, directory, recovered, active, lostEnd)
     return {
       damaged: report.damaged,
       tornCuts: report.cuts,
       firstLostIndex: end.index + 1,
       firstLostPosition: end.position,
-      lostBytes: active.basePosition + lostEnd - end.position + await totalBytes(disk, lost),
+      lostBytes,
       keptAside
     }
   } finally {

@@ -16,7 +16,7 @@ export async function zeroRange (file: DiskFile, from: number, to: number): Prom
 
 /** The offset behind the last byte of the range that is not zero; `from` when all are. */
 export async function endOfNonZero (file: DiskFile, from: number, to: number): Promise<number> {
-  const chunk = new Uint8Array(Math.min(ZERO_STEP_BYTES, Math.max(to - from, 0)))
+  const chunk = Buffer.allocUnsafeSlow(Math.min(ZERO_STEP_BYTES, Math.max(to - from, 0)))
   let end = from
   for (let at = from; at < to; at += chunk.length) {
     const wanted = chunk.subarray(0, Math.min(chunk.length, to - at))
