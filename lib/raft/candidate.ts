@@ -1,5 +1,5 @@
 import type { RaftCore } from './core.ts'
-import { recordVote } from './election.ts'
+import { handleVoteReply } from './election.ts'
 import { stepFollower } from './follower.ts'
 import type { RaftMessage } from './messages.ts'
 
@@ -15,10 +15,10 @@ export function stepCandidate (core: RaftCore, message: RaftMessage): void {
     case 'requestPreVoteReply':
       // A grant for another term than the one we ask for now is an old one.
       if (message.granted && message.term !== core.term + 1) break
-      if (core.role === 'preCandidate') recordVote(core, message.from, message.granted)
+      if (core.role === 'preCandidate') handleVoteReply(core, message)
       break
     case 'requestVoteReply':
-      if (core.role === 'candidate') recordVote(core, message.from, message.granted)
+      if (core.role === 'candidate') handleVoteReply(core, message)
       break
   }
 }

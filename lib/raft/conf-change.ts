@@ -39,13 +39,16 @@ export function nextConfState (state: ConfState, change: ConfChange): ConfResult
 
 const MORE_THAN_ONE = 'more than one voter changes without a joint configuration'
 
-/** Makes the steps directly: any two majorities, before and after, overlap only if at most one voter changes. */
+/**
+ * Makes the steps directly: any two majorities, before and after, overlap only if at most one voter changes. The first
+ * configuration of a group follows none, so it may have any voters.
+ */
 export function changeSimply (state: ConfState, steps: readonly ConfStep[]): ConfResult {
   if (isJoint(state)) return { error: 'the configuration is joint; it must be left first' }
   const draft = draftOf(state)
   const error = applySteps(draft, steps)
   if (error !== undefined) return { error }
-  if (differenceCount(state.voters, draft.voters) > 1) return { error: MORE_THAN_ONE }
+  if (state.voters.length > 0 && differenceCount(state.voters, draft.voters) > 1) return { error: MORE_THAN_ONE }
   return { state: seal(draft) }
 }
 

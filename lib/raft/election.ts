@@ -1,7 +1,7 @@
 import type { RaftCore } from './core.ts'
 import { allVoters } from './conf-change.ts'
 import { beginLeading } from './leader.ts'
-import type { RequestVote } from './messages.ts'
+import type { RequestVote, RequestVoteReply } from './messages.ts'
 import type { NodeId } from './types.ts'
 
 export type CampaignKind = 'preVote' | 'vote' | 'transfer'
@@ -26,7 +26,9 @@ function campaign (core: RaftCore, kind: CampaignKind): void {
       term: kind === 'preVote' ? core.term + 1 : core.term,
       lastIndex: log.lastIndex,
       lastTerm: log.lastTerm,
-      force: kind === 'transfer'
+      force: kind === 'transfer',
+      commitIndex: log.commitIndex,
+      commitTerm: log.commitTerm
     }
     if (kind === 'preVote') core.send(request)
     // Not before our own term is durable: after a crash we would ask for the same term again, with another log, and
@@ -47,11 +49,30 @@ export function recordVote (core: RaftCore, from: NodeId, granted: boolean): voi
   else beginLeading(core)
 }
 
+/** An answer to our own question. */
+export function handleVoteReply (core: RaftCore, reply: RequestVoteReply): void {
+  learnCommit(core, reply)
+  // Now we know that others vote than we thought. What we asked for does not count; once the change is applied we ask again.
+  if (core.log.hasUnappliedConfig) core.becomeFollower(core.term, 0)
+  else recordVote(core, reply.from, reply.granted)
+}
+
+/**
+ * Votes carry what their sender knows to be committed. Without that a group could be stuck for ever: a leader is removed
+ * and steps down, its last messages are lost, and the remaining voter, who holds the change but does not know that it is
+ * committed, still asks the removed nodes, who refuse because their logs are longer.
+ * @see raft-rs, which does the same
+ */
+function learnCommit (core: RaftCore, { commitIndex, commitTerm }: { readonly commitIndex: number, readonly commitTerm: number }): void {
+  if (core.role !== 'leader' && commitTerm > 0 && core.log.matches(commitIndex, commitTerm)) core.log.commitTo(commitIndex)
+}
+
 /**
  * A learner votes as well when it is asked: who asks knows it as a voter, and our configuration may be older. (Say a
  * change that promotes us was committed by others before it reached us, and they cannot elect a leader without us.)
  */
 export function handleVoteRequest (core: RaftCore, request: RequestVote): void {
+  learnCommit(core, request)
   const isPreVote = request.type === 'requestPreVote'
   const mayVote = core.vote === request.from ||
     (core.vote === 0 && core.leaderId === 0) ||
@@ -63,7 +84,9 @@ export function handleVoteRequest (core: RaftCore, request: RequestVote): void {
     to: request.from,
     // A grant carries the term asked for, which for a pre-vote is not ours; a refusal carries ours.
     term: granted ? request.term : core.term,
-    granted
+    granted,
+    commitIndex: core.log.commitIndex,
+    commitTerm: core.log.commitTerm
   })
   if (granted && !isPreVote) {
     core.electionElapsedTicks = 0

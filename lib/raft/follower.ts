@@ -2,6 +2,7 @@ import type { RaftCore } from './core.ts'
 import { allMembers } from './conf-change.ts'
 import { maybeCampaign } from './election.ts'
 import type { AppendEntries, Heartbeat, InstallSnapshot, RaftMessage } from './messages.ts'
+import { EntryKind } from './types.ts'
 
 export function stepFollower (core: RaftCore, message: RaftMessage): void {
   switch (message.type) {
@@ -39,6 +40,11 @@ function handleAppendEntries (core: RaftCore, message: AppendEntries): void {
     core.acknowledge(message.from, log.commitIndex)
     return
   }
+  if (message.prevIndex === 0 && cannotReplay(core, message)) {
+    // Nothing comes before the first entry, so rejecting what follows nothing can only mean: send a snapshot.
+    core.messagesAfterLog.push({ type: 'appendEntriesReply', from: core.id, to: message.from, term: core.term, index: 0, rejected: true, hintIndex: 0, hintTerm: 0 })
+    return
+  }
   const matched = log.maybeAppend(message.prevIndex, message.prevTerm, message.entries)
   if (matched !== -1) {
     // Not up to our own last entry: what lies beyond this message was not compared with the leader's log.
@@ -57,6 +63,14 @@ function handleAppendEntries (core: RaftCore, message: AppendEntries): void {
     hintIndex: hint.index,
     hintTerm: hint.term
   })
+}
+
+/**
+ * A node that was told of no configuration cannot apply changes of it, unless the log begins with the first one. Else
+ * the change that adds it would make it the only voter of a group of its own.
+ */
+function cannotReplay (core: RaftCore, { entries }: AppendEntries): boolean {
+  return core.membership.conf.voters.length === 0 && entries.length > 0 && entries[0]!.kind !== EntryKind.config
 }
 
 function handleHeartbeat (core: RaftCore, message: Heartbeat): void {

@@ -157,6 +157,13 @@ function handleAppendReply (core: RaftCore, reply: AppendEntriesReply): void {
   if (peer === undefined) return
   peer.recentlyActive = true
   if (reply.rejected) {
+    if (reply.index === 0 && peer.matchIndex === 0 && peer.state !== 'snapshot') {
+      // The peer is empty, and cannot take the log from its beginning (see follower.ts).
+      peer.becomeProbe()
+      peer.needsSnapshot = true
+      wish(core, peer, Due.always)
+      return
+    }
     // The peer's hint skips its entries of later terms; this skips ours, which it cannot have. One probe per term at most.
     const agreeing = reply.hintTerm > 0 ? core.log.findConflictByTerm(reply.hintIndex, reply.hintTerm).index : reply.hintIndex
     if (!peer.maybeRetreat(reply.index, agreeing)) return

@@ -41,7 +41,13 @@ export interface HeartbeatReply extends Envelope {
   readonly readSequence: number
 }
 
-export interface RequestVote extends Envelope {
+/** A committed entry that the sender holds. Whoever holds it as well knows that it is committed (see election.ts). */
+interface CommitNews {
+  readonly commitIndex: number
+  readonly commitTerm: number
+}
+
+export interface RequestVote extends Envelope, CommitNews {
   readonly type: 'requestVote' | 'requestPreVote'
   readonly lastIndex: number
   readonly lastTerm: number
@@ -49,7 +55,7 @@ export interface RequestVote extends Envelope {
   readonly force: boolean
 }
 
-export interface RequestVoteReply extends Envelope {
+export interface RequestVoteReply extends Envelope, CommitNews {
   readonly type: 'requestVoteReply' | 'requestPreVoteReply'
   readonly granted: boolean
 }

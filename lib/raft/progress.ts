@@ -30,6 +30,8 @@ export class Progress {
   paused = false
   /** Entries for it are being read from disk. */
   loading = false
+  /** It has nothing, not even a configuration, and cannot take the log from its beginning. */
+  needsSnapshot = false
   due: Due = Due.nothing
   readonly inflights: Inflights
 
@@ -121,6 +123,7 @@ export class Progress {
     this.state = state
     this.paused = false
     this.loading = false
+    this.needsSnapshot = false
     this.pendingSnapshotIndex = 0
     this.inflights.reset()
   }

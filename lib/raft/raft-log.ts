@@ -37,6 +37,8 @@ export class LogView {
   }
 
   get firstIndex (): number { return this.pendingSnapshot === undefined ? this.#reader.firstIndex : this.pendingSnapshot.index + 1 }
+  /** 0 when it is not known any more. */
+  get commitTerm (): number { return this.term(this.commitIndex) ?? 0 }
   /** 0 while a snapshot is being installed. */
   get durableIndex (): number { return this.pendingSnapshot === undefined ? this.unstable.firstIndex - 1 : 0 }
   /** May be applied: committed, and durable here. */

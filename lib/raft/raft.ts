@@ -98,7 +98,7 @@ export class Raft {
    * otherwise: a leader that our votes will not depose (they are ignored where it is heard), and a pre-candidate.
    */
   #refuse (message: RaftMessage): void {
-    const { id, term, options } = this.#core
+    const { id, term, log, options } = this.#core
     switch (message.type) {
       case 'appendEntries':
       case 'heartbeat':
@@ -107,7 +107,7 @@ export class Raft {
         this.#core.sendAfterHardState({ type: 'appendEntriesReply', from: id, to: message.from, term, index: 0, rejected: true, hintIndex: 0, hintTerm: 0 })
         break
       case 'requestPreVote':
-        this.#core.sendAfterHardState({ type: 'requestPreVoteReply', from: id, to: message.from, term, granted: false })
+        this.#core.sendAfterHardState({ type: 'requestPreVoteReply', from: id, to: message.from, term, granted: false, commitIndex: log.commitIndex, commitTerm: log.commitTerm })
         break
     }
   }

@@ -44,7 +44,7 @@ function maybeSendAppend (core: RaftCore, peer: Progress, evenEmpty: boolean, lo
   const { log, options } = core
   const prevIndex = peer.nextIndex - 1
   const prevTerm = log.term(prevIndex)
-  if (prevTerm === undefined) return maybeSendSnapshot(core, peer)
+  if (prevTerm === undefined || peer.needsSnapshot) return maybeSendSnapshot(core, peer)
   let entries: readonly RaftEntry[] | undefined = NOTHING
   if (peer.state !== 'stream' || !peer.inflights.isFull) {
     entries = loaded ?? log.entriesFrom(peer.nextIndex, options.maxBytesPerAppend)

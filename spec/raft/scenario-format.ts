@@ -18,10 +18,10 @@ function detailsOf (message: RaftMessage): string {
       return readOf(message.readSequence)
     case 'requestVote':
     case 'requestPreVote':
-      return ` last=${message.lastTerm}/${message.lastIndex}${message.force ? ' force' : ''}`
+      return ` last=${message.lastTerm}/${message.lastIndex} commit=${message.commitTerm}/${message.commitIndex}${message.force ? ' force' : ''}`
     case 'requestVoteReply':
     case 'requestPreVoteReply':
-      return message.granted ? ' granted' : ' refused'
+      return ` ${message.granted ? 'granted' : 'refused'} commit=${message.commitTerm}/${message.commitIndex}`
     case 'installSnapshot':
       return ` snapshot=${message.snapshot.term}/${message.snapshot.index} ${formatConf(message.snapshot.confState)}`
     case 'timeoutNow':

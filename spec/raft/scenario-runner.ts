@@ -24,6 +24,7 @@ type Options = Record<string, string>
  * |---|---|
  * | group N voters= learners= index= term= prevote checkquorum async inflight= inflight-bytes= append-bytes= uncommitted= ticks= | N new nodes; the log begins after `index` of `term` |
  * | empty N | N new nodes that know nothing |
+ * | bootstrap ID CHANGE... | the log of an empty node begins with that change, committed |
  * | seed ID TERMS... | gives a node a log of entries of those terms, as if restarted with it |
  * | campaign, propose ID PAYLOAD... [size=], conf ID CHANGE..., transfer ID TO, read ID CONTEXT, forget ID, stepdown ID, heard ID FROM | a call of the api |
  * | ready ID... | handles one Ready of each |
@@ -85,6 +86,7 @@ export class ScenarioRunner {
     quiet: () => { this.#quiet = true },
     group: (words, options) => this.#addGroup(words, options),
     empty: ([count]) => { for (let i = 0; i < Number(count); i++) this.#addNode({ ...this.#anySettings() }, { index: 0, term: 0 }, confOf({})) },
+    bootstrap: ([id, ...words]) => this.#bootstrap(this.#node(id), words),
     seed: ([id, ...terms]) => this.#seed(this.#node(id), terms.map(Number)),
     campaign: ([id]) => this.#answer(this.#node(id).raft.campaign(), true),
     propose: ([id, ...payloads], { size }) => {
@@ -190,6 +192,16 @@ export class ScenarioRunner {
         else if (known !== formatEntry(entry)) throw new Error(`UNSAFE: ${node.id} applies ${formatEntry(entry)}, but ${known} is committed`)
       }
     }, floor, conf))
+  }
+
+  #bootstrap (node: ScenarioNode, words: readonly string[]): void {
+    const { disk, raft } = node
+    const config = parseChange(words)
+    disk.kept = [entryOf({ kind: EntryKind.config, index: 1, term: 1, prevTerm: 0, physicalOffset: 0, config })]
+    disk.hardState = { term: 1, vote: 0 }
+    disk.confs.push({ index: 1, conf: raft.applyConfChange(config) })
+    disk.appliedIndex = 1
+    node.restart()
   }
 
   #seed (node: ScenarioNode, terms: readonly number[]): void {
@@ -325,11 +337,14 @@ function parseMessage (link: string, type: string, options: Options): RaftMessag
     case 'requestVote':
     case 'requestPreVote': {
       const [lastTerm, lastIndex] = id('last')
-      return { ...base, type, lastIndex, lastTerm, force: 'force' in options }
+      const [commitTerm, commitIndex] = id('commit')
+      return { ...base, type, lastIndex, lastTerm, force: 'force' in options, commitIndex, commitTerm }
     }
     case 'requestVoteReply':
-    case 'requestPreVoteReply':
-      return { ...base, type, granted: options.granted === 'yes' }
+    case 'requestPreVoteReply': {
+      const [commitTerm, commitIndex] = id('commit')
+      return { ...base, type, granted: options.granted === 'yes', commitIndex, commitTerm }
+    }
     case 'installSnapshot': {
       const [term, index] = id('snapshot')
       return { ...base, type, snapshot: { index, term, endPosition: index * 10, confState: confOf(options), manifest: new Uint8Array(0) } }
