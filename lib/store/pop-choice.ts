@@ -31,15 +31,14 @@ export interface Choice {
 }
 
 /**
- * What a pop of up to `max` messages takes from one queue: first what came back, by offset, then new ones. An ordered
- * queue gives nothing while anything of it is leased, and nothing behind an offset that is put off. Undefined: nothing,
- * and nothing to forget either.
+ * What a pop of up to `max` messages takes from one queue: first what came back, by offset, then new ones. Of an
+ * ordered queue, which must have no lease, nothing behind an offset that is put off. Undefined: nothing, and nothing to
+ * forget either.
  *
  * A filter (by tags) belongs here: it would look at the units of the fresh range, and the take would carry the offsets
  * that nobody wants as done.
  */
 export function chooseOffsets (queue: PopQueue, source: PopSource, max: number, rules: ChoiceRules): Choice | undefined {
-  if (rules.ordered && queue.leaseCount > 0) return undefined
   const returned: OffsetRange[] = []
   const exhausted: OffsetRange[] = []
   let count = 0

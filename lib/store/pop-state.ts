@@ -31,6 +31,7 @@ export class PopState {
   readonly #changes: PopChanges
   readonly #groups = new Map<string, Map<string, PopTopic>>()
   readonly #queues = new Map<number, PopQueue>()
+  readonly #owners = new Map<string, string>()
   #nextNumber = 1
 
   constructor (changes: PopChanges, base?: PopState) {
@@ -94,7 +95,7 @@ export class PopState {
 
   /** Returns the leases made. */
   take (queue: PopQueue, take: QueueTake, terms: LeaseTerms): Lease[] {
-    const leases = queue.checkOut(take, terms)
+    const leases = queue.checkOut(take, { ...terms, owner: this.#shared(terms.owner) })
     this.#changes.changed(queue)
     return leases
   }
@@ -180,6 +181,15 @@ export class PopState {
         this.#removeTopic(topic.group, topic.topic)
       }
     }
+  }
+
+  /** One string for all leases of an owner, not one for each command. */
+  #shared (owner: string): string {
+    const known = this.#owners.get(owner)
+    if (known !== undefined) return known
+    if (this.#owners.size === 1000) this.#owners.clear()
+    this.#owners.set(owner, owner)
+    return owner
   }
 
   #gaveBack (queue: PopQueue): void {
