@@ -1,5 +1,5 @@
 import type { AbstractLevel } from 'abstract-level'
-import { hash64, MqError } from '../base/index.ts'
+import { hash64, isMqError, MqError } from '../base/index.ts'
 
 /** The database below: any abstract-level with string keys and Buffer values (`level` on disk, `memory-level`). */
 export type Database = AbstractLevel<any, string, Buffer>
@@ -34,46 +34,53 @@ const utf8 = new TextEncoder()
  */
 export class Kv {
   readonly #db: Database
+  readonly #guard: Guard
 
-  /** Takes over `db`, which is open: `close` closes it. */
-  constructor (db: Database) {
+  /** Takes over `db`, which is open: `close` closes it. `onDamage` hears of every MQ_CORRUPT, before the caller does. */
+  constructor (db: Database, onDamage: (error: MqError) => void = () => {}) {
     this.#db = db
+    this.#guard = new Guard(onDamage)
   }
 
-  /** @throws MQ_CORRUPT the stored value does not fit its checksum; `error.key` names it */
+  /** @throws MQ_CORRUPT the stored value does not fit its checksum (`error.key` names it), or the database found itself damaged */
   async get (key: string): Promise<Uint8Array | undefined> {
-    const stored = await this.#db.get(key)
-    return stored === undefined ? undefined : verified(key, stored)
+    return await this.#guard.watch(async () => {
+      const stored = await this.#db.get(key)
+      return stored === undefined ? undefined : verified(key, stored)
+    })
   }
 
   /** `get` for many keys at once; the values are in the order of the keys. */
   async getMany (keys: readonly string[]): Promise<Array<Uint8Array | undefined>> {
     if (keys.length === 0) return []
-    const stored = await this.#db.getMany([...keys])
-    return stored.map((value, i) => value === undefined ? undefined : verified(keys[i]!, value))
+    return await this.#guard.watch(async () => {
+      const stored = await this.#db.getMany([...keys])
+      return stored.map((value, i) => value === undefined ? undefined : verified(keys[i]!, value))
+    })
   }
 
   /** All changes or none, durable on resolution. A key may occur once. */
   async batch (changes: readonly Change[]): Promise<void> {
     if (changes.length === 0) return
-    await this.#db.batch(changes.map(({ key, value }) => value === undefined
+    const operations = changes.map(({ key, value }) => value === undefined
       ? { type: 'del' as const, key }
-      : { type: 'put' as const, key, value: sealed(key, value) }), { sync: true } as object)
+      : { type: 'put' as const, key, value: sealed(key, value) })
+    await this.#guard.watch(() => this.#db.batch(operations, { sync: true } as object))
   }
 
   /** Keys and values in [gte, lt), in order, as they are now; later writes do not show. */
   async * entries (range: KeyRange): AsyncGenerator<readonly [string, Uint8Array]> {
-    yield * stepThrough(this.#db, range, {})
+    yield * stepThrough(this.#db, this.#guard, range, {})
   }
 
   /** The state of now, for reading at leisure while writes go on. Must be closed, before the database is. */
   snapshot (): KvSnapshot {
-    return new KvSnapshot(this.#db)
+    return new KvSnapshot(this.#db, this.#guard)
   }
 
   /** Removes a range. Not atomic and not synced: only for what nobody will read again. */
   async discard (range: KeyRange): Promise<void> {
-    await this.#db.clear(range)
+    await this.#guard.watch(() => this.#db.clear(range))
   }
 
   async close (): Promise<void> {
@@ -83,20 +90,25 @@ export class Kv {
 
 export class KvSnapshot {
   readonly #db: Database
+  readonly #guard: Guard
   readonly #snapshot: ReturnType<Database['snapshot']>
 
-  constructor (db: Database) {
+  /** @private */
+  constructor (db: Database, guard: Guard) {
     this.#db = db
+    this.#guard = guard
     this.#snapshot = db.snapshot()
   }
 
   async get (key: string): Promise<Uint8Array | undefined> {
-    const stored = await this.#db.get(key, { snapshot: this.#snapshot } as object)
-    return stored === undefined ? undefined : verified(key, stored)
+    return await this.#guard.watch(async () => {
+      const stored = await this.#db.get(key, { snapshot: this.#snapshot } as object)
+      return stored === undefined ? undefined : verified(key, stored)
+    })
   }
 
   async * entries (range: KeyRange): AsyncGenerator<readonly [string, Uint8Array]> {
-    yield * stepThrough(this.#db, range, { snapshot: this.#snapshot })
+    yield * stepThrough(this.#db, this.#guard, range, { snapshot: this.#snapshot })
   }
 
   async close (): Promise<void> {
@@ -104,13 +116,42 @@ export class KvSnapshot {
   }
 }
 
-async function * stepThrough (db: Database, range: KeyRange, options: object): AsyncGenerator<readonly [string, Uint8Array]> {
+/** Gives damage one name, whoever found it, and tells of it. */
+class Guard {
+  readonly #onDamage: (error: MqError) => void
+
+  constructor (onDamage: (error: MqError) => void) {
+    this.#onDamage = onDamage
+  }
+
+  async watch<T> (call: () => Promise<T>): Promise<T> {
+    try {
+      return await call()
+    } catch (error) {
+      const damage = damageIn(error)
+      if (damage === undefined) throw error
+      this.#onDamage(damage)
+      throw damage
+    }
+  }
+}
+
+function damageIn (error: unknown): MqError | undefined {
+  if (isMqError(error, 'MQ_CORRUPT')) return error
+  const { code, message } = error as { readonly code?: string, readonly message?: string }
+  return code === 'LEVEL_CORRUPTION' ? new MqError('MQ_CORRUPT', `state store: ${message}`, { cause: error }) : undefined
+}
+
+async function * stepThrough (db: Database, guard: Guard, range: KeyRange, options: object): AsyncGenerator<readonly [string, Uint8Array]> {
   const iterator = db.iterator({ ...range, ...options })
   try {
     for (;;) {
-      const step = await iterator.nextv(STEP)
+      const step = await guard.watch(async () => {
+        const pairs = await iterator.nextv(STEP)
+        return pairs.map(([key, stored]) => [key, verified(key, stored)] as const)
+      })
       if (step.length === 0) return
-      for (const [key, stored] of step) yield [key, verified(key, stored)]
+      yield * step
     }
   } finally {
     await iterator.close()

@@ -78,11 +78,11 @@ function partsOf ({ options: { logger }, settings, groupId, bases, appliedFile }
 
 /** Opens the kv and makes empty machines over it. */
 async function openEmpty ({ options, settings, mark }: Opening): Promise<Omit<Loaded, 'meta'>> {
-  const kv = new Kv(await options.database.open())
   const onDamage = (error: MqError) => {
     options.logger.error(`${error.message}; the state store will be rebuilt at the next start`)
     mark.set().catch((failure: unknown) => { options.logger.error('the state store could not be marked as damaged', { error: failure }) })
   }
+  const kv = new Kv(await options.database.open(), onDamage)
   const core = {
     commitLog: new CommitLog(options.log),
     consumeQueues: new ConsumeQueues({ kv, pageCacheBytes: settings.pageCacheBytes, onDamage }),
