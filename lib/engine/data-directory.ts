@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { isMqError, MqError, type Disk } from '../base/index.ts'
 
 /** Everything a data directory may hold at its top. */
@@ -21,7 +21,9 @@ export interface LockPort {
 export async function takeDirectory ({ disk, directory, lock, pid }: { disk: Disk, directory: string, lock: LockPort, pid: number }): Promise<void> {
   await explained(directory, async () => {
     await disk.makeDirectory(directory)
-    assertOwnNames(directory, (await disk.list(directory) ?? []).map(({ name }) => name))
+    const names = (await disk.list(directory) ?? []).map(({ name }) => name)
+    assertOwnNames(directory, names)
+    if (!names.includes('identity')) await syncWay(disk, directory)
   })
   const pidPath = join(directory, PID_FILE)
   const file = await explained(directory, () => disk.open(pidPath, { create: true }))
@@ -41,6 +43,21 @@ export async function takeDirectory ({ disk, directory, lock, pid }: { disk: Dis
     })
   } finally {
     await file.close()
+  }
+}
+
+/**
+ * Any directory on the way to a new one may be new too, made by this process or by one that was killed: what is synced
+ * in it is lost at a power cut as long as one of their names is not. Those that were there before may refuse.
+ */
+async function syncWay (disk: Disk, directory: string): Promise<void> {
+  for (let child = directory, parent = dirname(child); parent !== child; child = parent, parent = dirname(child)) {
+    try {
+      await disk.syncDirectory(parent)
+    } catch (error) {
+      const { code } = error as { code?: string }
+      if (code !== 'EACCES' && code !== 'EPERM') throw error
+    }
   }
 }
 
