@@ -29,6 +29,8 @@ export class PopMachine implements Machine {
   #overlay: PopOverlay | undefined
   readonly #dirty = new Map<number, PopQueue | undefined>()
   #savedNextNumber = 1
+  /** Which topics groups consume in order: whom to tell that a queue has no lease any more. Not part of the state. */
+  readonly #ordered = new Map<string, Set<string>>()
 
   constructor () {
     this.clear()
@@ -74,6 +76,13 @@ export class PopMachine implements Machine {
   /** Groups that consume by pop, and what each of them consumes. */
   groups (): string[] { return this.#applied.groups() }
   topicsOf (group: string): string[] { return this.#applied.topicsOf(group) }
+
+  /** Somebody pops in order. */
+  noteOrdered (group: string, topic: string): void {
+    const topics = this.#ordered.get(group)
+    if (topics === undefined) this.#ordered.set(group, new Set([topic]))
+    else topics.add(topic)
+  }
 
   tellAvailable (group: string, topic: string): void { this.onAvailable?.(group, topic) }
 
@@ -124,7 +133,8 @@ export class PopMachine implements Machine {
     this.#applied = new PopState({
       changed: (queue) => { this.#dirty.set(queue.number, queue) },
       removed: (queue) => { this.#dirty.set(queue.number, undefined) },
-      available: (queue) => this.tellAvailable(queue.group, queue.topic)
+      available: (queue) => this.tellAvailable(queue.group, queue.topic),
+      unblocked: (queue) => { if (this.#ordered.get(queue.group)?.has(queue.topic) === true) this.tellAvailable(queue.group, queue.topic) }
     })
   }
 

@@ -25,7 +25,8 @@ export class PopOverlay {
         this.#mark(queue)
         this.expiry.forget(queue.number)
       },
-      available () {}
+      available () {},
+      unblocked () {}
     }, applied)
     for (const queue of applied.queues) {
       queue.refreshDue(0)

@@ -61,6 +61,7 @@ export class PopProposal extends PopDecision<PopResult> {
     const { group, topic, sources, max, invisibleMs, ordered = false, owner = '', attemptId = '' } = this.#request
     const { maxAttempts = DEFAULT_MAX_ATTEMPTS, maxOutstanding = DEFAULT_MAX_OUTSTANDING } = this.#request
     const overlay = this.#machine.overlay
+    if (ordered) this.#machine.noteOrdered(group, topic)
     const popTopic = overlay.state.topic(group, topic)
     const rules = { nowMs: storeTimestampMs, ordered, maxAttempts, maxOutstanding }
     const terms: LeaseTerms = { invisibleUntilMs: storeTimestampMs + invisibleMs, owner, attemptId }

@@ -17,8 +17,10 @@ export interface PopTopic {
 export interface PopChanges {
   changed (queue: PopQueue): void
   removed (queue: PopQueue): void
-  /** Offsets can be taken that could not before (or an ordered queue has no lease any more). */
+  /** Offsets can be taken that could not before. */
   available (queue: PopQueue): void
+  /** The queue has no lease any more: of an ordered one more can be taken. */
+  unblocked (queue: PopQueue): void
 }
 
 /**
@@ -108,7 +110,7 @@ export class PopState {
     const queue = this.queue(number)
     if (queue === undefined || queue.ack(lease, positions) === 0) return
     this.#changes.changed(queue)
-    if (queue.leaseCount === 0) this.#changes.available(queue)
+    if (queue.leaseCount === 0) this.#changes.unblocked(queue)
   }
 
   changeInvisible ({ parts }: PopChangeInvisible): void {
@@ -121,7 +123,10 @@ export class PopState {
   giveBack ({ visibleAtMs, undelivered, parts }: PopReturn): void {
     for (const { queue: number, lease, positions } of parts) {
       const queue = this.queue(number)
-      if (queue !== undefined && queue.giveBack(lease, positions, visibleAtMs, undelivered) > 0) this.#gaveBack(queue)
+      if (queue === undefined || queue.giveBack(lease, positions, visibleAtMs, undelivered) === 0) continue
+      this.#changes.changed(queue)
+      if (visibleAtMs === 0) this.#changes.available(queue)
+      else if (queue.leaseCount === 0) this.#changes.unblocked(queue)
     }
   }
 

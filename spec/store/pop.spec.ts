@@ -72,6 +72,24 @@ t.test('an ordered queue gives nothing while something of it is out', async (t) 
   t.equal(await group.popped({ ...ordered, sources: group.sources.slice(0, 1), max: 10 }), '0:0-1*2 0:2-3*1')
 })
 
+t.test('consumers are told when there is something for them, not by every acknowledgement', async (t) => {
+  const group = new PopGroup(1, 4)
+  await group.open()
+  const told: string[] = []
+  group.machine.onAvailable = (...names) => { told.push(names.join('@')) }
+  const first = await group.pop({ max: 1 })
+  await group.run(new AckProposal(group.machine, first.messages))
+  t.same(told, [], 'nobody waits for a lease to end')
+  const second = await group.pop({ max: 2, ordered: true })
+  await group.run(new ReturnProposal(group.machine, [{ ...second.messages[0]!, count: 1 }], { delayMs: 10 }))
+  t.same(told, [])
+  await group.run(new AckProposal(group.machine, second.messages))
+  t.same(told, ['g@t'], 'but of an ordered queue more can be taken')
+  const third = await group.pop({ max: 2 })
+  await group.run(new ReturnProposal(group.machine, third.messages))
+  t.equal(told.length, 2)
+})
+
 t.test('no queue starves', async (t) => {
   const group = new PopGroup(5, 1_000_000)
   await group.open()
