@@ -43,6 +43,7 @@ export interface PopsOptions {
 export class Pops {
   readonly #options: PopsOptions
   readonly #acks: CoalescedAcks
+  #waitingCount = 0
 
   constructor (options: PopsOptions) {
     this.#options = options
@@ -78,11 +79,13 @@ export class Pops {
         if (alarm.hasRung || deliveries.length >= options.max) waiting.wake(topic, group, 1)
         return deliveries
       }
-      if (!alarm.hasRung && waiting.count > maxWaiting) {
+      if (this.#waitingCount >= maxWaiting) {
         forget()
         throw new MqError('MQ_BUSY', `maxWaitingConsumers (${maxWaiting}) is reached`, { setting: 'maxWaitingConsumers', bound: maxWaiting })
       }
+      this.#waitingCount++
       await alarm.wait(clock, remainingMs, signal)
+      this.#waitingCount--
       forget()
     }
   }

@@ -16,7 +16,7 @@ export async function openQueue<Topics extends object = Record<string, any>> (di
   try {
     const routes = new TopicRoutes(engine, checked)
     for (const [name, topic] of checked.topics) await routes.ensure(name, topic)
-    return new EmbeddedQueue<Topics>(engine, engine.clock, routes)
+    return new EmbeddedQueue<Topics>(engine, engine.clock, routes, checked.limits)
   } catch (error) {
     await engine.close()
     throw error

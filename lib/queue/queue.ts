@@ -12,7 +12,7 @@ import { Receiver } from './receiver.ts'
 import { Sender } from './sender.ts'
 import { TopicRoutes } from './topic-routes.ts'
 import type {
-  AnyTopic, BatchItem, CloseOptions, ConsumeOptions, GroupProgress, PayloadOf, ProcessOptions, PullOptions, ReadOptions, ReceiveOptions, SendOptions, TopicBatchItem, TopicInfo, TopicName,
+  AnyTopic, BatchItem, CloseOptions, ConsumeOptions, GroupProgress, LimitOptions, PayloadOf, ProcessOptions, PullOptions, ReadOptions, ReceiveOptions, SendOptions, TopicBatchItem, TopicInfo, TopicName,
   TopicOptions, WaitOptions
 } from './types.ts'
 import { Worker, type Handler } from './worker.ts'
@@ -49,12 +49,13 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
   #closing: Promise<void> | undefined
   #isClosed = false
 
-  constructor (engine: Engine, clock: Clock, routes: TopicRoutes) {
+  /** @private */
+  constructor (engine: Engine, clock: Clock, routes: TopicRoutes, limits: Required<LimitOptions>) {
     super()
     this.#engine = engine
     this.#clock = clock
     this.#routes = routes
-    this.#sender = new Sender(engine, clock, routes)
+    this.#sender = new Sender(engine, clock, routes, limits)
     engine.onFailure((error) => { this.emit('failure', error) })
   }
 

@@ -21,18 +21,22 @@ export class Sender {
   readonly #engine: Engine
   readonly #clock: Clock
   readonly #routes: TopicRoutes
+  readonly #maxMessageBytes: number
+  readonly #maxEntryBytes: number
 
-  constructor (engine: Engine, clock: Clock, routes: TopicRoutes) {
+  constructor (engine: Engine, clock: Clock, routes: TopicRoutes, limits: { readonly maxMessageBytes: number, readonly maxEntryBytes: number }) {
     this.#engine = engine
     this.#clock = clock
     this.#routes = routes
+    this.#maxMessageBytes = limits.maxMessageBytes
+    this.#maxEntryBytes = limits.maxEntryBytes
   }
 
   send (topic: string, body: unknown, options: SendOptions | undefined): Promise<PutResult> {
     return new Promise((resolve, reject) => {
       const route = this.#routes.get(topic)
       if (options === undefined) {
-        this.#engine.submit(new PutProposal(route.topic, route.nextQueueId(), route.codec.encode(body), '', '', 0, '', resolve, reject))
+        this.#engine.submit(new PutProposal(route.topic, route.nextQueueId(), this.#encode(route, body), '', '', 0, '', resolve, reject))
       } else {
         this.#sendWith(route, body, options, resolve, reject)
       }
@@ -56,7 +60,13 @@ export class Sender {
     const propertiesText = properties === undefined ? '' : propertiesTextOf(properties)
     if (3 * (keys.length + tags.length + propertiesText.length) + 12 > MAX_PROPERTIES_BYTES) checkPropertiesSize(keys, tags, propertiesText)
     const queue = queueId !== undefined ? checkQueueId(route, queueId) : keys === '' ? route.nextQueueId() : route.queueOf(keys)
-    return new PutProposal(route.topic, queue, route.codec.encode(body), keys, tags, tags === '' ? 0 : tagsCodeOf(tags), propertiesText, resolve, reject)
+    return new PutProposal(route.topic, queue, this.#encode(route, body), keys, tags, tags === '' ? 0 : tagsCodeOf(tags), propertiesText, resolve, reject)
+  }
+
+  #encode (route: TopicRoute, body: unknown): Uint8Array {
+    const bytes = route.codec.encode(body)
+    if (bytes.length > this.#maxMessageBytes) throw tooLarge('the body takes', bytes.length, 'maxMessageBytes', this.#maxMessageBytes)
+    return bytes
   }
 
   sendBatch (topic: string | undefined, messages: unknown, options: WaitOptions = {}): Promise<PutResult[]> {
@@ -71,7 +81,9 @@ export class Sender {
         return this.#put(this.#routes.get((topic ?? item.topic)!), body, key, tag, properties, queueId, unused, unused)
       })
       if (puts.length === 0) return resolve([])
-      this.#guard(new PutBatchProposal(puts, resolve, reject), checkSignal(options.signal), options.timeoutMs)
+      const proposal = new PutBatchProposal(puts, resolve, reject)
+      if (puts.length > 1 && proposal.costBytes > this.#maxEntryBytes) throw tooLarge('the batch takes up to', proposal.costBytes, 'maxEntryBytes', this.#maxEntryBytes)
+      this.#guard(proposal, checkSignal(options.signal), options.timeoutMs)
     })
   }
 
@@ -125,4 +137,8 @@ function checkPropertiesSize (keys: string, tags: string, propertiesText: string
   if (bytes > MAX_PROPERTIES_BYTES) {
     throw new MqError('MQ_MESSAGE_TOO_LARGE', `key, tag and properties take ${bytes} bytes, at most ${MAX_PROPERTIES_BYTES} fit`, { limitBytes: MAX_PROPERTIES_BYTES })
   }
+}
+
+function tooLarge (what: string, sizeBytes: number, setting: string, limitBytes: number): MqError {
+  return new MqError('MQ_MESSAGE_TOO_LARGE', `${what} ${sizeBytes} bytes, the limit is ${limitBytes} (${setting})`, { sizeBytes, setting, limitBytes })
 }
