@@ -1,8 +1,12 @@
+import { loadChecksum } from '../../lib/base/index.ts'
 import { FaultyDisk } from '../support/faulty-disk.ts'
 import { FaultyKv } from '../support/faulty-kv.ts'
 import { Faults, type Keep, type StopPoint } from '../support/faults.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
+
+// Virtual time does not wait for what is compiled in the background.
+await loadChecksum()
 
 export const stopPoints: readonly StopPoint[] = ['before', 'middle', 'after']
 
