@@ -170,7 +170,7 @@ async function rebuildFromBase ({ options: { log, onProgress, logger }, settings
     if (entry.kind === EntryKind.normal) rescan.add(new EntryBody(bodyOf(entry)), entry.physicalOffset + ENTRY_HEADER_BYTES)
     if (consumeQueues.pages.unpersistedUnits * UNIT_BYTES >= settings.unpersistedBytes) await writePages(kv, consumeQueues)
     const entries = entry.index + 1 - firstIndex
-    if (entries % 1024 === 0) onProgress?.({ entries, totalEntries })
+    if (entries % 16 === 0) onProgress?.({ entries, totalEntries })
   }
   rescan ??= new QueueRescan(consumeQueues, 0)
   rescan.finish()

@@ -13,13 +13,17 @@ type Step =
   | { readonly type: 'send', readonly topic: number, readonly queueId: number, readonly count: number, readonly clock: number }
   | { readonly type: 'checkpoint' | 'restart' | 'base' | 'rebuild' | 'settle' }
   | { readonly type: 'delete', readonly topic: number }
-  | { readonly type: 'floor', readonly share: number }
+  | { readonly type: 'floor' | 'retire', readonly share: number }
+  | { readonly type: 'trickle', readonly topic: number, readonly rounds: number }
+  | { readonly type: 'checkpoint under load', readonly topic: number, readonly count: number }
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 8, arbitrary: fc.record({ type: fc.constant('send' as const), topic: fc.nat(2), queueId: fc.nat(2), count: fc.oneof(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 1500 })), clock: fc.integer({ min: -20, max: 100 }) }) },
   { weight: 4, arbitrary: fc.record({ type: fc.constantFrom('checkpoint' as const, 'restart' as const, 'base' as const, 'rebuild' as const, 'settle' as const) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('delete' as const), topic: fc.nat(2) }) },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant('floor' as const), share: fc.double({ min: 0, max: 1, noNaN: true }) }) }
+  { weight: 2, arbitrary: fc.record({ type: fc.constant('trickle' as const), topic: fc.nat(2), rounds: fc.integer({ min: 1, max: 12 }) }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant('checkpoint under load' as const), topic: fc.nat(2), count: fc.integer({ min: 1, max: 2500 }) }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constantFrom('floor' as const, 'retire' as const), share: fc.double({ min: 0, max: 1, noNaN: true }) }) }
 )
 
 interface TwinUnit { readonly position: number, readonly stampMs: number }
@@ -70,6 +74,25 @@ class Pair {
         await leader.store.close()
         await this.database.destroy()
         await this.open()
+        break
+      case 'trickle':
+        for (let i = 0; i < step.rounds; i++) {
+          await this.run({ type: 'send', topic: step.topic, queueId: 0, count: 1 + i % 3, clock: 1 })
+          await leader.store.checkpoint()
+          if (i % 4 === 3) await this.run({ type: 'send', topic: (step.topic + 1) % 3, queueId: 0, count: 1, clock: 1 })
+        }
+        break
+      case 'checkpoint under load': {
+        const writing = leader.store.checkpoint()
+        await this.run({ type: 'send', topic: step.topic, queueId: 0, count: step.count, clock: 1 })
+        await writing
+        break
+      }
+      case 'retire':
+        await this.run({ type: 'floor', share: step.share })
+        await leader.store.checkpoint()
+        await leader.store.checkpoint()
+        await this.run({ type: 'restart' })
         break
       case 'settle':
         await leader.store.consumeQueues.settle(leader.store.floorPosition)
@@ -202,6 +225,8 @@ t.test('a small append per checkpoint: deltas are merged, so a page is few value
     most = Math.max(most, (await db.keys({ gte: 'page/', lt: 'page0' }).all()).length)
   }
   t.ok(most <= 20, `${most} values`)
-  t.equal((await pair.leader.units('slow')).length, 1100)
+  const positions = (await pair.leader.units('slow')).map(([position]) => position!)
+  const sent = pair.log.entries.filter(({ sizeBytes }) => sizeBytes === pair.log.entries[0]!.sizeBytes).map(({ physicalOffset }) => physicalOffset + 88)
+  t.same(positions, sent)
   await pair.leader.store.close()
 })

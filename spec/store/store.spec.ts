@@ -171,6 +171,18 @@ t.test('rebuild: lost, damaged, older or ahead of the log, the state comes back'
     await db.del('m/offset/group@topic-1')
     await db.close()
   })
+  await rebuilt(/went back to entry 200/, async () => {
+    const other = new MemoryKv()
+    const older = new MemoryLog()
+    older.entries = log.entries.slice(0, 200)
+    const leader = await Leader.open({ disk: new MemoryDisk(), database: other, log: older })
+    await leader.store.checkpoint()
+    await leader.store.close()
+    const [from, to] = [await other.open(), await database.open()]
+    await to.clear()
+    for await (const [key, value] of from.iterator()) await to.put(key, value)
+    await to.close()
+  })
   const ahead = log.entries.splice(-1)
   const shorter = await open()
   t.match(shorter.store.recovery.reason, /log ends at/)
