@@ -162,9 +162,9 @@ export class RaftLog {
   async readEntries ({ from, to, maxBytes }: { readonly from: number, readonly to: number, readonly maxBytes: number }): Promise<readonly RaftEntry[]> {
     this.#assertUsable()
     if (from >= to) return []
+    if (from < this.firstIndex || from > this.lastIndex) throw new MqError('MQ_INVALID_ARGUMENT', `entry ${from} is outside the log [${this.firstIndex}, ${this.lastIndex}]`)
     const cached = this.entries(from, to, maxBytes)
     if (cached !== undefined) return cached
-    if (from < this.firstIndex || from > this.lastIndex) throw new MqError('MQ_INVALID_ARGUMENT', `entry ${from} is outside the log [${this.firstIndex}, ${this.lastIndex}]`)
     const segment = this.#segments.containingIndex(from)!
     return await this.#reader.readFrom(segment, await this.#reader.locateIndex(segment, from), to, maxBytes)
   }
@@ -240,7 +240,10 @@ export class RaftLog {
     this.#assertUsable()
     const bytes = this.#tail.read(physicalOffset, sizeBytes)
     if (bytes !== undefined) return bytes
-    if (physicalOffset < this.#floor.physicalOffset || physicalOffset >= this.#end.position) throw new MqError('MQ_MESSAGE_NOT_FOUND', `position ${physicalOffset} is outside the log`)
+    const isInLog = physicalOffset >= this.#floor.physicalOffset && physicalOffset + sizeBytes <= this.#end.position
+    if (!isInLog || this.#tail.containing(physicalOffset) !== undefined) {
+      throw new MqError('MQ_MESSAGE_NOT_FOUND', `no ${sizeBytes} bytes of one entry at position ${physicalOffset}`)
+    }
     return await this.#cold.read(physicalOffset, sizeBytes)
   }
 

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { getInt64, hash64, MqError, setInt64, viewOf, type Disk, type DiskFile } from '../base/index.ts'
+import { getInt64, hash64, loadChecksum, MqError, setInt64, viewOf, type Disk, type DiskFile } from '../base/index.ts'
 
 /**
  * A few integers that must survive a crash at any moment: two copies ("slots"), each with a checksum and a sequence
@@ -53,6 +53,7 @@ export class SlotFile {
    * @throws MQ_FORMAT_TOO_NEW a newer version wrote it
    */
   static async open (disk: Disk, path: string, format: SlotFileFormat): Promise<SlotFile> {
+    await loadChecksum()
     const bytes = await disk.readFile(path)
     if (bytes === undefined) return new SlotFile(disk, path, format, [])
     const slots = [decodeSlot(bytes, 0, path, format), decodeSlot(bytes, SLOT_STRIDE, path, format)]
@@ -100,11 +101,16 @@ export class SlotFile {
   async #create (values: readonly number[]): Promise<void> {
     const fresh = `${this.path}.new`
     const file = await this.#disk.open(fresh, { create: true })
-    await file.write(encodeSlot(this.#format, 2, values), 0)
-    await file.write(encodeSlot(this.#format, 3, values), SLOT_STRIDE)
-    await file.sync()
-    await this.#disk.rename(fresh, this.path)
-    await this.#disk.syncDirectory(dirname(this.path))
+    try {
+      await file.write(encodeSlot(this.#format, 2, values), 0)
+      await file.write(encodeSlot(this.#format, 3, values), SLOT_STRIDE)
+      await file.sync()
+      await this.#disk.rename(fresh, this.path)
+      await this.#disk.syncDirectory(dirname(this.path))
+    } catch (error) {
+      await file.close()
+      throw error
+    }
     this.#file = file
     this.#values = values
     this.#sequence = 3

@@ -1,4 +1,3 @@
-import { invariant } from '../base/index.ts'
 import type { RaftEntry } from '../raft/index.ts'
 
 /**
@@ -80,12 +79,11 @@ export class TailCache {
     return position < entry.physicalOffset + entry.sizeBytes ? entry : undefined
   }
 
-  /** A view on [position, position + sizeBytes), which must lie within one entry. */
+  /** A view on [position, position + sizeBytes); undefined when that is not here, or not within one entry. */
   read (position: number, sizeBytes: number): Uint8Array | undefined {
     const entry = this.containing(position)
     if (entry === undefined) return undefined
     const from = position - entry.physicalOffset
-    invariant(from + sizeBytes <= entry.sizeBytes, 'a read must not cross an entry\'s end')
-    return entry.bytes.subarray(from, from + sizeBytes)
+    return from + sizeBytes <= entry.sizeBytes ? entry.bytes.subarray(from, from + sizeBytes) : undefined
   }
 }

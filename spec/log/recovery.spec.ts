@@ -275,6 +275,7 @@ t.test('power cuts at random moments: what was reported durable is there, in ord
   for (let round = 0; round < 60; round++) {
     const disk = new FaultyDisk({ directories: ['/data'] })
     disk.faults.stopAt(1 + Math.floor(random.next() * 60), (['before', 'middle', 'after'] as const)[round % 3]!)
+    const stopped = new Promise<void>((resolve) => { disk.faults.onStop(resolve) })
     let durable = 0
     const entries: RaftEntry[] = []
     const run = async (): Promise<void> => {
@@ -288,7 +289,7 @@ t.test('power cuts at random moments: what was reported durable is there, in ord
       }
       await log.close()
     }
-    await Promise.race([run(), new Promise<void>((resolve) => { disk.faults.onStop(resolve) })])
+    await Promise.race([run(), stopped])
     for (const keep of ['none', 'all', 'random', 'reorder'] as const) {
       const next = disk.powerCut({ keep, random })
       const { log } = await openLog(next, { segmentBytes: 8192 })

@@ -1,0 +1,155 @@
+import t, { type Test } from 'tap'
+import { silentLogger } from '../../lib/base/index.ts'
+import { VoteFile } from '../../lib/log/index.ts'
+import { FaultyDisk } from '../support/faulty-disk.ts'
+import { Faults, type FaultCode, type FaultKind } from '../support/faults.ts'
+import { VirtualClock } from '../support/virtual-clock.ts'
+import { allEntries, EntryMaker, openLog } from './support.ts'
+
+const fatal: readonly FaultKind[] = ['write', 'sync', 'truncate', 'create', 'rename', 'makeDirectory', 'syncDirectory']
+
+/** Appends, rolls, cuts, drops the head and closes; stops at the first thing that fails. Returns what was acknowledged after the fault. */
+async function workload (t: Test, faults: Faults, disk: FaultyDisk, inlineFlush: boolean): Promise<{ failed: boolean, ackedAfterFault: number, failures: number, boundaries: number }> {
+  let isFaulty = false
+  let ackedAfterFault = 0
+  const clock = new VirtualClock()
+  const watch = faults.admit.bind(faults)
+  faults.admit = (kind, what) => {
+    const verdict = watch(kind, what)
+    // From when the caller can know: an asynchronous call has to return first.
+    if (verdict === 'EIO' || verdict === 'ENOSPC') reactions(16).then(() => { isFaulty = true }, () => {})
+    return verdict
+  }
+  const opened = await openLog(disk, {
+    segmentBytes: 8192,
+    inlineFlush,
+    clock,
+    onPersisted: () => { if (isFaulty) ackedAfterFault++ }
+  }).catch(() => undefined)
+  if (opened === undefined) return { failed: true, ackedAfterFault, failures: 1, boundaries: faults.boundaries }
+  const { log, failures } = opened
+  try {
+    for (let i = 0; i < 12; i++) {
+      const maker = EntryMaker.after(log)
+      log.append(maker.batch([300, 1500]))
+      await log.syncThrough(log.lastIndex)
+      if (i === 4) await clock.advance(50)
+      if (i === 7) await log.truncateFrom(9)
+      if (i === 9) {
+        log.mayDeleteThrough = 6
+        log.setFloor(log.endPosition)
+      }
+    }
+    await log.close()
+    return { failed: failures.length > 0, ackedAfterFault, failures: failures.length, boundaries: faults.boundaries }
+  } catch (error) {
+    t.match(error, { code: 'MQ_IO', cause: { code: /EIO|ENOSPC/ } })
+    t.throws(() => { log.append([EntryMaker.after(log).next(1)]) }, { code: 'MQ_IO' })
+    await t.rejects(log.syncThrough(1e9), { code: 'MQ_IO' })
+    await t.rejects(log.readEntries({ from: 1, to: 2, maxBytes: 1 }), { code: 'MQ_IO' })
+    await log.close()
+    return { failed: true, ackedAfterFault, failures: failures.length, boundaries: faults.boundaries }
+  }
+}
+
+async function reactions (count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await undefined
+}
+
+for (const inlineFlush of [true, false]) {
+  t.test(`${inlineFlush ? 'inline' : 'asynchronous'} flush: an error of the n-th call, for every n: reported once, nothing acknowledged afterwards, and the log opens again`, async (t) => {
+    let faulty = 0
+    const all = new Faults()
+    const { boundaries, failed } = await workload(t, all, new FaultyDisk({ faults: all, directories: ['/data'] }), inlineFlush)
+    t.notOk(failed)
+    for (const code of ['EIO', 'ENOSPC'] as FaultCode[]) {
+      for (const kinds of fatal) {
+        for (let n = 1; n <= boundaries; n++) {
+          const faults = new Faults()
+          const disk = new FaultyDisk({ faults, directories: ['/data'] })
+          faults.failAt(n, code, { kinds: [kinds] })
+          const outcome = await workload(t, faults, disk, inlineFlush)
+          if (!outcome.failed) break
+          faulty++
+          if (outcome.ackedAfterFault > 0 || outcome.failures !== 1) t.fail(`${code} at ${kinds} ${n}: ${JSON.stringify(outcome)}`)
+          const { log } = await openLog(disk.kill(), { segmentBytes: 8192 })
+          const entries = await allEntries(log)
+          if (entries.length !== log.lastIndex - log.firstIndex + 1) t.fail(`${code} at ${kinds} ${n}: the log does not read`)
+          await log.close()
+        }
+      }
+    }
+    t.ok(faulty > 100, `${faulty} faults`)
+  })
+}
+
+t.test('a segment that cannot be removed is no failure; the next start removes it', async (t) => {
+  const faults = new Faults()
+  const disk = new FaultyDisk({ faults, directories: ['/data'] })
+  const count = (): number => disk.paths().filter((path) => path.endsWith('.seg')).length
+  const { log, failures } = await openLog(disk, { segmentBytes: 8192 })
+  log.append(new EntryMaker().batch(Array.from({ length: 20 }, () => 2000)))
+  await log.syncThrough(20)
+  const before = count()
+  faults.failAt(1, 'EIO', { kinds: ['unlink'] })
+  log.mayDeleteThrough = 10
+  log.setFloor(log.endPosition)
+  await log.close()
+  t.same(failures, [])
+  const { floor } = log
+  t.equal(count(), before - 1, 'one of two is gone')
+  const again = await openLog(disk, { segmentBytes: 8192 })
+  t.equal(count(), before - 2)
+  t.same(again.log.floor, floor)
+  t.equal(again.log.firstIndex, floor.index + 1)
+  await again.log.close()
+})
+
+t.test('a vote that could not be saved is not saved later either', async (t) => {
+  const faults = new Faults()
+  const disk = new FaultyDisk({ faults, directories: ['/data'] })
+  const vote = await VoteFile.open(disk, '/data/vote', silentLogger)
+  await vote.save({ term: 3, vote: 1 })
+  faults.failAt(1, 'EIO', { kinds: ['sync'] })
+  await t.rejects(vote.save({ term: 4, vote: 2 }), { code: 'MQ_IO', cause: { code: 'EIO' } })
+  await t.rejects(vote.save({ term: 5, vote: 2 }), { code: 'MQ_IO' })
+  await vote.close()
+})
+
+t.test('a vote survives a power cut at every boundary, or was never answered', async (t) => {
+  for (let boundary = 1; boundary < 40; boundary++) {
+    for (const point of ['before', 'middle', 'after'] as const) {
+      const faults = new Faults()
+      const disk = new FaultyDisk({ faults, directories: ['/data'] })
+      faults.stopAt(boundary, point)
+      const stopped = new Promise<void>((resolve) => { faults.onStop(resolve) })
+      let [asked, saved] = [0, 0]
+      const run = async (): Promise<void> => {
+        const vote = await VoteFile.open(disk, '/data/vote', silentLogger)
+        for (let term = 1; term <= 4; term++) {
+          asked = term
+          await vote.save({ term, vote: term })
+          saved = term
+        }
+      }
+      await Promise.race([run(), stopped])
+      for (const keep of ['none', 'all', 'random', 'reorder'] as const) {
+        const { hardState } = await VoteFile.open(disk.powerCut({ keep }), '/data/vote', silentLogger)
+        if (hardState.term < saved || hardState.term > asked || hardState.vote !== hardState.term) t.fail(`${point} ${boundary}, ${keep}: ${JSON.stringify({ hardState, asked, saved })}`)
+      }
+    }
+  }
+})
+
+t.test('a vote file with both slots bad, or one that must be there and is not, refuses', async (t) => {
+  const disk = new FaultyDisk({ directories: ['/data'] })
+  await t.rejects(VoteFile.open(disk, '/data/vote', silentLogger, { mustExist: true }), { code: 'MQ_CORRUPT', file: '/data/vote' })
+  const vote = await VoteFile.open(disk, '/data/vote', silentLogger)
+  await vote.save({ term: 3, vote: 1 })
+  await vote.close()
+  disk.flip('/data/vote', 17)
+  t.same((await VoteFile.open(disk, '/data/vote', silentLogger)).hardState, { term: 3, vote: 1 })
+  disk.flip('/data/vote', 17)
+  disk.flip('/data/vote', 4096 + 17)
+  await t.rejects(VoteFile.open(disk, '/data/vote', silentLogger), { code: 'MQ_CORRUPT', file: '/data/vote' })
+})

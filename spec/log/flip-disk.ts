@@ -1,0 +1,85 @@
+import type { DirectoryItem, Disk, DiskFile } from '../../lib/base/index.ts'
+
+/** A fixed set of files, one of them with one bit flipped; what is written to it is thrown away by `flip`. */
+export class FlipDisk implements Disk {
+  readonly #pristine: ReadonlyMap<string, Uint8Array>
+  readonly #image: Uint8Array
+  readonly #path: string
+  readonly #files: Map<string, Uint8Array>
+  #touched = new Set<string>()
+  #dirty = false
+  #flipped = 0
+
+  constructor (files: ReadonlyMap<string, Uint8Array>, path: string) {
+    this.#pristine = files
+    this.#path = path
+    this.#image = Uint8Array.from(files.get(path)!)
+    this.#files = new Map(files).set(path, this.#image)
+  }
+
+  /** Restores everything, then flips one bit of that byte. */
+  flip (at: number, mask: number): void {
+    const pristine = this.#pristine.get(this.#path)!
+    if (this.#dirty) this.#image.set(pristine)
+    else this.#image[this.#flipped] = pristine[this.#flipped]!
+    this.#dirty = false
+    this.#flipped = at
+    this.#image[at]! ^= mask
+    for (const path of this.#touched) this.#restore(path)
+    this.#touched.clear()
+  }
+
+  #restore (path: string): void {
+    const pristine = this.#pristine.get(path)
+    if (pristine === undefined) this.#files.delete(path)
+    else this.#files.set(path, pristine)
+  }
+
+  async open (path: string, { create = false } = {}): Promise<DiskFile> {
+    if (!this.#files.has(path)) {
+      if (!create) throw Object.assign(new Error(path), { code: 'ENOENT' })
+      this.#files.set(path, new Uint8Array(0))
+      this.#touched.add(path)
+    }
+    const write = (bytes: Uint8Array, position: number): void => {
+      const old = this.#files.get(path)!
+      if (path === this.#path) this.#dirty = true
+      else this.#files.set(path, new Uint8Array(Math.max(old.length, position + bytes.length)))
+      if (path !== this.#path) this.#touched.add(path)
+      const target = this.#files.get(path)!
+      if (target !== old) target.set(old)
+      target.set(bytes.subarray(0, Math.max(0, target.length - position)), position)
+    }
+    const read = (into: Uint8Array, position: number): number => {
+      const bytes = this.#files.get(path)!.subarray(position, position + into.length)
+      into.set(bytes)
+      return bytes.length
+    }
+    return {
+      path,
+      sizeBytes: async () => this.#files.get(path)!.length,
+      write: async (bytes, position) => { write(bytes, position) },
+      writeNow: write,
+      sync: async () => {},
+      syncNow: () => {},
+      read: async (into, position) => read(into, position),
+      readNow: read,
+      truncate: async () => {},
+      close: async () => {}
+    }
+  }
+
+  async readFile (path: string): Promise<Uint8Array | undefined> { return this.#files.get(path) }
+  async list (): Promise<DirectoryItem[]> { return [...this.#files.keys()].map((path) => ({ name: path.slice(path.lastIndexOf('/') + 1), isDirectory: false })) }
+  async makeDirectory (): Promise<void> {}
+  async rename (): Promise<void> {}
+  async unlink (path: string): Promise<void> {
+    this.#files.delete(path)
+    this.#touched.add(path)
+  }
+
+  async removeTree (): Promise<void> {}
+  async syncDirectory (): Promise<void> {}
+  async room (): Promise<{ freeBytes: number, totalBytes: number }> { return { freeBytes: 1, totalBytes: 1 } }
+  async bootId (): Promise<undefined> {}
+}

@@ -1,0 +1,176 @@
+import t from 'tap'
+import { MemoryDisk } from '../../lib/adapters/index.ts'
+import type { Disk } from '../../lib/base/index.ts'
+import { ENTRY_HEADER_BYTES, type RaftLog } from '../../lib/log/index.ts'
+import type { RaftEntry } from '../../lib/raft/index.ts'
+import { FaultyDisk } from '../support/faulty-disk.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
+import { contentOf, editFile, EntryMaker, openLog } from './support.ts'
+
+const KIB = 1024
+const settings = { segmentBytes: 512 * KIB, tailCacheBytes: 64 * KIB, coldCacheBytes: 512 * KIB }
+
+/** A reopened log of entries of many sizes, so that nothing is in memory. */
+async function coldLog (disk: Disk, bodySizes: readonly number[], options = {}): Promise<{ log: RaftLog, entries: RaftEntry[] }> {
+  const { log } = await openLog(disk, { ...settings, ...options })
+  const maker = new EntryMaker()
+  const entries = bodySizes.map((bodyBytes) => maker.next(bodyBytes))
+  for (const entry of entries) log.append([entry])
+  await log.close()
+  const again = await openLog(disk, { ...settings, ...options })
+  return { log: again.log, entries }
+}
+
+const mixedSizes = (random: SeededRandom, count: number): number[] =>
+  Array.from({ length: count }, () => Math.floor(random.next() < 0.9 ? random.next() * 4000 : random.next() * 600 * KIB))
+
+function expected ({ physicalOffset, bytes }: RaftEntry, position: number, sizeBytes: number): Uint8Array {
+  return bytes.subarray(position - physicalOffset, position - physicalOffset + sizeBytes)
+}
+
+t.test('random and sequential readers at the same time get the bytes that were written', async (t) => {
+  const random = new SeededRandom(3)
+  const { log, entries } = await coldLog(new MemoryDisk(), mixedSizes(random, 400))
+  const withBody = entries.filter(({ sizeBytes }) => sizeBytes > ENTRY_HEADER_BYTES + 20)
+  const readSome = async (entry: RaftEntry): Promise<void> => {
+    const bodyBytes = entry.sizeBytes - ENTRY_HEADER_BYTES - 8 * Math.ceil((entry.sizeBytes - ENTRY_HEADER_BYTES) / (64 * KIB + 8))
+    const from = Math.floor(random.next() * bodyBytes)
+    const sizeBytes = Math.floor(random.next() * Math.min(bodyBytes - from, 100 * KIB))
+    const position = entry.physicalOffset + ENTRY_HEADER_BYTES + from
+    const bytes = log.readNow(position, sizeBytes) ?? await log.read(position, sizeBytes)
+    if (Buffer.compare(bytes, expected(entry, position, sizeBytes)) !== 0) t.fail(`wrong bytes at ${position}+${sizeBytes} of entry ${entry.index}`)
+  }
+  const sequential = async (from: number, step: number): Promise<void> => {
+    for (let i = from; i < withBody.length; i += step) await readSome(withBody[i]!)
+  }
+  const anywhere = async (): Promise<void> => {
+    for (let i = 0; i < 200; i++) await readSome(withBody[Math.floor(random.next() * withBody.length)]!)
+  }
+  await Promise.all([sequential(0, 1), sequential(1, 3), sequential(100, 2), anywhere(), anywhere()])
+  await log.close()
+})
+
+t.test('a reader in order needs few reads of the disk, several readers too', async (t) => {
+  const disk = new FaultyDisk({ directories: ['/data'] })
+  const { log, entries } = await coldLog(disk, Array.from({ length: 2000 }, () => 1000))
+  const before = disk.faults.reads
+  const readAll = async (part: readonly RaftEntry[]): Promise<void> => {
+    for (const { physicalOffset } of part) {
+      const position = physicalOffset + ENTRY_HEADER_BYTES
+      if (log.readNow(position, 1000) === undefined) await log.read(position, 1000)
+    }
+  }
+  await Promise.all([readAll(entries), readAll(entries.slice(1000))])
+  t.ok(disk.faults.reads - before < 60, `${disk.faults.reads - before} reads for 3 MB in all`)
+  await log.close()
+})
+
+t.test('entries by index and by position, memory and disk alike', async (t) => {
+  const random = new SeededRandom(5)
+  const { log, entries } = await coldLog(new MemoryDisk(), mixedSizes(random, 200))
+  const more = EntryMaker.after(log).batch([10, 20, 30])
+  log.append(more)
+  const all = [...entries, ...more]
+  t.equal(log.entries(1, 2, 1), undefined, 'not in memory')
+  t.equal(log.entries(more[0]!.index, more[0]!.index + 9, 1)?.length, 1, 'at least one')
+  t.equal(log.entries(more[0]!.index, more[0]!.index + 9, 1e6)?.length, 3)
+  for (let i = 0; i < 100; i++) {
+    const from = 1 + Math.floor(random.next() * all.length)
+    const maxBytes = Math.floor(random.next() * 200 * KIB)
+    const read = await log.readEntries({ from, to: from + 20, maxBytes })
+    t.ok(read.length >= 1 && read.length <= 20)
+    const total = read.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+    if (read.length > 1 && total > maxBytes) t.fail(`${total} bytes are more than ${maxBytes}`)
+    read.forEach((entry, at) => { if (Buffer.compare(contentOf(entry), contentOf(all[from - 1 + at]!)) !== 0) t.fail(`entry ${from + at} differs`) })
+    const entry = all[from - 1]!
+    const found = await log.entryContaining(entry.physicalOffset + Math.floor(random.next() * entry.sizeBytes))
+    t.equal(found?.index, entry.index)
+  }
+  t.equal(await log.entryContaining(log.endPosition), undefined)
+  await t.rejects(log.read(log.endPosition, 1), { code: 'MQ_MESSAGE_NOT_FOUND' })
+  await t.rejects(log.read(more[0]!.physicalOffset + ENTRY_HEADER_BYTES, more[0]!.sizeBytes), { code: 'MQ_MESSAGE_NOT_FOUND' }, 'beyond the entry')
+  await t.rejects(log.readEntries({ from: 1000, to: 1001, maxBytes: 1 }), { code: 'MQ_INVALID_ARGUMENT' })
+  await log.close()
+})
+
+t.test('rot found on a cold read: those messages are refused with file and byte, the rest is served', async (t) => {
+  for (const where of ['header', 'body', 'block'] as const) {
+    const disk = new MemoryDisk()
+    const sizes = [...Array.from({ length: 30 }, () => 1000), 300 * KIB, ...Array.from({ length: 600 }, () => 1000)]
+    const { log, entries } = await coldLog(disk, sizes)
+    const bad = entries[where === 'block' ? 30 : 12]!
+    const path = '/data/log/00000000000000000000.seg'
+    const at = bad.physicalOffset + (where === 'header' ? 20 : ENTRY_HEADER_BYTES + (where === 'block' ? 70 * KIB : 100))
+    await editFile(disk, path, async (file) => { await file.write(Uint8Array.of(255, 254, 253), at) })
+    for (const fromStart of [true, false]) {
+      for (const entry of fromStart ? entries : entries.toReversed()) {
+        const position = entry.physicalOffset + ENTRY_HEADER_BYTES
+        if (entry === bad && where !== 'block') {
+          await t.rejects(log.read(position, 500), { code: 'MQ_CORRUPT', file: path, physicalOffset: bad.physicalOffset, resumePosition: bad.physicalOffset + bad.sizeBytes, resumeIndex: bad.index + 1 }, `${where}, entry ${entry.index}`)
+        } else if (Buffer.compare(await log.read(position, 500), expected(entry, position, 500)) !== 0) {
+          t.fail(`wrong bytes of entry ${entry.index}`)
+        }
+      }
+    }
+    if (where === 'block') {
+      await t.rejects(log.read(at - 10, 20), { code: 'MQ_CORRUPT', file: path, position: bad.physicalOffset + ENTRY_HEADER_BYTES + 64 * KIB })
+      const after = bad.physicalOffset + ENTRY_HEADER_BYTES + 130 * KIB
+      t.ok(Buffer.compare(await log.read(after, 5000), expected(bad, after, 5000)) === 0)
+    }
+    const scanned: number[] = []
+    await t.rejects(async () => { for await (const { index } of log.scan(1)) scanned.push(index) }, { code: 'MQ_CORRUPT', file: path, index: bad.index, resumeIndex: bad.index + 1 })
+    t.equal(scanned.length, bad.index - 1)
+    for await (const { index } of log.scan(bad.index + 1)) scanned.push(index)
+    t.equal(scanned.length, entries.length - 1)
+    await log.close()
+  }
+})
+
+t.test('a cold read that fails is told to its reader only', async (t) => {
+  const disk = new FaultyDisk({ directories: ['/data'] })
+  const { log, entries } = await coldLog(disk, [5000, 600 * KIB, 5000])
+  disk.faults.failReadAt(1, 'EIO')
+  await t.rejects(log.read(entries[0]!.physicalOffset + 100, 10), { code: 'EIO' })
+  t.equal((await log.read(entries[0]!.physicalOffset + 100, 10)).length, 10)
+  t.equal(log.failure, undefined)
+  await log.close()
+})
+
+t.test('the head goes by whole segments, as far as a base dump allows; what is gone is not found, the terms before the head are known', async (t) => {
+  const disk = new MemoryDisk()
+  const { log, entries } = await coldLog(disk, Array.from({ length: 100 }, () => 3000), { segmentBytes: 32 * KIB })
+  const segments = async (): Promise<number> => (await disk.list('/data/log'))!.filter(({ name }) => name.endsWith('.seg')).length
+  const before = await segments()
+  log.setFloor(entries[50]!.physicalOffset)
+  await log.syncThrough(log.lastIndex)
+  t.equal(log.firstIndex, 1, 'no base dump covers anything yet')
+  log.mayDeleteThrough = 25
+  log.mayDeleteThrough = 80
+  await log.close()
+  const again = await openLog(disk, { ...settings, segmentBytes: 32 * KIB })
+  const { floor, firstIndex } = again.log
+  t.ok(firstIndex > 40 && firstIndex <= 51 && await segments() < before - 3)
+  t.same(floor, { index: firstIndex - 1, term: 1, physicalOffset: entries[firstIndex - 1]!.physicalOffset })
+  t.equal(again.log.term(firstIndex - 1), 1)
+  t.equal(again.log.term(firstIndex - 2), undefined)
+  await t.rejects(again.log.read(entries[0]!.physicalOffset + 100, 10), { code: 'MQ_MESSAGE_NOT_FOUND' })
+  t.equal(await again.log.entryContaining(0), undefined)
+  t.equal((await again.log.readEntries({ from: firstIndex, to: firstIndex + 1, maxBytes: 1 })).length, 1)
+  await t.rejects(again.log.truncateFrom(floor.index), { code: 'MQ_INVARIANT' })
+  await again.log.close()
+})
+
+t.test('a log may begin anywhere: behind a base dump', async (t) => {
+  const disk = new MemoryDisk()
+  const start = { index: 500, term: 7, physicalOffset: 123_456 }
+  const { log } = await openLog(disk, { start })
+  t.equal(log.firstIndex, 501)
+  t.equal(log.lastIndex, 500)
+  t.equal(log.lastTerm, 7)
+  log.append([EntryMaker.after(log).next(100, 8)])
+  await log.close()
+  const again = await openLog(disk)
+  t.equal(again.log.lastIndex, 501)
+  t.same(again.log.floor, start)
+  await again.log.close()
+})
