@@ -3,7 +3,7 @@ import { MqError, type Clock, type Logger, type Timer } from '../base/index.ts'
 import { EntryBodyWriter } from '../message/index.ts'
 import { Replica, type Proposal, type ReplicaSettings } from '../replica/index.ts'
 import { DeadLetterProposal, deadLetterTopicOf, PopMachine, ReleaseOwnerProposal, SeekProposal, Store, type ConsumeQueue, type StartPosition } from '../store/index.ts'
-import { takeDirectory, type LockPort } from './data-directory.ts'
+import { explained, takeDirectory, type LockPort } from './data-directory.ts'
 import { Decision } from './decision.ts'
 import type { Delivery, StoredRecord } from './delivery.ts'
 import { Expiry } from './expiry.ts'
@@ -117,7 +117,7 @@ export class Engine {
     } catch (error) {
       await replica?.close()
       await lock.release()
-      throw error
+      return await explained(directory, () => Promise.reject(error))
     }
   }
 
@@ -182,7 +182,7 @@ export class Engine {
 
   /** @see Pops.pop */
   async pop (options: PopOptions): Promise<Delivery[]> {
-    const deliveries = await this.#pops.pop(options)
+    const deliveries = await this.#unlessStopped(this.#pops.pop(options))
     this.#expiry.look()
     return deliveries
   }
@@ -229,7 +229,7 @@ export class Engine {
     const queue = this.store.consumeQueues.find(topic, queueId)
     if (queue === undefined) return []
     if (fromOffset < queue.minOffset) throw offsetTooSmall(queue, fromOffset)
-    const records = await this.#reader.read(queue, fromOffset, maxMessages, maxBytes)
+    const records = await this.#unlessStopped(this.#reader.read(queue, fromOffset, maxMessages, maxBytes))
     throwIfAborted(signal)
     return records
   }
@@ -314,7 +314,7 @@ export class Engine {
   async seek ({ group, topic, queueId, to }: SeekRequest): Promise<void> {
     this.assertOpen()
     const sources = this.#pops.sources(topic, queueId)
-    const target = await this.#seekTarget(sources, to)
+    const target = await this.#unlessStopped(this.#seekTarget(sources, to))
     await this.#pops.open(group, topic)
     const proposal = new SeekProposal(this.#machine, { group, topic, sources, to: target })
     this.#replica.submit(proposal)
@@ -396,6 +396,16 @@ export class Engine {
     this.#logger.error(`the queue has stopped: ${error.message}`, { error })
     this.close()
     for (const listener of this.#failureListeners) listener(error)
+  }
+
+  /** Reads that are under way when the engine stops fail because of that, not of what they find closed. */
+  async #unlessStopped<Result> (reading: Promise<Result>): Promise<Result> {
+    try {
+      return await reading
+    } catch (error) {
+      this.assertOpen()
+      throw error
+    }
   }
 
   #appended (queue: ConsumeQueue): void {
