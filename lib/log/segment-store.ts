@@ -84,8 +84,13 @@ export class SegmentStore {
     const path = `${this.#directory}/${segmentName(start.basePosition)}`
     const spare = await this.#spare.take()
     const file = spare?.file ?? await this.#disk.open(path, { create: true })
-    if (spare !== undefined) await this.#disk.rename(spare.path, path)
-    await this.#disk.syncDirectory(this.#directory)
+    try {
+      if (spare !== undefined) await this.#disk.rename(spare.path, path)
+      await this.#disk.syncDirectory(this.#directory)
+    } catch (error) {
+      await file.close()
+      throw error
+    }
     const segment = new Segment(this.#disk, path, start, spare?.fileBytes ?? 0, file)
     if (this.#segments.length > 0) this.opened.note(this.active)
     this.add(segment)

@@ -24,6 +24,7 @@ export class SpareSegment {
   #synced = 0
   #target = 0
   #running: Promise<void> | undefined
+  #isTaken = false
   #closed = false
 
   constructor (disk: Disk, path: string, segmentBytes: number, onFailure: (error: unknown) => void) {
@@ -36,15 +37,17 @@ export class SpareSegment {
   /** Tells how much of the active segment is used. */
   advance (usedBytes: number): void {
     const target = Math.min(this.#segmentBytes, 2 * usedBytes - this.#segmentBytes / 2)
-    if (target <= this.#target || this.#closed) return
+    if (target <= this.#target || this.#isTaken || this.#closed) return
     this.#target = target
-    this.#running ??= this.#run()
+    if (target > this.#zeroed) this.#running ??= this.#run().finally(() => { this.#running = undefined })
   }
 
   /** Hands the file over as far as it is filled, under its own name still; undefined when none was begun. */
   async take (): Promise<Spare | undefined> {
+    this.#isTaken = true
     this.#target = 0
     await this.#running
+    this.#isTaken = false
     const file = this.#file
     if (file === undefined) return undefined
     const spare = { path: this.#path, file, fileBytes: this.#zeroed }
@@ -74,8 +77,6 @@ export class SpareSegment {
     } catch (error) {
       this.#closed = true
       this.#onFailure(error)
-    } finally {
-      this.#running = undefined
     }
   }
 }
