@@ -69,12 +69,13 @@ function assertOwnNames (directory: string, names: readonly string[]): void {
 }
 
 /** Says what the platform's errors mean for the directory. */
-async function explained<T> (directory: string, act: () => Promise<T>): Promise<T> {
+export async function explained<T> (directory: string, act: () => Promise<T>): Promise<T> {
   try {
     return await act()
   } catch (cause) {
     if (isMqError(cause)) throw cause
     const code = (cause as { code?: string } | undefined)?.code
+    if (typeof code !== 'string') throw cause
     const message = (cause as Error).message
     switch (code) {
       case 'ENOTDIR': case 'EEXIST': case 'EISDIR':

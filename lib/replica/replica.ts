@@ -80,13 +80,18 @@ export class Replica {
       decodeConfig: decodeConfChange,
       onPersisted: (point) => { if (replica !== undefined) replica.#entriesPersisted(point) },
       onFailure: (error) => { if (replica !== undefined) replica.#fail(error) }
+    }).catch(async (error: unknown) => {
+      await voteFile.close()
+      throw error
     })
+    let stateMachine: StateMachine | undefined
     try {
-      const stateMachine = await openStateMachine({ log, identity })
+      stateMachine = await openStateMachine({ log, identity })
       assertFit(log, stateMachine, voteFile)
       const unappliedConfigs = await indexesOfConfigs(log, stateMachine.appliedIndex + 1)
       replica = new Replica({ options, settings, identity, voteFile, log, stateMachine, unappliedConfigs })
     } catch (error) {
+      await stateMachine?.close()
       await log.close()
       await voteFile.close()
       throw error

@@ -23,8 +23,11 @@ export class OpeningMark {
   async set (): Promise<void> {
     if (this.#isSet) return
     const file = await this.#disk.open(this.#path, { create: true })
-    await file.sync()
-    await file.close()
+    try {
+      await file.sync()
+    } finally {
+      await file.close()
+    }
     await this.#disk.syncDirectory(dirname(this.#path))
     this.#isSet = true
   }
