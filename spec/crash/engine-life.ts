@@ -59,7 +59,14 @@ export class EngineLife {
   readonly promises: Promises
   readonly #options: LifeOptions
   engine!: Engine
+  /** Why the engine that is open has stopped. */
   failure: unknown
+  /** Why any engine of this life has. */
+  firstFailure: unknown
+  ackedAfterFailure = false
+  isClosing = false
+  /** The boundaries of each clean close, [from, to], with the one that was under way when it began. */
+  readonly closes: Array<readonly [number, number]> = []
 
   constructor (machine: Machine, options: LifeOptions = {}) {
     this.machine = machine
@@ -73,8 +80,13 @@ export class EngineLife {
   }
 
   async open (): Promise<void> {
+    this.failure = undefined
+    this.isClosing = false
     this.engine = await Engine.open(engineOptions(this.machine, this.#options))
-    this.engine.onFailure((error) => { this.failure ??= error })
+    this.engine.onFailure((error) => {
+      this.failure ??= error
+      this.firstFailure ??= error
+    })
   }
 
   /** Sends a message; the result is noted when it comes. */
@@ -125,7 +137,12 @@ export class EngineLife {
     await new Promise<void>((resolve) => { this.machine.clock.setTimer(ms, resolve) })
   }
 
-  async close (): Promise<void> { await this.engine.close() }
+  async close (): Promise<void> {
+    this.isClosing = true
+    const from = this.machine.faults.boundaries
+    await this.engine.close()
+    this.closes.push([from, this.machine.faults.boundaries])
+  }
 
   #note (topic: string, queueId: number, bodyBytes: number, batch?: number): Sent {
     const sent: Sent = { id: this.promises.sent.length, topic, queueId, bodyBytes, batch, fate: 'pending' }
@@ -139,6 +156,7 @@ export class EngineLife {
   }
 
   #acked (members: readonly Sent[], results: readonly PutResult[]): void {
+    this.ackedAfterFailure ||= this.failure !== undefined
     members.forEach((sent, i) => {
       sent.fate = 'acked'
       sent.result = results[i]!
@@ -154,6 +172,7 @@ export class EngineLife {
     const consumed: Consumed = { id: idOf(delivery.record.body), wish, isAnswered: false }
     this.promises.consumed.set(consumed.id, consumed)
     await act()
+    this.ackedAfterFailure ||= this.failure !== undefined
     consumed.isAnswered = true
   }
 }

@@ -3,18 +3,9 @@ import { isMqError } from '../../lib/base/index.ts'
 import { Faults, type FaultCode } from '../support/faults.ts'
 import { LogLife } from './log-machine.ts'
 import { complaints, runUntilStopped, workload } from './log-workload.ts'
-import { Machine } from './machine.ts'
+import { codeUnder, Machine } from './machine.ts'
 
 t.setTimeout(110_000)
-
-/** The code of the system's error that an error was caused by. */
-function codeUnder (error: unknown): unknown {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    if (code !== undefined && !isMqError(cause)) return code
-  }
-  return undefined
-}
 
 async function runFailing (plan: (faults: Faults) => void): Promise<{ life: LogLife, machine: Machine, error: unknown }> {
   const machine = new Machine(1, new Faults({ trace: true }))

@@ -1,4 +1,4 @@
-import { loadChecksum } from '../../lib/base/index.ts'
+import { isMqError, loadChecksum } from '../../lib/base/index.ts'
 import { FaultyDisk } from '../support/faulty-disk.ts'
 import { FaultyKv } from '../support/faulty-kv.ts'
 import { Faults, type Keep, type StopPoint } from '../support/faults.ts'
@@ -86,4 +86,13 @@ export function summary (trace: readonly string[]): string {
     counts.set(kind, (counts.get(kind) ?? 0) + 1)
   }
   return [...counts].map(([kind, count]) => `${count} ${kind}`).join(', ')
+}
+
+/** The code of the system's error that an error was caused by. */
+export function codeUnder (error: unknown): unknown {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    if (code !== undefined && !isMqError(cause)) return code
+  }
+  return undefined
 }
