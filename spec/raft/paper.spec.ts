@@ -205,6 +205,15 @@ t.test('thesis 3.5: a follower commits what the leader says, as far as this mess
   t.end()
 })
 
+t.test('thesis 3.5: a tail that the leader did not speak of is not committed with the rest', (t) => {
+  const raft = raftWith([1, 1, 1])
+  raft.step(append(raft, { term: 2, prevIndex: 1, prevTerm: 1, commitIndex: 3 }))
+  t.equal(raft.commitIndex, 1)
+  raft.step(append(raft, { term: 2, prevIndex: 1, prevTerm: 1, terms: [1], commitIndex: 3 }))
+  t.equal(raft.commitIndex, 2)
+  t.end()
+})
+
 t.test('thesis 3.5: consistency check', (t) => {
   // The log is 1/1, 2/2.
   for (const [prevTerm, prevIndex, ok, hint] of [[0, 0, true, 0], [1, 1, true, 0], [2, 2, true, 0], [1, 2, false, 1], [3, 3, false, 2]] as const) {
@@ -314,6 +323,29 @@ t.test('thesis 4.2.2: a leader that is removed counts for nothing, and steps dow
   acknowledge(raft, 2, 3)
   t.equal(raft.commitIndex, 2)
   t.notOk(raft.campaign())
+  t.end()
+})
+
+t.test('thesis 4.1: who may not know yet who votes does not campaign', (t) => {
+  const change = { transition: 'auto', steps: [{ type: 'addVoter', id: 4 }] } as const
+  for (const kind of ['campaign', 'timeoutNow', 'tick'] as const) {
+    const raft = raftWith([])
+    const message = append(raft, { term: 1, terms: [1], commitIndex: 1 })
+    raft.step({ ...message, entries: [{ ...message.entries[0]!, kind: EntryKind.config, config: change }] })
+    t.equal(handle(raft).committedTo, undefined)
+    t.equal(handle(raft).committedTo, 1)
+    const campaign = () => {
+      if (kind === 'campaign') raft.campaign()
+      else if (kind === 'timeoutNow') raft.step({ ...envelope(raft), type: 'timeoutNow' })
+      else for (let i = 0; i < 3 * T; i++) raft.tick()
+      return raft.role
+    }
+    t.equal(campaign(), 'follower', 'committed, not applied')
+    raft.applyConfChange(change)
+    raft.applied(1)
+    t.equal(campaign(), 'candidate')
+    t.same(drain(raft).filter(({ type }) => type === 'requestVote').map(({ to }) => to).slice(-3), [2, 3, 4])
+  }
   t.end()
 })
 

@@ -53,3 +53,12 @@ for (const name of readdirSync(directory).filter((file) => file.endsWith('.txt')
     t.end()
   })
 }
+
+t.test('every scenario named in docs/divergence.md is there, and every etcd one is named', (t) => {
+  const text = readFileSync(new URL('../../docs/divergence.md', import.meta.url), 'utf8')
+  const named = new Set(text.match(/\b(?:etcd|aba)-[a-z0-9-]+(?= \||,|:|\n)/g))
+  const files = readdirSync(directory).map((file) => file.replace(/\.txt$/, ''))
+  for (const name of named) if (name !== 'etcd-io') t.ok(files.includes(name), name)
+  for (const file of files.filter((name) => name.startsWith('etcd-'))) t.ok(text.includes(file), file)
+  t.end()
+})
