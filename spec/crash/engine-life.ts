@@ -191,7 +191,7 @@ export function engineOptions (machine: Machine, { durability = 'disk', segmentB
   return {
     directory,
     durability,
-    flush: { timed: true, intervalMs: 500, leastPages: 0, thoroughIntervalMs: 2000 },
+    flush: { timed: true, intervalMs: 500, leastPages: 4, thoroughIntervalMs: 10_000 },
     logger: silentLogger,
     retention: { maxAgeMs: Infinity, maxBytes: Infinity },
     limits: { maxEntryBytes: 4096, maxPendingProposals: 1000, maxPendingBytes: 1024 * 1024, tailCacheBytes: 16 * 1024, coldCacheBytes: 64 * 1024, segmentBytes, maxWaitingConsumers: 100 },
