@@ -85,7 +85,7 @@ async function runJob (files: readonly InputFile[], seed: number, directory: str
   const proof = new Proof(files)
   const next = randomNumbers(seed)
   const killAtLine = Math.max(1, Math.floor(lines * (0.35 + 0.3 * next())))
-  const killDelayMs = next() * 10
+  const killDelayMs = next() * Math.min(10, lines / 1000)
   const sendLatencies: number[] = []
   const acknowledgeLatencies: number[] = []
   const ticker = new Ticker(lines)

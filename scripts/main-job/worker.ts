@@ -20,13 +20,13 @@ export interface Job {
 const TOPIC = 'lines'
 const GROUP = 'readers'
 const QUEUES = 8
-const WINDOW = 1000
-const PULL_MESSAGES = 256
 /** Short, so that what a killed process held is soon delivered again. */
 const LEASE = '2s'
-const REPORT_EVERY = 512
 
 type Queue = Awaited<ReturnType<typeof OpenQueue<{ lines: Uint8Array }>>>
+
+/** A small job goes in small steps, so that its middle can be met. */
+const share = (part: number, most: number): number => Math.max(1, Math.min(most, Math.floor(job.lines / part)))
 
 const parent = new FrameWriter(new Socket({ fd: 3, readable: false, writable: true }))
 const job = JSON.parse(process.argv[2]!) as Job
@@ -90,9 +90,9 @@ async function * linesFrom (from: number): AsyncGenerator<{ readonly name: strin
   }
 }
 
-/** Sends everything from line `stored` on, up to WINDOW lines ahead of their confirmations. */
+/** Sends everything from line `stored` on, up to a thousand lines ahead of their confirmations. */
 async function send (queue: Queue, stored: number): Promise<void> {
-  const window = new SendWindow(WINDOW, REPORT_EVERY, () => { parent.count('sent', window.confirmed, window.takeLatencies()).catch(window.fail) })
+  const window = new SendWindow(share(20, 1000), share(50, 512), () => { parent.count('sent', window.confirmed, window.takeLatencies()).catch(window.fail) })
   for await (const { name, lines } of linesFrom(stored)) {
     for (const line of lines) {
       if (window.isFull) await window.room()
@@ -108,7 +108,7 @@ async function consume (queue: Queue, sender: { readonly isDone: boolean }): Pro
   const fileOf = new Map(job.files.map(({ name }, i) => [name, i]))
   let acknowledged = 0
   for (;;) {
-    const batch = await queue.pull(TOPIC, { group: GROUP, order: 'key', max: PULL_MESSAGES, waitMs: 100, lease: LEASE })
+    const batch = await queue.pull(TOPIC, { group: GROUP, order: 'key', max: share(50, 256), waitMs: 100, lease: LEASE })
     if (batch.length === 0) {
       if (sender.isDone && queue.group(GROUP).lag(TOPIC) === 0) return
       continue
