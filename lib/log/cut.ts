@@ -1,4 +1,4 @@
-import type { Disk } from '../base/index.ts'
+import type { Disk, DiskFile } from '../base/index.ts'
 import type { Cut } from './cut-intent.ts'
 import { zeroRange } from './zeros.ts'
 
@@ -20,11 +20,15 @@ export async function cutFiles (disk: Disk, directory: string, files: readonly C
   if (kept === undefined) return removed
   const file = await disk.open(kept.path)
   try {
-    const end = Math.min(cut.to - kept.basePosition, await file.sizeBytes())
-    await zeroRange(file, cut.from - kept.basePosition, end)
-    await file.sync()
+    await cutFile(file, kept.basePosition, cut)
   } finally {
     await file.close()
   }
   return removed
+}
+
+/** Zeros from `cut.from` to `cut.to`, as far as the file reaches, durably. */
+export async function cutFile (file: DiskFile, basePosition: number, { from, to }: Cut): Promise<void> {
+  await zeroRange(file, from - basePosition, Math.min(to - basePosition, await file.sizeBytes()))
+  await file.sync()
 }

@@ -42,6 +42,11 @@ export class EntryReader {
     return await this.#walkTo(segment, segment.index.before(position), (start, sizeBytes) => position < start.position + sizeBytes)
   }
 
+  /** Extends the segment's position index to `position`, the end of an entry. */
+  async coverThrough (segment: Segment, position: number): Promise<void> {
+    await this.#cover(segment, () => segment.index.coveredTo >= position)
+  }
+
   /** Entries of one segment from `start` on: at least one, then while below `toIndex` and within `maxBytes`. */
   async readFrom (segment: Segment, start: EntryStart, toIndex: number, maxBytes: number): Promise<RaftEntry[]> {
     const entries: RaftEntry[] = []

@@ -1,25 +1,22 @@
 import { dirname } from 'node:path'
-import { invariant, loadChecksum, MqError, silentLogger, type Disk, type Logger } from '../base/index.ts'
+import { invariant, loadChecksum, MqError, silentLogger, type Logger } from '../base/index.ts'
 import type { RaftEntry } from '../raft/index.ts'
 import { ColdReader } from './cold-reader.ts'
-import type { CutIntent } from './cut-intent.ts'
-import { cutFiles } from './cut.ts'
 import { DiskRoom } from './disk-room.ts'
 import { EntryReader, type EntryStart } from './entry-reader.ts'
 import { seedOfGroup } from './entry.ts'
-import type { FloorFile, LogFloor } from './floor-file.ts'
+import type { LogFloor } from './floor-file.ts'
 import { IdleTimer } from './idle-timer.ts'
 import type { LogOptions } from './log-options.ts'
+import type { LogPoint } from './log-point.ts'
+import { LogUpkeep } from './log-upkeep.ts'
 import { recoverLog, type Recovered } from './recovery.ts'
 import type { RecoveryReport } from './recovery-report.ts'
 import { SegmentStore } from './segment-store.ts'
-import type { Segment } from './segment.ts'
-import type { SyncMark } from './sync-mark.ts'
 import { SyncSchedule } from './sync-schedule.ts'
 import { TailCache } from './tail-cache.ts'
 import type { TermTable } from './term-table.ts'
-import type { TermsFile } from './terms-file.ts'
-import { Writer, type LogPoint } from './writer.ts'
+import { Writer } from './writer.ts'
 
 const MIB = 1024 * 1024
 const SCAN_BYTES = 4 * MIB
@@ -34,7 +31,6 @@ const IDLE_MS = 20
 export class RaftLog {
   /** What opening found and did. */
   readonly recovery: RecoveryReport
-  readonly #disk: Disk
   readonly #logger: Logger
   readonly #options: LogOptions
   readonly #segments: SegmentStore
@@ -46,26 +42,17 @@ export class RaftLog {
   readonly #idle: IdleTimer
   readonly #syncSchedule: SyncSchedule | undefined
   readonly #terms: TermTable
-  readonly #mark: SyncMark
-  readonly #termsFile: TermsFile
-  readonly #intent: CutIntent
-  readonly #floorFile: FloorFile
-  #floor: LogFloor
-  #wantedFloor = 0
-  #mayDeleteThrough = 0
+  readonly #upkeep: LogUpkeep
   #end: LogPoint
   /** Position through which `written` was last reported. */
   #written: number
   #failure: MqError | undefined
   #closed = false
   #cutting = 0
-  /** Truncations, floor moves and the like, one after the other. */
-  #upkeep: Promise<void> = Promise.resolve()
   #durableWaiters: Array<{ readonly index: number, readonly resolve: () => void, readonly reject: (error: MqError) => void }> = []
 
   private constructor (options: LogOptions, segments: SegmentStore, groupSeed: bigint, recovered: Recovered) {
     this.recovery = recovered.report
-    this.#disk = options.disk
     this.#logger = options.logger ?? silentLogger
     this.#options = options
     this.#segments = segments
@@ -73,11 +60,6 @@ export class RaftLog {
     this.#cold = new ColdReader(segments, this.#reader, groupSeed, options.coldCacheBytes ?? 16 * MIB)
     this.#tail = new TailCache(options.tailCacheBytes ?? 32 * MIB)
     this.#terms = recovered.terms
-    this.#mark = recovered.mark
-    this.#termsFile = recovered.termsFile
-    this.#intent = recovered.intent
-    this.#floorFile = recovered.floor
-    this.#floor = recovered.floor.floor
     this.#end = recovered.end
     this.#writer = new Writer({
       segments,
@@ -86,13 +68,22 @@ export class RaftLog {
       syncEachWrite: options.flush?.mode !== 'async',
       inlineFlush: options.inlineFlush ?? false,
       onProgress: () => { this.#handleProgress() },
-      onSealed: (segment) => { this.#handleSealed(segment) },
+      onSealed: (segment) => { this.#upkeep.noteSealed(segment) },
       onFailure: (error) => { this.#fail(error) }
     })
     const { clock, disk, directory, flush, reserveBytes = 0 } = options
+    this.#upkeep = new LogUpkeep({
+      disk,
+      directory,
+      segments,
+      reader: this.#reader,
+      recovered,
+      durablePosition: () => this.durablePosition,
+      onFailure: (error) => this.#fail(error)
+    })
     this.#syncSchedule = flush?.mode === 'async' ? new SyncSchedule(clock, this.#writer, flush) : undefined
     this.#room = new DiskRoom({ disk, clock, logger: this.#logger, directory, reserveBytes })
-    this.#idle = new IdleTimer(clock, IDLE_MS, () => { this.#raiseMark() })
+    this.#idle = new IdleTimer(clock, IDLE_MS, () => { this.#upkeep.raiseMark() })
     this.#written = recovered.end.position
   }
 
@@ -124,9 +115,9 @@ export class RaftLog {
     return owner.log
   }
 
-  get floor (): LogFloor { return this.#floor }
+  get floor (): LogFloor { return this.#upkeep.floor }
   /** Of the first entry kept; one more than `lastIndex` while there is none. */
-  get firstIndex (): number { return this.#floor.index + 1 }
+  get firstIndex (): number { return this.floor.index + 1 }
   /** Of the last entry handed over, written or not. */
   get lastIndex (): number { return this.#end.index }
   get lastTerm (): number { return this.#end.term }
@@ -140,17 +131,14 @@ export class RaftLog {
   get hasRoom (): boolean { return this.#room.hasRoom }
 
   /** Entries through this index are covered by a base dump, so their segments may go when they are below the floor. */
-  get mayDeleteThrough (): number { return this.#mayDeleteThrough }
-  set mayDeleteThrough (index: number) {
-    this.#mayDeleteThrough = Math.max(this.#mayDeleteThrough, index)
-    this.#dropHead()
-  }
+  get mayDeleteThrough (): number { return this.#upkeep.mayDeleteThrough }
+  set mayDeleteThrough (index: number) { this.#upkeep.allowDeletionThrough(index) }
 
   /** The term at `index`, the floor's included; undefined outside the log. */
   term (index: number): number | undefined {
-    if (index < this.#floor.index || index > this.#end.index) return undefined
+    if (index < this.floor.index || index > this.#end.index) return undefined
     if (index === this.#end.index) return this.#end.term
-    return index === this.#floor.index ? this.#floor.term : this.#terms.termAt(index)
+    return index === this.floor.index ? this.floor.term : this.#terms.termAt(index)
   }
 
   /** Entries [from, to) within `maxBytes`, at least one, from memory; undefined when they are only on disk. */
@@ -207,11 +195,11 @@ export class RaftLog {
    */
   async truncateFrom (index: number): Promise<void> {
     this.#assertUsable()
-    invariant(index > this.#floor.index, `entry ${index} is at or below the floor ${this.#floor.index}`)
+    invariant(index > this.floor.index, `entry ${index} is at or below the floor ${this.floor.index}`)
     if (index > this.lastIndex) return
     this.#cutting++
     try {
-      await this.#serialize(async () => { await this.#cut(index) })
+      await this.#upkeep.inTurn(async () => { await this.#cut(index) })
     } finally {
       this.#cutting--
     }
@@ -222,8 +210,7 @@ export class RaftLog {
    * `mayDeleteThrough` allows, never the active one; `floor` tells what is left, and is durable before anything goes.
    */
   setFloor (physicalOffset: number): void {
-    this.#wantedFloor = Math.max(this.#wantedFloor, physicalOffset)
-    this.#dropHead()
+    this.#upkeep.setFloor(physicalOffset)
   }
 
   /** A view on bytes within one entry, if they are in memory; verified, nothing copied. */
@@ -240,7 +227,7 @@ export class RaftLog {
     this.#assertUsable()
     const bytes = this.#tail.read(physicalOffset, sizeBytes)
     if (bytes !== undefined) return bytes
-    const isInLog = physicalOffset >= this.#floor.physicalOffset && physicalOffset + sizeBytes <= this.#end.position
+    const isInLog = physicalOffset >= this.floor.physicalOffset && physicalOffset + sizeBytes <= this.#end.position
     if (!isInLog || this.#tail.containing(physicalOffset) !== undefined) {
       throw new MqError('MQ_MESSAGE_NOT_FOUND', `no ${sizeBytes} bytes of one entry at position ${physicalOffset}`)
     }
@@ -252,7 +239,7 @@ export class RaftLog {
     this.#assertUsable()
     const cached = this.#tail.containing(physicalOffset)
     if (cached !== undefined) return cached
-    if (physicalOffset < this.#floor.physicalOffset || physicalOffset >= this.#end.position) return undefined
+    if (physicalOffset < this.floor.physicalOffset || physicalOffset >= this.#end.position) return undefined
     const segment = this.#segments.containing(physicalOffset)
     if (segment === undefined) return undefined
     const start = await this.#reader.locatePosition(segment, physicalOffset)
@@ -273,16 +260,11 @@ export class RaftLog {
     if (this.#closed) return
     if (this.#failure === undefined) await this.syncThrough(this.lastIndex).catch(() => {})
     this.#closed = true
-    this.#idle.stop()
-    this.#syncSchedule?.stop()
+    this.#stopTimers()
     await this.#room.close()
-    await this.#upkeep
+    await this.#upkeep.close({ raiseMark: this.#failure === undefined })
     await this.#writer.hold()
-    if (this.#failure === undefined) await this.#mark.raise(this.durablePosition).catch((error: unknown) => { this.#fail(error) })
     await this.#segments.close()
-    await this.#mark.close()
-    await this.#intent.close()
-    await this.#floorFile.close()
   }
 
   async #cut (index: number): Promise<void> {
@@ -297,41 +279,16 @@ export class RaftLog {
       this.#cold.truncate(position)
       this.#terms.truncateFrom(index)
       this.#end = point
-      if (this.#segments.active.endPosition > position) await this.#cutOnDisk(point)
+      await this.#upkeep.cut(point)
+      this.#writer.cutTo(point)
     } finally {
       this.#writer.release()
     }
   }
 
-  async #cutOnDisk (point: LogPoint): Promise<void> {
-    const cut = { from: point.position, to: this.#segments.active.endPosition }
-    try {
-      await this.#mark.lower(cut.from)
-      await this.#termsFile.forgetFrom(point.index + 1)
-      await this.#intent.set(cut)
-      const removed = this.#segments.takeFrom(cut.from)
-      for (const segment of removed) await segment.close()
-      await cutFiles(this.#disk, this.#options.directory, [this.#segments.active, ...removed.reverse()], cut)
-      await this.#intent.clear()
-    } catch (error) {
-      throw this.#fail(error)
-    }
-    const { active } = this.#segments
-    active.endPosition = cut.from
-    active.index.truncate(cut.from, point.index + 1)
-    if (active.isEmpty) active.firstTerm = undefined
-    this.#writer.cutTo(point)
-  }
-
   async #locate (index: number): Promise<EntryStart> {
     const segment = this.#segments.containingIndex(index)!
     return await this.#reader.locateIndex(segment, index)
-  }
-
-  async #serialize (action: () => Promise<void>): Promise<void> {
-    const done = this.#upkeep.then(action)
-    this.#upkeep = done.catch(() => {})
-    await done
   }
 
   #handleProgress (): void {
@@ -342,42 +299,13 @@ export class RaftLog {
     if (written.position > this.#written) this.#room.noteWritten(written.position - this.#written)
     this.#written = written.position
     if (this.#room.hasRoom) this.#segments.prepareNext()
-    this.#syncSchedule?.noteWritten()
-    this.#idle.touch()
+    if (!this.#closed) {
+      this.#syncSchedule?.noteWritten()
+      this.#idle.touch()
+    }
     if (this.#durableWaiters.length > 0) this.#wakeDurableWaiters()
     const { index, term } = this.#options.flush?.mode === 'async' ? written : durable
     this.#options.onPersisted({ index, term, written: written.index, durable: durable.index })
-  }
-
-  #handleSealed (segment: Segment): void {
-    this.#inBackground(async () => {
-      // Looked up late: a cut may have taken the successor away again.
-      const next = this.#segments.after(segment)
-      if (next !== undefined && !segment.isRemoved && segment.firstTerm !== next.prevTerm) await this.#termsFile.save(this.#terms, next.firstIndex - 1)
-    })
-  }
-
-  #raiseMark (): void {
-    this.#inBackground(async () => { await this.#mark.raise(this.durablePosition) })
-  }
-
-  #dropHead (): void {
-    if (this.#failure !== undefined || this.#closed) return
-    this.#inBackground(async () => {
-      const floor = this.#segments.floorFor(this.#wantedFloor, this.#mayDeleteThrough)
-      if (floor === undefined || floor.index <= this.#floor.index) return
-      await this.#floorFile.save(floor)
-      this.#floor = floor
-      this.#terms.dropBefore(floor.index + 1)
-      this.#segments.dropBelow(floor.physicalOffset)
-    })
-  }
-
-  /** Runs a write of upkeep after those before it; its failure stops the log. */
-  #inBackground (action: () => Promise<void>): void {
-    this.#serialize(async () => {
-      if (this.#failure === undefined) await action()
-    }).catch((error: unknown) => { this.#fail(error) })
   }
 
   #wakeDurableWaiters (): void {
@@ -395,12 +323,17 @@ export class RaftLog {
     if (this.#closed) throw new MqError('MQ_CLOSED', 'the log is closed')
   }
 
+  #stopTimers (): void {
+    this.#idle.stop()
+    this.#syncSchedule?.stop()
+  }
+
   #fail (cause: unknown): MqError {
     if (this.#failure !== undefined) return this.#failure
     this.#failure = cause instanceof MqError && cause.code !== 'MQ_IO' ? cause : new MqError('MQ_IO', `the log in ${this.#options.directory} stopped: ${(cause as Error).message}`, { cause })
     this.#writer.stop()
-    this.#idle.stop()
-    this.#syncSchedule?.stop()
+    this.#upkeep.stop()
+    this.#stopTimers()
     this.#logger.error(this.#failure.message, { cause })
     const waiters = this.#durableWaiters
     this.#durableWaiters = []

@@ -11,7 +11,7 @@ import { SyncMark } from './sync-mark.ts'
 import { findHeaders, keepAside, wipe } from './tail-check.ts'
 import { TermTable } from './term-table.ts'
 import { TermsFile } from './terms-file.ts'
-import type { LogPoint } from './writer.ts'
+import type { LogPoint } from './log-point.ts'
 import { endOfNonZero } from './zeros.ts'
 
 export interface RecoveryOptions {

@@ -2,6 +2,7 @@ import { MqError, viewOf, type Clock } from '../base/index.ts'
 import type { RaftEntry } from '../raft/index.ts'
 import { setSyncedTo } from './entry.ts'
 import { FlushTimes } from './flush-times.ts'
+import type { LogPoint } from './log-point.ts'
 import type { Segment } from './segment.ts'
 import type { SegmentStore } from './segment-store.ts'
 import { WritePlan } from './write-plan.ts'
@@ -11,13 +12,6 @@ import { zeroBytes, ZERO_STEP_BYTES } from './zeros.ts'
 const MAX_FLUSH_BYTES = 16 * 1024 * 1024
 /** Larger flushes never run on the event loop. */
 const MAX_INLINE_BYTES = 256 * 1024
-
-export interface LogPoint {
-  readonly index: number
-  readonly term: number
-  /** Log position behind that entry. */
-  readonly position: number
-}
 
 export interface WriterOptions {
   readonly segments: SegmentStore

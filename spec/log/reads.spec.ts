@@ -174,3 +174,45 @@ t.test('a log may begin anywhere: behind a base dump', async (t) => {
   t.same(again.log.floor, start)
   await again.log.close()
 })
+
+t.test('a cut back into a segment that was not read yet: what follows is written and found', async (t) => {
+  for (const cutAt of [3, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 60]) {
+    const disk = new MemoryDisk()
+    const { log, entries } = await coldLog(disk, Array.from({ length: 80 }, () => 3000), { segmentBytes: 32 * KIB })
+    await log.truncateFrom(cutAt)
+    const maker = EntryMaker.after(log)
+    const more = Array.from({ length: 30 }, () => maker.next(2000, 5))
+    for (const entry of more) log.append([entry])
+    await log.close()
+    const again = await openLog(disk, { ...settings, segmentBytes: 32 * KIB })
+    const all = [...entries.slice(0, cutAt - 1), ...more]
+    for (const opened of [again.log]) {
+      t.equal(opened.lastIndex, all.length)
+      for (const entry of all.toReversed()) {
+        const [read] = await opened.readEntries({ from: entry.index, to: entry.index + 1, maxBytes: 1 })
+        if (Buffer.compare(contentOf(read!), contentOf(entry)) !== 0) t.fail(`cut at ${cutAt}: entry ${entry.index} differs`)
+      }
+    }
+    await again.log.close()
+  }
+})
+
+t.test('a cut back into a cold segment, read without reopening and without a tail cache', async (t) => {
+  const disk = new MemoryDisk()
+  const { log, entries } = await coldLog(disk, Array.from({ length: 80 }, () => 3000), { segmentBytes: 32 * KIB, tailCacheBytes: 0 })
+  for (const cutAt of [70, 33, 5]) {
+    await log.truncateFrom(cutAt)
+    const maker = EntryMaker.after(log)
+    const more = Array.from({ length: 30 }, () => maker.next(2000, log.lastTerm + 1))
+    for (const entry of more) log.append([entry])
+    await log.syncThrough(log.lastIndex)
+    entries.splice(cutAt - 1, Infinity, ...more)
+    for (const entry of entries) {
+      const [read] = await log.readEntries({ from: entry.index, to: entry.index + 1, maxBytes: 1 })
+      if (Buffer.compare(contentOf(read!), contentOf(entry)) !== 0) t.fail(`cut at ${cutAt}: entry ${entry.index} differs`)
+      const position = entry.physicalOffset + ENTRY_HEADER_BYTES
+      if (Buffer.compare(await log.read(position, 100), expected(entry, position, 100)) !== 0) t.fail(`cut at ${cutAt}: bytes of entry ${entry.index} differ`)
+    }
+  }
+  await log.close()
+})
