@@ -12,10 +12,12 @@ export class Consumption<Body = any> {
   readonly leaseMs: number
   readonly isOrdered: boolean
   readonly signal: AbortSignal | undefined
+  /** Deliveries, also those that ended without a word; then a message is a dead letter. */
+  readonly maxAttempts: number
   /** Makes the topic (where that is allowed) before the first fetch, and names its codec. */
   readonly #codec: () => Promise<Codec>
 
-  constructor (options: { engine: Engine, clock: Clock, topic: string, group: string, leaseMs: number, isOrdered: boolean, signal: AbortSignal | undefined, codec: () => Promise<Codec> }) {
+  constructor (options: { engine: Engine, clock: Clock, topic: string, group: string, leaseMs: number, isOrdered: boolean, signal: AbortSignal | undefined, maxAttempts: number, codec: () => Promise<Codec> }) {
     this.engine = options.engine
     this.clock = options.clock
     this.topic = options.topic
@@ -23,6 +25,7 @@ export class Consumption<Body = any> {
     this.leaseMs = options.leaseMs
     this.isOrdered = options.isOrdered
     this.signal = options.signal
+    this.maxAttempts = options.maxAttempts
     this.#codec = options.codec
   }
 
@@ -32,8 +35,8 @@ export class Consumption<Body = any> {
    */
   async pop (max: number, signal: AbortSignal | undefined, waitMs = Infinity): Promise<Array<Message<Body>>> {
     const codec = await this.#codec()
-    const { topic, group } = this
-    const deliveries = await this.engine.pop({ group, topic, max, invisibleMs: this.leaseMs, isOrdered: this.isOrdered, waitMs, signal })
+    const { topic, group, isOrdered, maxAttempts } = this
+    const deliveries = await this.engine.pop({ group, topic, max, invisibleMs: this.leaseMs, isOrdered, maxAttempts, waitMs, signal })
     const messages: Array<Message<Body>> = []
     for (const delivery of deliveries) messages.push(new Message<Body>(this.engine, delivery, codec))
     return messages

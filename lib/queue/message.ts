@@ -76,6 +76,9 @@ export class Message<Body = any> extends StoredMessage<Body> {
   readonly #delivery: Delivery
   /** Attempts made in this process without returning the lease (ordered consumption). */
   #localAttempts = 0
+  /** Set by an ordered worker: a retry keeps the lease, so that nothing overtakes the message. */
+  #retriesInPlace = false
+  #retryDelayMs: number | undefined
   #settlement: Settlement | undefined
   #settled: Promise<void> | undefined
   #abort: AbortController | undefined
@@ -111,7 +114,11 @@ export class Message<Body = any> extends StoredMessage<Body> {
     return this.#settle('ack', 0)
   }
 
-  /** Gives the message back; it is delivered again, not before `delay` has passed. @throws MQ_LEASE_LOST */
+  /**
+   * Gives the message back; it is delivered again, not before `delay` has passed. In an ordered worker it stays with the
+   * worker, and the next message of its key waits for it.
+   * @throws MQ_LEASE_LOST
+   */
   retry (options: RetryOptions = {}): Promise<void> {
     let delayMs: number
     try {
@@ -119,6 +126,10 @@ export class Message<Body = any> extends StoredMessage<Body> {
       delayMs = checkDuration('delay', delay)
     } catch (error) {
       return Promise.reject(error)
+    }
+    if (this.#retriesInPlace && this.#settled === undefined) {
+      this.#retryDelayMs = delayMs
+      return Promise.resolve()
     }
     return this.#settle('retry', delayMs)
   }
@@ -145,6 +156,16 @@ export class Message<Body = any> extends StoredMessage<Body> {
   settleWith (settlement: Settlement, settled: Promise<void>): void {
     this.#settlement = settlement
     this.#settled = settled
+  }
+
+  /** For the room's own use: `retry` shall keep the lease. */
+  retryInPlace (): void { this.#retriesInPlace = true }
+
+  /** For the room's own use: the delay of a retry in place that the handler has asked for, once. */
+  takeRetryDelay (): number | undefined {
+    const delayMs = this.#retryDelayMs
+    this.#retryDelayMs = undefined
+    return delayMs
   }
 
   /** For the room's own use: counts a failed attempt that keeps the lease. */

@@ -98,7 +98,7 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
       backoff: backoffRule(backoff),
       prefetch: checkInteger('prefetch', prefetch, 0, MAX_BATCH)
     }
-    const worker: Worker<PayloadOf<Topics, Name>> = new Worker(this.#consumption<PayloadOf<Topics, Name>>(topic, options), handler, rules, () => this.#consumers.delete(worker))
+    const worker: Worker<PayloadOf<Topics, Name>> = new Worker(this.#consumption<PayloadOf<Topics, Name>>(topic, options, rules.attempts), handler, rules, () => this.#consumers.delete(worker))
     this.#consumers.add(worker)
     return worker
   }
@@ -126,7 +126,7 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
     }
   }
 
-  #consumption<Body> (topic: string, options: ConsumeOptions & { readonly order?: unknown }): Consumption<Body> {
+  #consumption<Body> (topic: string, options: ConsumeOptions & { readonly order?: unknown }, maxAttempts = DEFAULT_ATTEMPTS): Consumption<Body> {
     checkTopic(topic)
     this.#engine.assertOpen()
     if (this.#closing !== undefined) throw new MqError('MQ_CLOSED', 'the queue is closing')
@@ -139,6 +139,7 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
       leaseMs: options.lease === undefined ? DEFAULT_LEASE_MS : checkDuration('lease', options.lease, 1),
       isOrdered: options.order !== undefined && checkOneOf('order', options.order, ['none', 'key']) === 'key',
       signal: checkSignal(options.signal),
+      maxAttempts,
       codec: async () => {
         if (!route.exists) await this.#routes.create(topic)
         return route.codec

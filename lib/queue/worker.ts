@@ -200,6 +200,7 @@ export class Worker<Body = any> extends EventEmitter<WorkerEvents> {
       this.#ready.push(message)
       return
     }
+    message.retryInPlace()
     const lane = laneOf(message)
     const behind = this.#behind.get(lane)
     if (behind === undefined) {
@@ -263,9 +264,13 @@ export class Worker<Body = any> extends EventEmitter<WorkerEvents> {
 
   #ended (message: Message<Body>, error: unknown, hasFailed: boolean): void {
     if (this.#isAbandoned) return
+    const retryDelayMs = message.takeRetryDelay()
     if (message.isLost) {
       this.#running.delete(message)
       this.#leaveLane(message)
+    } else if (retryDelayMs !== undefined && message.settlement === undefined) {
+      this.#running.delete(message)
+      this.#rest(message, retryDelayMs)
     } else if (hasFailed && message.settlement === undefined) {
       this.#attemptFailed(message, error)
     } else {
@@ -305,16 +310,23 @@ export class Worker<Body = any> extends EventEmitter<WorkerEvents> {
       this.#leaveLane(message)
     } else if (!this.#consumption.isOrdered) {
       this.#track(message, message.retry({ delay: delayMs }), () => {})
-    } else if (this.#isStopping) {
-      this.#track(message, this.#consumption.release([message]), () => {})
     } else {
-      message.countLocalAttempt()
-      this.#resting.set(message, this.#consumption.clock.setTimer(delayMs, () => {
-        this.#resting.delete(message)
-        this.#ready.push(message)
-        this.#pump()
-      }))
+      this.#rest(message, delayMs)
     }
+  }
+
+  /** Waits for another attempt, in place: what is behind it waits too. */
+  #rest (message: Message<Body>, delayMs: number): void {
+    if (this.#isStopping) {
+      this.#track(message, this.#consumption.release([message]), () => {})
+      return
+    }
+    message.countLocalAttempt()
+    this.#resting.set(message, this.#consumption.clock.setTimer(delayMs, () => {
+      this.#resting.delete(message)
+      this.#ready.push(message)
+      this.#pump()
+    }))
   }
 
   /** Follows an acknowledgement to its end. */

@@ -210,6 +210,20 @@ t.test('process: attempts that ended without a word count too', async (t) => {
   t.match((await queue.pull('%DLQ%g', { group: 'i' })).messages[0], { body: 'poison' })
 })
 
+t.test('process: a message that ends its process each time is given up after `attempts`', async (t) => {
+  const clock = new VirtualClock()
+  await using queue = await openWith(['poison', 'good'], { clock })
+  for (let attempt = 1; attempt <= 2; attempt++) {
+    await queue.pull('jobs', { group: 'g', lease: 1000, max: 1 })
+    await clock.advance(1100)
+  }
+  const seen: unknown[] = []
+  const worker = queue.process('jobs', ({ body }) => { seen.push(body) }, { group: 'g', attempts: 2 })
+  t.ok(await clock.runUntil(() => worker.metrics.completed === 1, { maxMs: 60_000 }))
+  t.same(seen, ['good'])
+  t.match((await queue.pull('%DLQ%g', { group: 'i' })).messages[0], { body: 'poison' })
+})
+
 t.test('process, order \'key\': a key waits for its failed message, others pass', async (t) => {
   const clock = new VirtualClock()
   await using queue = await openWith([1, 2, 3, 4], { clock, keys: ['a', 'b', 'a', 'b'] })
@@ -221,6 +235,18 @@ t.test('process, order \'key\': a key waits for its failed message, others pass'
   }, { group: 'g', concurrency: 4, order: 'key', backoff: ['5s'] })
   t.ok(await clock.runUntil(() => worker.metrics.completed === 4, { maxMs: 60_000 }))
   t.same(seen, [[1, 1], [2, 1], [4, 1], [1, 2], [1, 3], [3, 1]])
+})
+
+t.test('process, order \'key\': a retry asked for by the handler is not overtaken', async (t) => {
+  const clock = new VirtualClock()
+  await using queue = await openWith([1, 2, 3], { clock, keys: ['a', 'a', 'b'] })
+  const seen: unknown[] = []
+  const worker = queue.process('jobs', async (message) => {
+    seen.push(message.body)
+    if (message.body === 1 && message.attempts === 1) await message.retry({ delay: '1h' })
+  }, { group: 'g', concurrency: 2, order: 'key' })
+  t.ok(await clock.runUntil(() => worker.metrics.completed === 3, { maxMs: 4_000_000 }))
+  t.same(seen, [1, 3, 1, 2])
 })
 
 t.test('process: leases are renewed; a lost one fires the signal', async (t) => {
