@@ -1,4 +1,4 @@
-import { isMqError, MqError } from '../base/index.ts'
+import { invariant, isMqError, MqError } from '../base/index.ts'
 import type { Kv, KeyRange } from '../kv/index.ts'
 import type { ConsumeQueue } from './consume-queue.ts'
 import { PageCache } from './page-cache.ts'
@@ -72,6 +72,7 @@ export class UnitReader {
       if (offset < queue.minOffset) {
         throw new MqError('MQ_OFFSET_TOO_SMALL', `${queue.topic}/${queue.queueId} begins at ${queue.minOffset}, offset ${offset} was removed`, { minOffset: queue.minOffset })
       }
+      invariant(offset < queue.persistedTo, `unit ${offset} of ${queue.topic}/${queue.queueId} is neither in memory nor in the kv`)
       const page = await this.#load(queue, Math.floor(offset / PAGE_UNITS), offset)
       const unit = offset % PAGE_UNITS
       if (unit >= page.start && unit < page.end) return { offset, page, from: unit, to: Math.min(page.end, unit + maxUnits) }
