@@ -7,6 +7,8 @@ export class TapTotals {
   failed = 0
   readonly #onFile: (line: string) => void
   #explanation: string[] = []
+  /** The last lines before a file's result: all there is when it was killed. */
+  #recent: string[] = []
   #explaining = 0
 
   constructor (onFile: (line: string) => void) {
@@ -17,6 +19,7 @@ export class TapTotals {
     const result = /^( *)(not )?ok \d+ - ([^#{]*)(#.*)?/.exec(line)
     if (result !== null && result[1] === '') this.#fileEnded(result[2] !== undefined, result[3]!.trim(), result[4] ?? '')
     else this.#maybeExplain(line, result !== null && result[2] !== undefined && !/# (TODO|SKIP)/i.test(line))
+    if (this.#recent.push(line) > 15) this.#recent.shift()
     const totals = /^# \{ total: \d+(.*)\}/.exec(line)
     if (totals !== null) {
       this.passed = numberAfter('pass', totals[1]!)
@@ -27,8 +30,9 @@ export class TapTotals {
   #fileEnded (failed: boolean, file: string, remark: string): void {
     const time = /time=([\d.]+)ms/.exec(remark)
     this.#onFile(`${failed ? 'FAILED' : 'ok'} ${file}${time === null ? '' : ` (${(Number(time[1]) / 1000).toFixed(1)} s)`}`)
-    if (failed) for (const line of this.#explanation) this.#onFile(line)
+    if (failed) for (const line of this.#explanation.length > 0 ? this.#explanation : this.#recent) this.#onFile(line)
     this.#explanation = []
+    this.#recent = []
   }
 
   /** Keeps a failed result and the indented block of facts below it. */
