@@ -1,3 +1,5 @@
+import { buildPackage } from './harness/built.ts'
+
 const usage = `npm run bench -- SUITE [options]
 
   embedded    one process against the limit of the machine        --quick, --json FILE, --limit FILE
@@ -26,6 +28,7 @@ if (name === undefined || name === '--help' || name === '-h') {
   process.exitCode = 2
 } else {
   try {
+    if (name !== 'micro' && !args.includes('--help') && !args.includes('-h')) buildPackage()
     await (await suites[name]())(args)
   } catch (error) {
     console.error(`\nerror: ${(error as Error).message}`)
