@@ -65,6 +65,7 @@ export class EngineLife {
   firstFailure: unknown
   ackedAfterFailure = false
   isClosing = false
+  isOpen = false
   /** The boundaries of each clean close, [from, to], with the one that was under way when it began. */
   readonly closes: Array<readonly [number, number]> = []
 
@@ -81,8 +82,9 @@ export class EngineLife {
 
   async open (): Promise<void> {
     this.failure = undefined
-    this.isClosing = false
+    this.isClosing = this.isOpen = false
     this.engine = await Engine.open(engineOptions(this.machine, this.#options))
+    this.isOpen = true
     this.engine.onFailure((error) => {
       this.failure ??= error
       this.firstFailure ??= error

@@ -57,16 +57,21 @@ interface Found {
   readonly physicalOffset: number
 }
 
+/** `mayLoseAcked`: the end of the log, as unsynced modes do. `mayRebuild`: the state may have to be made anew from the log. */
+interface Allowed { readonly mayLoseAcked?: boolean, readonly mayRebuild?: boolean }
+
 /** Opens the queue as found after `before` stopped, reads and consumes all of it, and says what is wrong. */
-export async function complaints (before: EngineLife, machine: Machine, mayLoseAcked = false): Promise<string[]> {
+export async function complaints (before: EngineLife, machine: Machine, { mayLoseAcked = false, mayRebuild = !before.isOpen }: Allowed = {}): Promise<string[]> {
   const life = before.continueOn(machine)
-  const done = await machine.run(examine(life, mayLoseAcked).catch((error) => [`fails: ${error.stack} ${error.cause?.stack ?? ''}`]))
+  const done = await machine.run(examine(life, mayLoseAcked, mayRebuild).catch((error) => [`fails: ${error.stack} ${error.cause?.stack ?? ''}`]))
   return done === undefined ? ['the machine stopped'] : done.value
 }
 
-async function examine (life: EngineLife, mayLoseAcked: boolean): Promise<string[]> {
+async function examine (life: EngineLife, mayLoseAcked: boolean, mayRebuild: boolean): Promise<string[]> {
   await life.open()
   const wrong: string[] = []
+  const { isRebuilt, reason } = life.engine.store.recovery
+  if (isRebuilt && !mayRebuild) wrong.push(`the state was rebuilt: ${reason}`)
   const { engine, promises } = life
   const described = new Map(engine.topics().map((topic) => [topic.name, topic]))
   for (const [name, { wish, isAnswered }] of promises.topics) {

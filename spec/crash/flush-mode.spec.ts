@@ -28,7 +28,7 @@ for (const { durability, cause, loses } of rows) {
       faults.stopAt(boundary, point)
       const life = await runUntilStopped(1, faults, { durability })
       for (const { name, found } of outcomesOf(boundary).filter(({ name }, i) => name.startsWith(cause) && (cause === 'process kill' || i === boundary % 5))) {
-        const wrong = await complaints(life, found(life.machine, new Faults()), loses !== 'nothing')
+        const wrong = await complaints(life, found(life.machine, new Faults()), { mayLoseAcked: loses !== 'nothing' })
         crashes++
         if (wrong.length > 0) t.fail(`stopped ${point} ${trace[boundary - 1]} (${boundary}), ${name}`, { wrong })
       }
