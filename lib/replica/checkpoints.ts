@@ -5,8 +5,10 @@ import type { StateMachine } from './ports.ts'
 export interface CheckpointedLog {
   readonly durableIndex: number
   syncThrough (index: number): Promise<void>
-  /** The log may drop whole segments below `position` that hold nothing after `throughIndex`. */
-  setFloor? (position: number, throughIndex: number): void
+  /** A base dump holds the effect of the entries through this index: segments with later ones stay. */
+  mayDeleteThrough?: number
+  /** The log may drop whole segments below `position`. */
+  setFloor? (position: number): void
 }
 
 export interface CheckpointsOptions {
@@ -97,6 +99,8 @@ export class Checkpoints {
     if (floorPosition === this.#floorPosition && baseDumpIndex === this.#floorIndex) return
     this.#floorPosition = floorPosition
     this.#floorIndex = baseDumpIndex
-    if (floorPosition > 0 && baseDumpIndex > 0) log.setFloor?.(floorPosition, baseDumpIndex)
+    if (floorPosition === 0 || baseDumpIndex === 0) return
+    log.mayDeleteThrough = baseDumpIndex
+    log.setFloor?.(floorPosition)
   }
 }
