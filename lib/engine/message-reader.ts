@@ -1,8 +1,11 @@
 import { isMqError, MqError, type Logger } from '../base/index.ts'
 import type { RaftLog } from '../log/index.ts'
 import { RecordView } from '../message/index.ts'
-import type { ConsumeQueue, Store } from '../store/index.ts'
+import type { ConsumeQueue, Store, UnitPage } from '../store/index.ts'
 import type { StoredRecord } from './delivery.ts'
+
+/** Copies of a batch share memory up to about this size: what a consumer keeps alive by keeping one message. */
+const COPY_BYTES = 64 * 1024
 
 /** Reads messages by queue and offset: units from the store, records from the log; from memory where they are there. */
 export class MessageReader {
@@ -32,13 +35,14 @@ export class MessageReader {
         continue
       }
       const { page } = units
+      const copies = new Copies(page, units.from, units.to)
       for (let unit = units.from; unit < units.to && bytes < maxBytes; unit++, offset++) {
         const physicalOffset = page.physicalOffsetOf(unit)
         const sizeBytes = page.sizeBytesOf(unit)
         const record = this.#log.readNow(physicalOffset, sizeBytes) ?? await this.#recordAt(queue, offset, physicalOffset, sizeBytes)
         if (record === undefined) continue
         bytes += sizeBytes
-        records.push({ queueId: queue.queueId, queueOffset: offset, physicalOffset, storeTimestampMs: page.storeTimestampMsOf(unit), record: new RecordView(record) })
+        records.push({ queueId: queue.queueId, queueOffset: offset, physicalOffset, storeTimestampMs: page.storeTimestampMsOf(unit), record: new RecordView(copies.take(record)) })
       }
     }
     return records
@@ -64,6 +68,40 @@ export class MessageReader {
       }
       return undefined
     }
+  }
+}
+
+/**
+ * Copies of records side by side: a view on the log's memory lives too short for a consumer, and would keep megabytes
+ * of it from being freed.
+ */
+class Copies {
+  readonly #page: UnitPage
+  readonly #to: number
+  #unit: number
+  #memory: Uint8Array = new Uint8Array(0)
+  #at = 0
+
+  constructor (page: UnitPage, from: number, to: number) {
+    this.#page = page
+    this.#unit = from
+    this.#to = to
+  }
+
+  /** Records come in the order of the units; some may be left out. */
+  take (record: Uint8Array): Uint8Array {
+    if (this.#at + record.length > this.#memory.length) this.#reserve(record.length)
+    const copy = this.#memory.subarray(this.#at, this.#at + record.length)
+    copy.set(record)
+    this.#at += record.length
+    return copy
+  }
+
+  #reserve (neededBytes: number): void {
+    let bytes = 0
+    while (this.#unit < this.#to && bytes < COPY_BYTES) bytes += this.#page.sizeBytesOf(this.#unit++)
+    this.#memory = new Uint8Array(Math.max(neededBytes, bytes))
+    this.#at = 0
   }
 }
 

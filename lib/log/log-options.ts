@@ -50,6 +50,8 @@ export interface LogOptions {
   readonly start?: LogFloor
   /** Fills `config` of entries of that kind when they are read back. */
   readonly decodeConfig?: ConfigDecoder
+  /** Told of the memory of appended entries once the log no longer refers to any of it: its owner may use it again. */
+  onMemoryFree? (memory: ArrayBufferLike): void
   /** Called after every write or sync that moved something, possibly before `append` returns. */
   onPersisted (progress: LogProgress): void
   /** Called once, at the first error of a write, sync, cut or rename. The log takes nothing more. */

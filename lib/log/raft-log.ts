@@ -58,7 +58,7 @@ export class RaftLog {
     this.#segments = segments
     this.#reader = new EntryReader(segments.opened, groupSeed, options.decodeConfig)
     this.#cold = new ColdReader(segments, this.#reader, groupSeed, options.coldCacheBytes ?? 16 * MIB)
-    this.#tail = new TailCache(options.tailCacheBytes ?? 32 * MIB)
+    this.#tail = new TailCache(options.tailCacheBytes ?? 32 * MIB, options.onMemoryFree)
     this.#terms = recovered.terms
     this.#end = recovered.end
     this.#writer = new Writer({
@@ -141,7 +141,10 @@ export class RaftLog {
     return index === this.floor.index ? this.floor.term : this.#terms.termAt(index)
   }
 
-  /** Entries [from, to) within `maxBytes`, at least one, from memory; undefined when they are only on disk. */
+  /**
+   * Entries [from, to) within `maxBytes`, at least one, from memory; undefined when they are only on disk. Their bytes
+   * stay as they are until the next append: copy what is kept.
+   */
   entries (from: number, to: number, maxBytes: number): readonly RaftEntry[] | undefined {
     return from < this.firstIndex ? undefined : this.#tail.slice(from, to, maxBytes)
   }
@@ -152,7 +155,7 @@ export class RaftLog {
     if (from >= to) return []
     if (from < this.firstIndex || from > this.lastIndex) throw new MqError('MQ_INVALID_ARGUMENT', `entry ${from} is outside the log [${this.firstIndex}, ${this.lastIndex}]`)
     const cached = this.entries(from, to, maxBytes)
-    if (cached !== undefined) return cached
+    if (cached !== undefined) return cached.map(copyOf)
     const segment = this.#segments.containingIndex(from)!
     return await this.#reader.readFrom(segment, await this.#reader.locateIndex(segment, from), to, maxBytes)
   }
@@ -213,7 +216,7 @@ export class RaftLog {
     this.#upkeep.setFloor(physicalOffset)
   }
 
-  /** A view on bytes within one entry, if they are in memory; verified, nothing copied. */
+  /** A view on bytes within one entry, if they are in memory; verified, nothing copied. Valid until the next append: copy what is kept. */
   readNow (physicalOffset: number, sizeBytes: number): Uint8Array | undefined {
     return this.#tail.read(physicalOffset, sizeBytes) ?? this.#cold.readNow(physicalOffset, sizeBytes)
   }
@@ -226,7 +229,7 @@ export class RaftLog {
   async read (physicalOffset: number, sizeBytes: number): Promise<Uint8Array> {
     this.#assertUsable()
     const bytes = this.#tail.read(physicalOffset, sizeBytes)
-    if (bytes !== undefined) return bytes
+    if (bytes !== undefined) return bytes.slice()
     const isInLog = physicalOffset >= this.floor.physicalOffset && physicalOffset + sizeBytes <= this.#end.position
     if (!isInLog || this.#tail.containing(physicalOffset) !== undefined) {
       throw new MqError('MQ_MESSAGE_NOT_FOUND', `no ${sizeBytes} bytes of one entry at position ${physicalOffset}`)
@@ -238,7 +241,7 @@ export class RaftLog {
   async entryContaining (physicalOffset: number): Promise<RaftEntry | undefined> {
     this.#assertUsable()
     const cached = this.#tail.containing(physicalOffset)
-    if (cached !== undefined) return cached
+    if (cached !== undefined) return copyOf(cached)
     if (physicalOffset < this.floor.physicalOffset || physicalOffset >= this.#end.position) return undefined
     const segment = this.#segments.containing(physicalOffset)
     if (segment === undefined) return undefined
@@ -341,4 +344,8 @@ export class RaftLog {
     this.#options.onFailure(this.#failure)
     return this.#failure
   }
+}
+
+function copyOf (entry: RaftEntry): RaftEntry {
+  return { ...entry, bytes: entry.bytes.slice() }
 }

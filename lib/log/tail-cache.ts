@@ -2,16 +2,19 @@ import type { RaftEntry } from '../raft/index.ts'
 
 /**
  * The last entries of the log as they were handed over, up to `limitBytes`. What is not written yet always stays. Reads
- * copy nothing: they are views on the writer's slabs, which live as long as somebody holds a view.
+ * copy nothing: they are views on the sealer's memory, which is reused once it was dropped here (`onFree`).
  */
 export class TailCache {
   readonly #limitBytes: number
+  readonly #onFree: ((memory: ArrayBufferLike) => void) | undefined
   #entries: Array<RaftEntry | undefined> = []
   #head = 0
   #bytes = 0
 
-  constructor (limitBytes: number) {
+  /** `onFree` is told of memory when the last entry in it was evicted. Entries that were cut never free any. */
+  constructor (limitBytes: number, onFree?: (memory: ArrayBufferLike) => void) {
     this.#limitBytes = limitBytes
+    this.#onFree = onFree
   }
 
   get sizeBytes (): number { return this.#bytes }
@@ -29,6 +32,8 @@ export class TailCache {
       if (entry === undefined || entry.index > writtenIndex) break
       this.#entries[this.#head++] = undefined
       this.#bytes -= entry.sizeBytes
+      const next = this.#entries[this.#head]
+      if (this.#onFree !== undefined && next !== undefined && next.bytes.buffer !== entry.bytes.buffer) this.#onFree(entry.bytes.buffer)
     }
     if (this.#head > 512 && this.#head * 2 > this.#entries.length) {
       this.#entries = this.#entries.slice(this.#head)

@@ -43,6 +43,7 @@ export class Replica {
   readonly #settings: ReplicaSettings
   readonly #voteFile: VoteFile
   readonly #groupSeed: bigint
+  readonly #sealer: Sealer
   readonly #raft: Raft
   readonly #persistence: Persistence
   readonly #applier: Applier
@@ -60,6 +61,8 @@ export class Replica {
   /** The term in which the state machine takes decisions; 0: it does not. */
   #leadingTerm = 0
   #configurationChanged = true
+  /** Messages to peers refer to entries' bytes, so their memory is not used again. */
+  #hadPeers = false
 
   /**
    * Recovers what the directory holds and joins in. A group of one leads as soon as it has applied its log; proposals
@@ -79,6 +82,7 @@ export class Replica {
       groupId: identity.groupId,
       decodeConfig: decodeConfChange,
       onPersisted: (point) => { if (replica !== undefined) replica.#entriesPersisted(point) },
+      onMemoryFree: (memory) => { if (replica !== undefined && !replica.#hadPeers) replica.#sealer.giveBack(memory) },
       onFailure: (error) => { if (replica !== undefined) replica.#fail(error) }
     }).catch(async (error: unknown) => {
       await voteFile.close()
@@ -110,7 +114,7 @@ export class Replica {
     this.stateMachine = stateMachine
     this.#voteFile = voteFile
     this.#groupSeed = seedOfGroup(identity.groupId)
-    const sealer = new Sealer(this.#groupSeed, settings)
+    const sealer = this.#sealer = new Sealer(this.#groupSeed, settings)
     const leaderTime = new LeaderTime(clock)
     if (stateMachine.confState.voters.length === 0 && stateMachine.appliedIndex === 0) stateMachine.setConfState(confStateOfVoters(identity.founders))
     const raft = this.#raft = new Raft({
@@ -272,6 +276,7 @@ export class Replica {
     this.#configurationChanged = false
     const { voters, votersOutgoing, learners, learnersNext } = this.stateMachine.confState
     const isAlone = voters.length === 1 && voters[0] === this.nodeId && votersOutgoing.length + learners.length + learnersNext.length === 0
+    if (!isAlone) this.#hadPeers = true
     this.#ticker.run(!isAlone)
     if (isAlone && this.#raft.role !== 'leader') this.#raft.campaign()
   }

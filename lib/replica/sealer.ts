@@ -70,6 +70,9 @@ export class Sealer {
     return this.#finish({ ...place, kind, messageCount: 0, storeTimestampMs }, body.length, config)
   }
 
+  /** Entries in that memory are gone, and nobody holds their bytes. */
+  giveBack (memory: ArrayBufferLike): void { this.#slab.giveBack(memory) }
+
   #finish (fields: EntryFields, bodyBytes: number, config?: ConfChange): RaftEntry {
     const slab = this.#slab
     const sizeBytes = sealEntry(slab.bytes, slab.view, slab.at, fields, bodyBytes, this.#groupSeed)
