@@ -1,4 +1,4 @@
-import { holdProcess, processId } from '../adapters/index.ts'
+import { holdProcess, processId, realDirectory } from '../adapters/index.ts'
 import { MqError, type Clock, type Logger, type Timer } from '../base/index.ts'
 import { EntryBodyWriter } from '../message/index.ts'
 import { Replica, type Proposal, type ReplicaSettings } from '../replica/index.ts'
@@ -64,12 +64,14 @@ export class Engine {
    * @throws MQ_NOT_A_DATA_DIRECTORY, MQ_READ_ONLY, MQ_LOCKED, MQ_CORRUPT, MQ_FORMAT_TOO_NEW, MQ_FORMAT_TOO_OLD, MQ_DISK_ROOM, MQ_IO, MQ_ABORTED
    */
   static async open (options: EngineOptions): Promise<Engine> {
-    const { directory, logger, signal } = options
-    const inMemory = directory === MEMORY
+    const { logger, signal } = options
+    const inMemory = options.directory === MEMORY
+    const directory = inMemory || options.ports !== undefined ? options.directory : await realDirectory(options.directory)
     const { disk, kv, clock, random, lock } = options.ports ?? (inMemory ? memoryPorts(options.clock) : directoryPorts(directory))
     throwIfAborted(signal)
     await takeDirectory({ disk, directory, lock, pid: processId() })
     let replica: Replica | undefined
+    let engine: Engine | undefined
     try {
       let store: Store | undefined
       const progress = watchRecovery(clock, options.onProgress)
@@ -111,12 +113,16 @@ export class Engine {
         progress.end()
       }
       const session = `${SESSION_PREFIX}${Math.floor(random.next() * 2 ** 52).toString(36)}`
-      const engine = new Engine({ options, clock, lock, replica, store: store!, pop: store!.machine('pop') as PopMachine, session })
+      engine = new Engine({ options, clock, lock, replica, store: store!, pop: store!.machine('pop') as PopMachine, session })
       await engine.#begin(session)
       return engine
     } catch (error) {
-      await replica?.close()
-      await lock.release()
+      if (engine !== undefined) {
+        await engine.close()
+      } else {
+        await replica?.close()
+        await lock.release()
+      }
       return await explained(directory, () => Promise.reject(error))
     }
   }

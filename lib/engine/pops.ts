@@ -103,7 +103,7 @@ export class Pops {
     await this.#end(new ReturnProposal(this.#options.machine, rangesOf(deliveries), options))
   }
 
-  /** Makes the leases last `invisibleMs` from now; tells for each whether it still held. */
+  /** Makes the leases last at least `invisibleMs` from now; tells for each whether it still held. */
   async renew (deliveries: readonly Delivery[], invisibleMs: number): Promise<boolean[]> {
     const proposal = new ChangeInvisibleProposal(this.#options.machine, rangesOf(deliveries), { invisibleMs, wholeLease: true })
     this.#options.submit(proposal)

@@ -10,6 +10,8 @@ import type { Duration } from './types.ts'
 export const MAX_TOPIC_BYTES = 127
 /** Leaves room for the prefixes of the group's own topics (retry, dead letters). */
 export const MAX_GROUP_BYTES = 120
+/** Beyond it, times that are stored would leave the range of exact integers. */
+const MAX_DURATION_DAYS = 36_500
 const NAME = /^[%|a-zA-Z0-9_-]+$/
 const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/
 const UNIT_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
@@ -77,7 +79,7 @@ export function checkSignal (value: unknown): AbortSignal | undefined {
   return value
 }
 
-/** A duration in ms, at least `leastMs`. */
+/** A duration in ms, at least `leastMs`, at most a hundred years. */
 export function checkDuration (what: string, value: unknown, leastMs = 0): number {
   let ms: number
   if (typeof value === 'number') {
@@ -89,7 +91,7 @@ export function checkDuration (what: string, value: unknown, leastMs = 0): numbe
   } else {
     throw wrongType(what, 'a number of ms or a text such as \'30s\'', value)
   }
-  if (!(ms >= leastMs) || ms > Number.MAX_SAFE_INTEGER) throw invalid(what, `at least ${leastMs} ms`, value)
+  if (!(ms >= leastMs && ms <= MAX_DURATION_DAYS * UNIT_MS.d!)) throw invalid(what, `from ${leastMs}ms to ${MAX_DURATION_DAYS}d`, value)
   return Math.round(ms)
 }
 

@@ -139,7 +139,7 @@ export class Message<Body = any> extends StoredMessage<Body> {
     return this.#settle('deadLetter', 0)
   }
 
-  /** Makes the lease last `lease` from now. @throws MQ_LEASE_LOST */
+  /** Makes the lease last until `lease` from now, if it would end sooner; messages fetched together share it. @throws MQ_LEASE_LOST */
   async renew (lease: Duration): Promise<void> {
     const leaseMs = checkDuration('lease', lease, 1)
     const [renewed] = await this.#engine.renew([this.#delivery], leaseMs)

@@ -81,7 +81,10 @@ export interface ChangedLeases {
 export interface ChangeInvisibleOptions {
   /** Counted from the decision; shorter than what was left is fine. */
   readonly invisibleMs: number
-  /** Changes the whole lease that a handle belongs to; its handles stay as they are. For renewals. */
+  /**
+   * Makes the whole lease that a handle belongs to last longer; its handles stay as they are. Never shorter: other
+   * messages of the lease may be in other hands. For renewals.
+   */
   readonly wholeLease?: boolean
 }
 
@@ -102,7 +105,8 @@ export class ChangeInvisibleProposal extends LeaseDecision<ChangedLeases> {
     const lost = forEachPart(this.ranges, overlay, ({ queue, lease, positions, of }) => {
       const isWhole = positions === null || this.#options.wholeLease === true
       const newLease = isWhole ? 0 : of.nextLeaseId
-      const part = { queue, lease, positions: isWhole ? null : positions, newLease, invisibleUntilMs }
+      const untilMs = this.#options.wholeLease === true ? Math.max(invisibleUntilMs, of.lease(lease)!.invisibleUntilMs) : invisibleUntilMs
+      const part = { queue, lease, positions: isWhole ? null : positions, newLease, invisibleUntilMs: untilMs }
       overlay.state.changeInvisible({ parts: [part] })
       parts.push(part)
       ranges.push(...rangesOf(of, of.lease(isWhole ? lease : newLease)!))

@@ -72,3 +72,16 @@ t.test('a logger keeps its this, and may lack methods', async (t) => {
   logger.error('nobody hears')
   t.same(sink.lines, [['one'], ['two', { n: 2 }]])
 })
+
+t.test('a duration that would leave the range of exact times is refused, and the queue goes on', async (t) => {
+  await using queue = await openQueue(':memory:')
+  await queue.send('jobs', 1)
+  for (const lease of [Number.MAX_SAFE_INTEGER, 1e15, '36501d'] as const) {
+    await t.rejects(queue.pull('jobs', { group: 'g', lease }), { code: 'MQ_INVALID_ARGUMENT' })
+  }
+  const [message] = await queue.pull('jobs', { group: 'g', lease: '36500d' })
+  await t.rejects(message!.renew(Number.MAX_SAFE_INTEGER), { code: 'MQ_INVALID_ARGUMENT' })
+  await t.rejects(message!.retry({ delay: Number.MAX_SAFE_INTEGER }), { code: 'MQ_INVALID_ARGUMENT' })
+  await message!.retry({ delay: '36500d' })
+  await queue.send('jobs', 2)
+})

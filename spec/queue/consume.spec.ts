@@ -369,3 +369,14 @@ t.test('bad options of consumers', async (t) => {
   await t.rejects(queue.pull('jobs', { group: 'g', max: 0 }), { code: 'MQ_INVALID_ARGUMENT' })
   await t.rejects(queue.pull('jobs', { group: 'g', waitMs: -1 }), { code: 'MQ_INVALID_ARGUMENT' })
 })
+
+t.test('renewing one message never shortens the lease of those fetched with it', async (t) => {
+  const clock = new VirtualClock()
+  await using queue = await openWith([1, 2], { clock })
+  const [one, two] = await queue.pull('jobs', { group: 'g', lease: '30s' })
+  await one!.renew('1s')
+  await clock.advance(20_000)
+  t.equal((await queue.pull('jobs', { group: 'g' })).length, 0)
+  await one!.ack()
+  await two!.ack()
+})

@@ -291,7 +291,7 @@ export class PopHistory {
         for (const { queue: number, lease, offset } of changed) {
           const item = model.get(number)!.items.get(offset)!
           assert.equal(item.state, 'leased')
-          if (item.state === 'leased') model.get(number)!.items.set(offset, { ...item, lease, untilMs })
+          if (item.state === 'leased') model.get(number)!.items.set(offset, { ...item, lease, untilMs: wholeLease ? Math.max(untilMs, item.untilMs) : untilMs })
         }
       }
     }, ({ ranges }) => ranges)
