@@ -1,5 +1,6 @@
 import t from 'tap'
 import { checkDuration, checkTime, checkTopic, checkGroup } from '../../lib/queue/arguments.ts'
+import { openQueue } from '../../lib/index.ts'
 import { backoffRule } from '../../lib/queue/backoff.ts'
 import { checkOpenOptions, DEFAULT_QUEUES } from '../../lib/queue/options.ts'
 
