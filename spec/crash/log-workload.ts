@@ -27,7 +27,8 @@ export async function workload (life: LogLife): Promise<void> {
   await life.cut(life.log.lastIndex - 5)
   life.append(2, 8, 4000)
   await life.settled()
-  life.twin.floorPosition = life.twin.entries[9]!.physicalOffset
+  life.twin.floorPosition = life.twin.entries.at(-6)!.physicalOffset
+  life.log.mayDeleteThrough = life.log.lastIndex
   life.log.setFloor(life.twin.floorPosition)
   await life.idle(20)
   life.append(2, 6, 3000)

@@ -1,0 +1,30 @@
+import type { Test } from 'tap'
+import { Faults } from '../support/faults.ts'
+import { complaints, runUntilStopped } from './engine-workload.ts'
+import { outcomesOf, stopPoints, summary, type Outcome } from './machine.ts'
+
+/** What the workload must bring about, or the crashes prove less than they seem to. */
+const wanted = [/^unlink .*\.seg$/, /^rename .*\.seg$/, /^rename .*\.base$/, /^unlink .*\.base$/, /^rename .*\/floor$/, /^batch /]
+
+/** Stops the workload before, in the middle of and after each boundary, and looks at one outcome of each. */
+export async function stopEverywhere (t: Test, outcomeOf: (outcomes: readonly Outcome[], boundary: number) => Outcome): Promise<void> {
+  const whole = await runUntilStopped(1, new Faults({ trace: true }))
+  const { boundaries, trace } = whole.machine.faults
+  t.same(await complaints(whole, whole.machine.afterPowerCut('none', 1)), [], 'nothing is lost after a clean close')
+  t.equal(whole.machine.disk.openHandles, 0, 'every file was closed')
+  for (const what of wanted) t.ok(trace.some((line) => what.test(line)), `the workload does ${what.source}`)
+  t.comment(`${boundaries} boundaries: ${summary(trace)}`)
+  let crashes = 0
+  for (let boundary = 1; boundary <= boundaries; boundary++) {
+    for (const point of stopPoints) {
+      const faults = new Faults()
+      faults.stopAt(boundary, point)
+      const life = await runUntilStopped(1, faults)
+      const { name, found } = outcomeOf(outcomesOf(boundary), boundary)
+      const wrong = await complaints(life, found(life.machine, new Faults()))
+      crashes++
+      if (wrong.length > 0) t.fail(`stopped ${point} ${trace[boundary - 1]} (${boundary}), ${name}`, { wrong })
+    }
+  }
+  t.pass(`${crashes} crashes`)
+}
