@@ -9,12 +9,13 @@ type Database = AbstractLevel<any, string, Buffer>
 const encodings = { keyEncoding: 'utf8', valueEncoding: 'buffer' } as const
 
 /** Troubles of the machine, not of the files: opening again may do. */
-const passing = /no space left|quota exceeded|too many open files|permission denied|input\/output error|read-only/i
+const full = /no space left|quota exceeded/i
+const passing = /too many open files|permission denied|input\/output error|read-only/i
 
 /**
  * LevelDB in a directory of its own. Its LOCK file keeps a second process out and dies with the process.
- * @throws (open) MQ_LOCKED another process, or another store of this one, has it open; MQ_IO the machine has no room, no
- * permission or no more handles for it. What is left says that the files are damaged.
+ * @throws (open) MQ_LOCKED another process, or another store of this one, has it open; MQ_DISK_ROOM the disk is
+ * full; MQ_IO the machine has no permission or no more handles for it. What is left says that the files are damaged.
  */
 export class LevelKv {
   readonly #directory: string
@@ -31,6 +32,7 @@ export class LevelKv {
       await db.close().catch(() => {})
       const cause = error instanceof Error ? error.cause as { code?: string } | undefined : undefined
       if (cause?.code === 'LEVEL_LOCKED') throw new MqError('MQ_LOCKED', `${this.#directory} is open in another process`, { cause })
+      if (cause instanceof Error && full.test(cause.message)) throw new MqError('MQ_DISK_ROOM', `there is no room to open ${this.#directory}: ${cause.message}`, { cause })
       if (cause instanceof Error && passing.test(cause.message)) throw new MqError('MQ_IO', `${this.#directory} cannot be opened: ${cause.message}`, { cause, outcome: 'not-applied' })
       throw error
     }

@@ -22,6 +22,9 @@ export class Decision<Result> implements Proposal {
     })
   }
 
+  /** Small, and of what must be possible on a full disk: opening, removing, dead letters. */
+  get relieves (): boolean { return true }
+
   decide (writer: EntryBodyWriter, storeTimestampMs: number): void {
     try {
       this.#result = this.#decide(writer, storeTimestampMs)

@@ -102,6 +102,7 @@ export class Engine {
             segmentBytes: inMemory ? Math.min(options.limits.segmentBytes, 4 * 1024 * 1024) : options.limits.segmentBytes,
             tailCacheBytes: options.limits.tailCacheBytes,
             coldCacheBytes: options.limits.coldCacheBytes,
+            reserveBytes: options.limits.reserveBytes ?? 0,
             flush: { ...options.flush, mode: options.durability === 'disk' ? 'sync' : 'async' },
             inlineFlush: true,
             preallocate: !inMemory

@@ -24,6 +24,8 @@ export interface EngineOptions {
     readonly tailCacheBytes: number
     readonly coldCacheBytes: number
     readonly segmentBytes: number
+    /** Disk room that sends may not touch; 0 (the default): not watched. */
+    readonly reserveBytes?: number
     readonly maxWaitingConsumers: number
   }
   /** Only in memory. */

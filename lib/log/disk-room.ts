@@ -28,7 +28,9 @@ export class DiskRoom {
     this.#options = options
   }
 
-  get hasRoom (): boolean { return this.#freeBytes - this.#writtenSince >= this.#options.reserveBytes }
+  get hasRoom (): boolean { return this.roomBytes >= 0 }
+  /** Above the reserve; negative when it is touched. */
+  get roomBytes (): number { return this.#freeBytes - this.#writtenSince - this.#options.reserveBytes }
 
   noteWritten (sizeBytes: number): void {
     if (this.#options.reserveBytes === 0) return

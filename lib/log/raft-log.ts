@@ -129,6 +129,8 @@ export class RaftLog {
 
   /** False while the file system has less than `reserveBytes` left: propose nothing then. Turns true again by itself. */
   get hasRoom (): boolean { return this.#room.hasRoom }
+  /** What may be written before that. */
+  get roomBytes (): number { return this.#room.roomBytes }
 
   /** Entries through this index are covered by a base dump, so their segments may go when they are below the floor. */
   get mayDeleteThrough (): number { return this.#upkeep.mayDeleteThrough }

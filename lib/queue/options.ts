@@ -9,7 +9,10 @@ export const DEFAULT_RETENTION_MS = 72 * 3_600_000
 const KIB = 1024
 const MIB = 1024 * KIB
 
-/** Default, smallest and largest value of each limit. */
+/** For the state's files, and for what consumers write when sends are refused. */
+const LEAST_RESERVE_BYTES = 16 * MIB
+
+/** Default, smallest and largest value of each limit; `reserveBytes` depends on another. */
 const limitBounds: { readonly [Name in keyof Required<LimitOptions>]: readonly [number, number, number] } = {
   maxMessageBytes: [4 * MIB, 1, 32 * MIB],
   maxEntryBytes: [MIB, 4 * KIB, 32 * MIB],
@@ -18,6 +21,7 @@ const limitBounds: { readonly [Name in keyof Required<LimitOptions>]: readonly [
   tailCacheBytes: [32 * MIB, MIB, 65_536 * MIB],
   coldCacheBytes: [16 * MIB, MIB, 65_536 * MIB],
   segmentBytes: [64 * MIB, 64 * KIB, 2048 * MIB],
+  reserveBytes: [-1, 0, 1024 * 1024 * MIB],
   maxWaitingConsumers: [10_000, 1, 10_000_000]
 }
 
@@ -110,6 +114,7 @@ function checkLimits (value: unknown): Required<LimitOptions> {
   for (const [name, [fallback, least, most]] of Object.entries(limitBounds)) {
     limits[name] = given[name] === undefined ? fallback : checkInteger(`limits.${name}`, given[name], least, most)
   }
+  if (given.reserveBytes === undefined) limits.reserveBytes = limits.segmentBytes! + LEAST_RESERVE_BYTES
   return limits as Required<LimitOptions>
 }
 

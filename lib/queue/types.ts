@@ -47,6 +47,11 @@ export interface LimitOptions {
   readonly coldCacheBytes?: number
   /** Size of one file of the log; default 64 MiB. */
   readonly segmentBytes?: number
+  /**
+   * Disk room that is left free: below it sends are refused with MQ_DISK_ROOM, while consuming goes on. Default:
+   * `segmentBytes`, as much as is prepared ahead, and 16 MiB. 0: the disk is not watched, and the queue stops when it is full.
+   */
+  readonly reserveBytes?: number
   /** Waiting consumers (pulls, iterators, workers); default 10,000. */
   readonly maxWaitingConsumers?: number
 }

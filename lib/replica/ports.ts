@@ -10,6 +10,11 @@ export interface Proposal {
   /** Upper bound of what it adds to an entry's body. */
   readonly costBytes: number
   /**
+   * It helps work to leave (consuming, removing) instead of bringing more in: taken also where that is refused because
+   * too much waits or the disk is nearly full. Otherwise producers in a hurry would stop the consumers too.
+   */
+  readonly relieves?: boolean
+  /**
    * Takes the decision against applied state plus the leader's own pending changes, writes what apply needs, and
    * remembers its own result. May write nothing (a duplicate, already done). Never throws.
    */

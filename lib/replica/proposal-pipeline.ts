@@ -26,6 +26,8 @@ export interface PipelineOptions {
   readonly leaderTime: LeaderTime
   readonly target: ProposalTarget
   readonly appliedIndex: () => number
+  /** What the disk has left above its reserve. */
+  readonly roomBytes: () => number
   /** A run has put entries into raft. */
   readonly onSealed: () => void
   readonly onFailure: (error: unknown) => void
@@ -33,6 +35,10 @@ export interface PipelineOptions {
 
 /** `leading`: decisions may be taken. `following`: another node leads. `waiting`: neither yet, or a transfer is under way. */
 type Mode = 'leading' | 'following' | 'waiting'
+
+/** How many and how much of what relieves may wait beyond the bounds, at least. */
+const LEAST_RELIEF = 4096
+const LEAST_RELIEF_BYTES = 4 * 1024 * 1024
 
 /** What of an entry of the largest size is not body. */
 const MAX_OVERHEAD_BYTES = ENTRY_HEADER_BYTES + 8 * 1024 + 64
@@ -44,6 +50,8 @@ const MAX_OVERHEAD_BYTES = ENTRY_HEADER_BYTES + 8 * 1024 + 64
 export class ProposalPipeline {
   readonly #options: PipelineOptions
   readonly #maxProposalBytes: number
+  /** The bounds of what relieves: as much again as those of the rest. */
+  readonly #reliefBounds: { readonly proposals: number, readonly bytes: number }
   readonly #pending = new PendingProposals()
   readonly #undecided = new UndecidedBatches()
   #mode: Mode = 'waiting'
@@ -55,7 +63,9 @@ export class ProposalPipeline {
 
   constructor (options: PipelineOptions) {
     this.#options = options
-    this.#maxProposalBytes = Math.min(MAX_ENTRY_BYTES - MAX_OVERHEAD_BYTES, options.settings.maxPendingBytes)
+    const { maxPendingProposals, maxPendingBytes } = options.settings
+    this.#maxProposalBytes = Math.min(MAX_ENTRY_BYTES - MAX_OVERHEAD_BYTES, maxPendingBytes)
+    this.#reliefBounds = { proposals: maxPendingProposals + Math.max(maxPendingProposals, LEAST_RELIEF), bytes: maxPendingBytes + Math.max(maxPendingBytes, LEAST_RELIEF_BYTES) }
   }
 
   get pendingCount (): number { return this.#pending.count }
@@ -63,18 +73,30 @@ export class ProposalPipeline {
   get isEmpty (): boolean { return this.#pending.isEmpty && this.#undecided.isEmpty }
 
   submit (proposal: Proposal): void {
-    const { settings } = this.#options
-    const { costBytes } = proposal
-    if (this.#refusal !== undefined) proposal.fail(this.#refusal())
-    else if (costBytes > this.#maxProposalBytes) proposal.fail(this.#tooLarge(costBytes))
-    else if (this.#mode === 'following') proposal.fail(this.#notLeader())
-    else if (this.#pending.count + this.#undecided.count >= settings.maxPendingProposals) proposal.fail(busy('maxPendingProposals', settings.maxPendingProposals))
-    else if (costBytes + this.#pending.costBytes + this.#undecided.costBytes > settings.maxPendingBytes) proposal.fail(busy('maxPendingBytes', settings.maxPendingBytes))
-    else {
-      if (this.#pending.isEmpty) this.#waitingSinceMs = this.#options.clock.nowMs()
-      this.#pending.push(proposal)
-      if (!this.#runScheduled && this.#mode === 'leading') this.#scheduleRun()
+    const refusal = this.#refusalOf(proposal)
+    if (refusal !== undefined) {
+      proposal.fail(refusal)
+      return
     }
+    if (this.#pending.isEmpty) this.#waitingSinceMs = this.#options.clock.nowMs()
+    this.#pending.push(proposal)
+    if (!this.#runScheduled && this.#mode === 'leading') this.#scheduleRun()
+  }
+
+  #refusalOf ({ costBytes, relieves = false }: Proposal): MqError | undefined {
+    if (this.#refusal !== undefined) return this.#refusal()
+    if (this.#mode === 'following') return this.#notLeader()
+    const { settings: { maxPendingProposals, maxPendingBytes }, roomBytes } = this.#options
+    const count = this.#pending.count + this.#undecided.count
+    const bytes = costBytes + this.#pending.costBytes + this.#undecided.costBytes
+    if (relieves) {
+      const bounds = this.#reliefBounds
+      return count >= bounds.proposals ? busy('maxPendingProposals', maxPendingProposals) : bytes > bounds.bytes ? busy('maxPendingBytes', maxPendingBytes) : undefined
+    }
+    if (costBytes > this.#maxProposalBytes) return this.#tooLarge(costBytes)
+    if (count >= maxPendingProposals) return busy('maxPendingProposals', maxPendingProposals)
+    if (bytes > maxPendingBytes) return busy('maxPendingBytes', maxPendingBytes)
+    return bytes > roomBytes() ? new MqError('MQ_DISK_ROOM', 'free disk space is down to the reserve (reserveBytes): nothing more is taken until there is room') : undefined
   }
 
   /** This node leads and has applied its no-op. */

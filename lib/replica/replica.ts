@@ -170,6 +170,7 @@ export class Replica {
       leaderTime,
       target: raft,
       appliedIndex: () => this.#applier.appliedIndex,
+      roomBytes: () => log.roomBytes,
       onSealed: () => { this.#pump() },
       onFailure: fail
     })

@@ -21,6 +21,9 @@ export abstract class PopDecision<Result> {
   /** Upper bound of what `decide` adds to an entry body. */
   abstract readonly costBytes: number
 
+  /** Consuming goes on where sends are refused. */
+  get relieves (): boolean { return true }
+
   /** Decides against what will be, changes the overlay and writes the command that makes all replicas follow. */
   abstract decide (writer: EntryBodyWriter, storeTimestampMs: number): void
 

@@ -56,7 +56,7 @@ export async function openStore (options: StoreOptions): Promise<StoreParts> {
     try {
       loaded = await load(opening)
     } catch (error) {
-      if (isMqError(error, 'MQ_LOCKED') || isMqError(error, 'MQ_FORMAT_TOO_NEW') || isMqError(error, 'MQ_IO')) {
+      if (isMqError(error, 'MQ_LOCKED') || isMqError(error, 'MQ_FORMAT_TOO_NEW') || isMqError(error, 'MQ_DISK_ROOM') || isMqError(error, 'MQ_IO')) {
         await mark.clear()
         throw error
       }
