@@ -8,7 +8,7 @@ import { codeUnder, Machine } from './machine.ts'
 t.setTimeout(110_000)
 
 async function runFailing (plan: (faults: Faults) => void): Promise<{ life: EngineLife, error: unknown }> {
-  const life = new EngineLife(new Machine(1, new Faults({ trace: true })))
+  const life = new EngineLife(new Machine(1, { faults: new Faults({ trace: true }) }))
   plan(life.machine.faults)
   let error: unknown
   await life.machine.run(workload(life)).catch((thrown) => { error = thrown })

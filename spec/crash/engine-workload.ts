@@ -44,7 +44,7 @@ async function sendAlone (life: EngineLife): Promise<number> {
 
 /** The workload on a machine that stops as `faults` say. */
 export async function runUntilStopped (seed: number, faults: Faults, options: LifeOptions = {}, work = workload): Promise<EngineLife> {
-  const machine = new Machine(seed, faults)
+  const machine = new Machine(seed, { faults })
   const life = new EngineLife(machine, options)
   await machine.run(work(life))
   return life

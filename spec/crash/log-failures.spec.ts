@@ -8,7 +8,7 @@ import { codeUnder, Machine } from './machine.ts'
 t.setTimeout(110_000)
 
 async function runFailing (plan: (faults: Faults) => void): Promise<{ life: LogLife, machine: Machine, error: unknown }> {
-  const machine = new Machine(1, new Faults({ trace: true }))
+  const machine = new Machine(1, { faults: new Faults({ trace: true }) })
   const life = new LogLife(machine)
   plan(machine.faults)
   let error: unknown

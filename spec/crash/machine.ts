@@ -33,6 +33,12 @@ export function outcomesOf (seed: number): Outcome[] {
   ]
 }
 
+interface MachineOptions {
+  readonly faults?: Faults
+  readonly lies?: ReadonlyArray<'sync' | 'syncDirectory' | 'batch'>
+  readonly from?: { readonly disk: (schedule: Schedule) => FaultyDisk, readonly kv: (schedule: Schedule) => FaultyKv, readonly wallMs: number }
+}
+
 /** One computer for one life of its process: clock, disk and database under one plan of faults. */
 export class Machine {
   readonly faults: Faults
@@ -41,13 +47,14 @@ export class Machine {
   readonly disk: FaultyDisk
   readonly kv: FaultyKv
 
-  constructor (seed: number, faults = new Faults(), from?: { disk: (schedule: Schedule) => FaultyDisk, kv: (schedule: Schedule) => FaultyKv, wallMs: number }) {
+  /** `lies`: what this machine's devices answer and do not do. */
+  constructor (seed: number, { faults = new Faults(), lies = [], from }: MachineOptions = {}) {
     this.faults = faults
     this.random = new SeededRandom(seed)
     this.clock = new VirtualClock({ deferred: 'stepped', ...(from === undefined ? {} : { wallMs: from.wallMs + 1000 }) })
     const schedule: Schedule = (fn) => { this.clock.setTimer(0.05 + this.random.next() * 0.4, fn) }
-    this.disk = from === undefined ? new FaultyDisk({ faults, schedule }) : from.disk(schedule)
-    this.kv = from === undefined ? new FaultyKv({ faults, schedule }) : from.kv(schedule)
+    this.disk = from === undefined ? new FaultyDisk({ faults, schedule, lies: lies.filter((lie) => lie !== 'batch') }) : from.disk(schedule)
+    this.kv = from === undefined ? new FaultyKv({ faults, schedule, lies: lies.includes('batch') }) : from.kv(schedule)
   }
 
   /** Runs virtual time until the work is done or the machine has stopped; the result, or undefined when it stopped. */
@@ -72,7 +79,7 @@ export class Machine {
   }
 
   #successor (seed: number, faults: Faults, disk: (schedule: Schedule) => FaultyDisk, kv: (schedule: Schedule) => FaultyKv): Machine {
-    return new Machine(seed, faults, { disk, kv, wallMs: this.clock.wallMs() })
+    return new Machine(seed, { faults, from: { disk, kv, wallMs: this.clock.wallMs() } })
   }
 }
 

@@ -27,6 +27,8 @@ export interface FaultyDiskOptions {
   /** What a power cut leaves whole. */
   readonly sectorBytes?: number
   readonly capacityBytes?: number
+  /** Calls that answer and do nothing, to see that a spec notices. */
+  readonly lies?: ReadonlyArray<'sync' | 'syncDirectory'>
   /** Directories that are there and durable from the start. */
   readonly directories?: readonly string[]
 }
@@ -46,6 +48,7 @@ export class FaultyDisk implements Disk {
   capacityBytes: number
   /** Handles that were opened and not closed. */
   openHandles = 0
+  readonly lies: ReadonlySet<string>
   readonly #sectorBytes: number
   #schedule: ((fn: () => void) => void) | undefined
   #now: Names = { files: new Map(), directories: new Set() }
@@ -53,11 +56,12 @@ export class FaultyDisk implements Disk {
   #pending: NameChange[] = []
   #boot = 1
 
-  constructor ({ faults = new Faults(), schedule, sectorBytes = 512, capacityBytes = 2 ** 50, directories = [] }: FaultyDiskOptions = {}) {
+  constructor ({ faults = new Faults(), schedule, sectorBytes = 512, capacityBytes = 2 ** 50, directories = [], lies = [] }: FaultyDiskOptions = {}) {
     this.faults = faults
     this.#schedule = schedule
     this.#sectorBytes = sectorBytes
     this.capacityBytes = capacityBytes
+    this.lies = new Set(lies)
     for (const directory of ['/', '.', ...directories.flatMap(withParents)]) {
       this.#now.directories.add(directory)
       this.#durable.directories.add(directory)
@@ -131,7 +135,7 @@ export class FaultyDisk implements Disk {
 
   async syncDirectory (directory: string): Promise<void> {
     const name = normalize(directory)
-    const covered = new Set(this.#pending.filter(({ directories }) => directories.includes(name)))
+    const covered = new Set(this.lies.has('syncDirectory') ? [] : this.#pending.filter(({ directories }) => directories.includes(name)))
     await this.mutate('syncDirectory', name, () => {
       if (!this.#now.directories.has(name)) throw diskError('ENOENT', 'fsync', directory)
       this.#makeDurable(covered)
@@ -420,7 +424,7 @@ class Handle implements DiskFile {
   }
 
   #syncing () {
-    const covered = this.#file.written
+    const covered = this.#disk.lies.has('sync') ? [] : this.#file.written
     return {
       covered,
       whole: () => { this.#file.makeDurable(covered) },

@@ -13,6 +13,8 @@ interface Range { readonly sync?: boolean, readonly [option: string]: unknown }
 export interface FaultyKvOptions {
   readonly faults?: Faults
   readonly schedule?: ((fn: () => void) => void) | undefined
+  /** `sync: true` counts for nothing, to see that a spec notices. */
+  readonly lies?: boolean
 }
 
 /** What AbstractLevel calls on an implementation; its published types leave these out. */
@@ -33,6 +35,7 @@ const memory = MemoryLevel.prototype as unknown as Internals
 export class FaultyKv implements DatabaseOpener {
   readonly faults: Faults
   readonly schedule: ((fn: () => void) => void) | undefined
+  readonly #lies: boolean
   /** Batches in the order they were written; what holds is those from the start. */
   #batches: Batch[] = []
   /** What was removed and may come back. */
@@ -41,7 +44,8 @@ export class FaultyKv implements DatabaseOpener {
   #ruined = false
   #open: FaultyLevel | undefined
 
-  constructor ({ faults = new Faults(), schedule }: FaultyKvOptions = {}) {
+  constructor ({ faults = new Faults(), schedule, lies = false }: FaultyKvOptions = {}) {
+    this.#lies = lies
     this.faults = faults
     this.schedule = schedule
   }
@@ -134,7 +138,7 @@ export class FaultyKv implements DatabaseOpener {
     if (this.schedule !== undefined) await new Promise<void>((resolve) => { this.schedule!(resolve) })
     if (this.faults.stopped) return this.faults.dead()
     if (verdict === 'EIO' || verdict === 'ENOSPC') throw diskError(verdict, 'batch', 'database')
-    const batch = { writes, durable: sync && verdict !== 'stop-middle' }
+    const batch = { writes, durable: sync && !this.#lies && verdict !== 'stop-middle' }
     this.#batches.push(batch)
     if (batch.durable) this.#removed = undefined
     if (verdict === 'go') return show()
