@@ -9,8 +9,9 @@ import type { SegmentStore } from './segment-store.ts'
 
 /** Reads of the disk at one time: the thread pool also serves the log's writes. */
 const MAX_LOADS = 2
-/** How much of an entry before the wanted byte is read along rather than skipped. */
+/** How much of an entry before the wanted byte is read along rather than skipped: readers in order want it too, one after the other. */
 const MAX_LEAD_BYTES = 256 * 1024
+const MAX_SEQUENTIAL_LEAD_BYTES = 1280 * 1024
 
 interface Load { readonly from: number, readonly to: number, readonly done: Promise<Extent> }
 
@@ -57,9 +58,9 @@ export class ColdReader {
       const bytes = this.readNow(position, sizeBytes)
       if (bytes !== undefined) return bytes
       const load = this.#loads.find(({ from, to }) => position >= from && position + sizeBytes <= to)
-      if (load === undefined) return (await this.#load(position, sizeBytes, this.#streams.sizeFor(position))).view(position, sizeBytes)
+      if (load === undefined) return (await this.#load(position, sizeBytes)).view(position, sizeBytes)
       const extent = await load.done.catch(() => undefined)
-      if (extent === undefined || !extent.covers(position, sizeBytes)) return (await this.#load(position, sizeBytes, this.#streams.sizeFor(position))).view(position, sizeBytes)
+      if (extent === undefined || !extent.covers(position, sizeBytes)) return (await this.#load(position, sizeBytes)).view(position, sizeBytes)
     }
   }
 
@@ -73,39 +74,48 @@ export class ColdReader {
     // What is still being written is in the tail cache.
     if (segment === undefined || segment === this.#segments.active || this.#cache.find(position, 1) !== undefined) return
     if (this.#running >= MAX_LOADS || this.#loads.some(({ from, to }) => position >= from && position < to)) return
-    this.#load(position, 1, this.#streams.sizeFor(position)).catch(() => {
+    this.#load(position, 1).catch(() => {
       // Whoever wants these bytes will read them and be told.
     })
   }
 
-  async #load (position: number, sizeBytes: number, size: ReadSize): Promise<Extent> {
+  async #load (position: number, sizeBytes: number): Promise<Extent> {
     const segment = this.#segments.containing(position)
     if (segment === undefined) throw notFound(position, sizeBytes)
-    const done = this.#take(segment, position, sizeBytes, size)
-    const load: Load = { from: position, to: position + size.wantBytes, done }
+    const done = this.#take(segment, position, sizeBytes)
+    const load: Load = { from: position, to: position + this.#streams.sizeFor(position).wantBytes, done }
     this.#loads.push(load)
     try {
-      const extent = await done
-      // What was cut or removed meanwhile must not be found again.
-      if (!segment.isRemoved && extent.to <= segment.endPosition) this.#cache.add(extent)
-      this.#streams.note(position, extent.to, size)
-      return extent
+      return await done
     } finally {
       this.#loads = this.#loads.filter((other) => other !== load)
     }
   }
 
-  async #take (segment: Segment, position: number, sizeBytes: number, size: ReadSize): Promise<Extent> {
+  async #take (segment: Segment, position: number, sizeBytes: number): Promise<Extent> {
     while (this.#running >= MAX_LOADS) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     this.#running++
     try {
-      const extent = await this.#readExtent(segment, position, sizeBytes, size)
+      // Several queues' consumers want pieces of the same entries: another load may have brought this one.
+      const cached = this.#cache.find(position, sizeBytes)
+      if (cached !== undefined) return cached
+      const size = this.#streams.sizeFor(position)
+      const extent = await this.#readExtent(segment, position, sizeBytes, this.#upToNextExtent(position, size))
       if (!extent.covers(position, sizeBytes)) throw notFound(position, sizeBytes)
+      // What was cut or removed meanwhile must not be found again.
+      if (!segment.isRemoved && extent.to <= segment.endPosition) this.#cache.add(extent)
+      this.#streams.note(position, extent.to, size)
       return extent
     } finally {
       this.#running--
       this.#waiting.shift()?.()
     }
+  }
+
+  /** What is in the cache already is not read once more. */
+  #upToNextExtent (position: number, size: ReadSize): ReadSize {
+    const next = this.#cache.startAfter(position)
+    return next === undefined || next >= position + size.wantBytes ? size : { ...size, wantBytes: next - position }
   }
 
   async #readExtent (segment: Segment, position: number, sizeBytes: number, size: ReadSize): Promise<Extent> {
@@ -125,9 +135,12 @@ export class ColdReader {
   async #readFrom (segment: Segment, start: EntryStart, position: number, sizeBytes: number, size: ReadSize): Promise<Extent | undefined> {
     return await this.#segments.opened.use(segment, async (file) => {
       // Deep inside a large entry only blocks around the position are read.
-      const isDeep = position - start.position > MAX_LEAD_BYTES
+      const isDeep = position - start.position > (size.isSequential ? MAX_SEQUENTIAL_LEAD_BYTES : MAX_LEAD_BYTES)
       const from = isDeep ? position - BLOCK_BYTES : start.position
-      const piece = await readPiece(file, segment, from, Math.max(size.wantBytes, position + sizeBytes - from) + BLOCK_BYTES)
+      // To the end of the entry, where that is known: a part of it would have to be read again for what lies behind.
+      const { position: nextStart } = segment.index.after(position)
+      const entryBytes = !isDeep && nextStart - from <= MAX_SEQUENTIAL_LEAD_BYTES ? nextStart - from : 0
+      const piece = await readPiece(file, segment, from, Math.max(size.wantBytes, position + sizeBytes - from, entryBytes) + BLOCK_BYTES)
       const found = isDeep ? await this.#headerOf(segment, file, start) : this.#wholeEntries(segment, piece, start, position)
       if (found === undefined) return undefined
       if ('sizeBytes' in found) return await this.#blocksOf(segment, file, found, piece, position, sizeBytes, size.isSequential)

@@ -53,6 +53,11 @@ export class ExtentCache {
     return extent
   }
 
+  /** Where the next extent above `position` begins. */
+  startAfter (position: number): number | undefined {
+    return this.#starts[lastNotAbove(this.#starts, position) + 1]
+  }
+
   add (extent: Extent): void {
     const at = lastNotAbove(this.#starts, extent.from)
     if (at >= 0 && this.#extents[at]!.to >= extent.to) return

@@ -68,7 +68,7 @@ export class PopProposal extends PopDecision<PopResult> {
     const renewals: InvisibleChange[] = []
     let unopened = sources.length > 0 && popTopic === undefined
     if (popTopic !== undefined) {
-      const start = popTopic.rotation++
+      const start = sources.length === 0 ? 0 : popTopic.turns.next(sources, popTopic.queues)
       for (let i = 0; i < sources.length && this.#count < max; i++) {
         const source = sources[(start + i) % sources.length]!
         const queue = popTopic.queues.get(source.queueId)

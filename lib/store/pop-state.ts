@@ -1,14 +1,15 @@
 import { PopQueue, type LeaseTerms, type QueueTake } from './pop-queue.ts'
 import type { LeasePart, PopAck, PopChangeInvisible, PopCheckOut, PopForget, PopOpen, PopReleaseOwner, PopReturn, PopSeek } from './pop-commands.ts'
 import type { Lease } from './pop-lease.ts'
+import { PopTurns } from './pop-turns.ts'
 
 /** One group's queues of one topic, by queueId. */
 export interface PopTopic {
   readonly group: string
   readonly topic: string
   readonly queues: Map<number, PopQueue>
-  /** Where the next choice among the queues begins. Only the leader looks at it. */
-  rotation: number
+  /** Where the next choice among the queues begins. Only the leader looks at it; outlives the overlay. */
+  readonly turns: PopTurns
   /** Number of the last command that the leader decided on it; what is applied through that number leaves nothing pending. */
   lastDecision: number
 }
@@ -53,7 +54,7 @@ export class PopState {
     if (own !== undefined || this.#base === undefined) return own
     const below = this.#base.topic(group, topic)
     if (below === undefined) return undefined
-    const copy = this.#addTopic(group, topic)
+    const copy = this.#addTopic(group, topic, below.turns)
     for (const queue of below.queues.values()) this.#addQueue(copy, queue.copy())
     return copy
   }
@@ -202,10 +203,10 @@ export class PopState {
     this.#changes.available(queue)
   }
 
-  #addTopic (group: string, topic: string): PopTopic {
+  #addTopic (group: string, topic: string, turns = new PopTurns()): PopTopic {
     let topics = this.#groups.get(group)
     if (topics === undefined) this.#groups.set(group, topics = new Map())
-    const added: PopTopic = { group, topic, queues: new Map(), rotation: 0, lastDecision: 0 }
+    const added: PopTopic = { group, topic, queues: new Map(), turns, lastDecision: 0 }
     topics.set(topic, added)
     return added
   }

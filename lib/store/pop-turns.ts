@@ -1,0 +1,44 @@
+import type { PopSource } from './pop-choice.ts'
+import type { PopQueue } from './pop-queue.ts'
+
+/** Every so many pops take turns plainly, so that a queue with little never waits behind those with much. */
+const PLAIN_EVERY = 4
+
+/**
+ * Which queue a pop of a topic looks at first. Mostly in proportion to what waits in each: queues of unequal load then
+ * advance through the log side by side, and messages leave about in the order they came. Two groups of readers far
+ * apart in the log would read it from disk twice. Lives on the leader, like all that is only choice.
+ *
+ * The proportions are kept as in smooth weighted round robin: each queue is credited with its share, the one with most
+ * credit has its turn and pays one.
+ */
+export class PopTurns {
+  readonly #credits = new Map<number, number>()
+  #count = 0
+
+  /** A position in `sources`, which must not be empty. */
+  next (sources: readonly PopSource[], queues: ReadonlyMap<number, PopQueue>): number {
+    const turn = this.#count++
+    if (sources.length === 1 || turn % PLAIN_EVERY === 0) return Math.floor(turn / PLAIN_EVERY) % sources.length
+    let total = 0
+    for (const source of sources) total += waitingIn(source, queues)
+    if (total === 0) return turn % sources.length
+    let first = 0
+    let most = -Infinity
+    for (let i = 0; i < sources.length; i++) {
+      const source = sources[i]!
+      const credit = (this.#credits.get(source.queueId) ?? 0) + waitingIn(source, queues) / total
+      this.#credits.set(source.queueId, credit)
+      if (credit <= most) continue
+      most = credit
+      first = i
+    }
+    this.#credits.set(sources[first]!.queueId, most - 1)
+    return first
+  }
+}
+
+function waitingIn ({ queueId, minOffset, proposedNextOffset }: PopSource, queues: ReadonlyMap<number, PopQueue>): number {
+  const queue = queues.get(queueId)
+  return queue === undefined ? 0 : Math.max(0, proposedNextOffset - Math.max(queue.nextOffset, minOffset)) + queue.returnedCount
+}
