@@ -13,15 +13,12 @@ import { Pops, type PopOptions } from './pops.ts'
 import { directoryPorts, memoryPorts } from './ports.ts'
 import { watchRecovery } from './recovery-progress.ts'
 import { Retention } from './retention.ts'
-import { createTopicCostBytes, topicConfigOf, type Topic, type TopicSettings } from './topic.ts'
+import { createTopicCostBytes, deadLetterSettings, topicConfigOf, type Topic, type TopicSettings } from './topic.ts'
 import { Topics } from './topics.ts'
 import { WaitingPops } from './waiting-pops.ts'
 
 /** Owners of leases of embedded queues begin so; after a restart all but the new one are gone. */
 const SESSION_PREFIX = 'embedded/'
-const DEAD_LETTER_QUEUES = 1
-/** Attribute `codec` of dead letter topics: a message's payload is as in the topic it comes from. */
-export const ORIGIN_CODEC = 'origin'
 const MEMORY = ':memory:'
 const NODE_ID = 1
 
@@ -204,9 +201,9 @@ export class Engine {
     this.#expiry.look()
   }
 
-  /** Gives messages back that no consumer saw. @throws MQ_LEASE_LOST */
-  release (deliveries: readonly Delivery[]): Promise<void> {
-    return this.#pops.giveBack(deliveries, { undelivered: true })
+  /** Gives messages back, to be delivered again at once; `undelivered`: no consumer saw them, so that this delivery does not count. @throws MQ_LEASE_LOST */
+  release (deliveries: readonly Delivery[], undelivered: boolean): Promise<void> {
+    return this.#pops.giveBack(deliveries, { undelivered })
   }
 
   renew (deliveries: readonly Delivery[], invisibleMs: number): Promise<boolean[]> { return this.#pops.renew(deliveries, invisibleMs) }
@@ -216,7 +213,7 @@ export class Engine {
     const topic = deadLetterTopicOf(delivery.group)
     const { queue, lease, first, count } = delivery
     for (;;) {
-      await this.createTopic({ name: topic, queueCount: DEAD_LETTER_QUEUES, attributes: { codec: ORIGIN_CODEC } })
+      if (this.store.metadata.topic(topic) === undefined) await this.createTopic(deadLetterSettings(topic)!)
       const proposal = new DeadLetterProposal(this.#machine, { queue, lease, first, count }, delivery.record, this.store.consumeQueues.proposed(topic, 0), {
         attempts: delivery.attempts,
         ...(reason === undefined ? {} : { reason })
@@ -256,9 +253,9 @@ export class Engine {
     }))
   }
 
-  /** Makes the topic unless it exists. */
+  /** Makes the topic unless it exists by then: a deletion that was asked for before comes first. */
   async createTopic (settings: TopicSettings): Promise<void> {
-    if (this.store.metadata.topic(settings.name) === undefined) await this.#putTopic(settings, true)
+    await this.#putTopic(settings, true)
   }
 
   async updateTopic (settings: TopicSettings): Promise<void> {

@@ -1,4 +1,4 @@
-import type { MqError } from '../base/index.ts'
+import { MqError } from '../base/index.ts'
 import { EntryBodyWriter, LOCAL_HOST, propertiesSizeBytes, recordSizeBytes, type Host, type MessageFields } from '../message/index.ts'
 import type { Proposal } from '../replica/index.ts'
 import { PutResult } from './put-result.ts'
@@ -27,6 +27,7 @@ export class PutProposal extends LocalMessage implements Proposal, MessageFields
   readonly tagsCode: number
   readonly propertiesText: string
   readonly costBytes: number
+  readonly #bodyBytes: number
   /** Called once when it has settled or failed; for those who set a timer or a listener for it. */
   onEnd: (() => void) | undefined = undefined
   #resolve: ((result: PutResult) => void) | undefined
@@ -50,6 +51,7 @@ export class PutProposal extends LocalMessage implements Proposal, MessageFields
     this.tagsCode = tagsCode
     this.propertiesText = propertiesText
     this.costBytes = EntryBodyWriter.recordCostBytes(recordSizeBytes(body.length, topic.nameBytes, propertiesSizeBytes(this)), topic.nameBytes) + topic.creationCostBytes
+    this.#bodyBytes = body.length
     this.#resolve = resolve
     this.#reject = reject
   }
@@ -60,8 +62,14 @@ export class PutProposal extends LocalMessage implements Proposal, MessageFields
   decide (writer: EntryBodyWriter, storeTimestampMs: number): void {
     if (this.#isDecided || this.#resolve === undefined) return
     this.#isDecided = true
-    this.#refusal = this.topic.ensure(writer, this.queueId)
+    this.#refusal = this.prepare(writer)
     if (this.#refusal === undefined) this.write(writer, storeTimestampMs)
+  }
+
+  /** Within a decision: why it cannot be written, if so. */
+  prepare (writer: EntryBodyWriter): MqError | undefined {
+    if (this.body.length === this.#bodyBytes) return this.topic.ensure(writer, this.queueId)
+    return new MqError('MQ_INVALID_ARGUMENT', `the bytes of the body were transferred or resized before they were stored (${this.#bodyBytes} bytes are ${this.body.length} now)`)
   }
 
   /** Writes the message into an entry; also for batches, which decide for their members. */
@@ -122,7 +130,7 @@ export class PutBatchProposal implements Proposal {
     this.#isDecided = true
     // all are asked before the first is written; a topic made for a batch that is then refused stays, which harms nobody
     for (const put of this.puts) {
-      this.#refusal = put.topic.ensure(writer, put.queueId)
+      this.#refusal = put.prepare(writer)
       if (this.#refusal !== undefined) return
     }
     for (const put of this.puts) put.write(writer, storeTimestampMs)

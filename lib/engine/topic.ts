@@ -1,6 +1,10 @@
 import { MqError } from '../base/index.ts'
 import { EntryBodyWriter, utf8SizeBytes, type TopicConfig } from '../message/index.ts'
-import type { ConsumeQueue, Store } from '../store/index.ts'
+import { deadLetterTopicOf, type ConsumeQueue, type Store } from '../store/index.ts'
+
+const DEAD_LETTER_QUEUES = 1
+/** Attribute `codec` of dead letter topics: a message's payload is as in the topic it comes from. */
+export const ORIGIN_CODEC = 'origin'
 
 /** Read and write. @see RocketMQ PermName */
 const PERM_READ_WRITE = 6
@@ -9,6 +13,11 @@ export interface TopicSettings {
   readonly name: string
   readonly queueCount: number
   readonly attributes: Readonly<Record<string, string>>
+}
+
+/** How a topic for dead letters is made, whoever asks for it first; undefined: the name is not one's. */
+export function deadLetterSettings (name: string): TopicSettings | undefined {
+  return name.startsWith(deadLetterTopicOf('')) ? { name, queueCount: DEAD_LETTER_QUEUES, attributes: { codec: ORIGIN_CODEC } } : undefined
 }
 
 export function topicConfigOf ({ name, queueCount, attributes }: TopicSettings): TopicConfig {
@@ -90,6 +99,9 @@ export class Topic {
     const { metadata } = this.#store
     const config = metadata.proposedTopic(this.name)
     if (config !== undefined) {
+      if (this.#mayCreate && config.attributes.codec !== this.#config.attributes.codec) {
+        return new MqError('MQ_PAYLOAD_INVALID', `topic ${this.name} was made with codec ${config.attributes.codec ?? 'bytes'} meanwhile, the message is ${this.#config.attributes.codec ?? 'bytes'}`)
+      }
       this.#config = config
       return undefined
     }

@@ -63,6 +63,11 @@ export function checkKeys (what: string, value: unknown, known: readonly string[
   return object
 }
 
+/** False when it holds half of a surrogate pair: it would come back from UTF-8 as another text. */
+export function isWellFormed (text: string): boolean {
+  return (text as unknown as { isWellFormed (): boolean }).isWellFormed()
+}
+
 export function checkFunction (what: string, value: unknown): void {
   if (typeof value !== 'function') throw wrongType(what, 'a function', value)
 }

@@ -23,7 +23,10 @@ export class Batch<Body = any> implements Iterable<Message<Body>> {
   ackAll (): Promise<void> {
     const open = this.#open
     if (open.length === 0) return Promise.resolve()
-    const acknowledged = this.#engine.ackAll(open.map((message) => message.delivery))
+    const acknowledged = this.#engine.ackAll(open.map((message) => message.delivery)).catch((error: unknown) => {
+      for (const message of open) message.maybeReopen(error)
+      throw error
+    })
     for (const message of open) message.settleWith('ack', acknowledged)
     return acknowledged
   }

@@ -2,7 +2,7 @@ import avsc from 'avsc'
 import { MqError } from '../base/index.ts'
 import { crc64Avro } from './crc64-avro.ts'
 import type { CodecOption } from './types.ts'
-import { invalid } from './arguments.ts'
+import { invalid, isWellFormed } from './arguments.ts'
 
 /**
  * How a topic's payloads become bytes and back. `encode` may return the very bytes it was given (bytes codec): the
@@ -24,7 +24,7 @@ export interface CodecRecord {
 }
 
 const utf8 = new TextDecoder()
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 function misfit (message: string, cause?: unknown): MqError {
   return new MqError('MQ_PAYLOAD_INVALID', message, cause === undefined ? {} : { cause })
@@ -47,6 +47,7 @@ const stringCodec: Codec = {
   name: 'string',
   encode (body) {
     if (typeof body !== 'string') throw misfit(`the topic's codec is string: the body must be a string, got ${kindOf(body)}`)
+    if (!isWellFormed(body)) throw misfit('the body holds half of a surrogate pair, which UTF-8 cannot tell')
     return Buffer.from(body)
   },
   decode (bytes) {

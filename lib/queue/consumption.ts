@@ -1,7 +1,6 @@
 import type { Clock, Timer } from '../base/index.ts'
-import type { Delivery, Engine } from '../engine/index.ts'
-import type { Codec } from './codec.ts'
-import { Message } from './message.ts'
+import type { Engine } from '../engine/index.ts'
+import { Message, type CodecSource } from './message.ts'
 
 /** What one consumer (worker, iterator, pull) works with. */
 export class Consumption<Body = any> {
@@ -14,10 +13,12 @@ export class Consumption<Body = any> {
   readonly signal: AbortSignal | undefined
   /** Deliveries, also those that ended without a word; then a message is a dead letter. */
   readonly maxAttempts: number
-  /** Makes the topic (where that is allowed) before the first fetch, and names its codec. */
-  readonly #codec: () => Promise<Codec>
+  /** Makes the topic (where that is allowed) before the first fetch. */
+  readonly #makeTopic: () => Promise<void>
+  /** Of the topic as it is now. */
+  readonly #codecSource: () => CodecSource
 
-  constructor (options: { engine: Engine, clock: Clock, topic: string, group: string, leaseMs: number, isOrdered: boolean, signal: AbortSignal | undefined, maxAttempts: number, codec: () => Promise<Codec> }) {
+  constructor (options: { engine: Engine, clock: Clock, topic: string, group: string, leaseMs: number, isOrdered: boolean, signal: AbortSignal | undefined, maxAttempts: number, makeTopic: () => Promise<void>, codecSource: () => CodecSource }) {
     this.engine = options.engine
     this.clock = options.clock
     this.topic = options.topic
@@ -26,7 +27,8 @@ export class Consumption<Body = any> {
     this.isOrdered = options.isOrdered
     this.signal = options.signal
     this.maxAttempts = options.maxAttempts
-    this.#codec = options.codec
+    this.#makeTopic = options.makeTopic
+    this.#codecSource = options.codecSource
   }
 
   /**
@@ -34,21 +36,26 @@ export class Consumption<Body = any> {
    * Once messages are checked out they are returned, whatever the signal says.
    */
   async pop (max: number, signal: AbortSignal | undefined, waitMs = Infinity): Promise<Array<Message<Body>>> {
-    const codec = await this.#codec()
+    await this.#makeTopic()
     const { topic, group, isOrdered, maxAttempts } = this
     const deliveries = await this.engine.pop({ group, topic, max, invisibleMs: this.leaseMs, isOrdered, maxAttempts, waitMs, signal })
+    const source = this.#codecSource()
     const messages: Array<Message<Body>> = []
-    for (const delivery of deliveries) messages.push(new Message<Body>(this.engine, delivery, codec))
+    for (const delivery of deliveries) messages.push(new Message<Body>(this.engine, delivery, source))
     return messages
   }
 
-  /** Gives messages back that nobody worked on; an engine that has failed needs nothing given back. */
+  /** Gives messages back; deliveries that no handler began on do not count. An engine that has failed needs nothing given back. */
   async release (messages: ReadonlyArray<Message<Body>>): Promise<void> {
-    const deliveries: Delivery[] = []
-    for (const message of messages) if (message.settlement === undefined && !message.isLost) deliveries.push(message.delivery)
-    if (deliveries.length === 0) return
+    const open = messages.filter((message) => message.settlement === undefined && !message.isLost)
+    const [begun, unseen] = [open.filter(({ wasBegun }) => wasBegun), open.filter(({ wasBegun }) => !wasBegun)]
+    await Promise.all([this.#giveBack(begun, false), this.#giveBack(unseen, true)])
+  }
+
+  async #giveBack (messages: ReadonlyArray<Message<Body>>, undelivered: boolean): Promise<void> {
+    if (messages.length === 0) return
     try {
-      await this.engine.release(deliveries)
+      await this.engine.release(messages.map(({ delivery }) => delivery), undelivered)
     } catch {}
   }
 

@@ -5,23 +5,28 @@ import type { Codec } from './codec.ts'
 import { checkDuration, checkKeys } from './arguments.ts'
 import type { Duration } from './types.ts'
 
+/** Knows how a topic's payloads are read at the moment: a newer Avro schema reads what the earlier ones wrote, not the other way round. */
+export interface CodecSource {
+  readonly codec: Codec
+}
+
 /** A message as it lies in its queue. Body and properties are decoded when first asked for. */
 export class StoredMessage<Body = any> {
   readonly topic: string
   readonly queueId: number
   readonly queueOffset: number
   readonly #stored: StoredRecord
-  readonly #codec: Codec
+  readonly #source: CodecSource
   #body: Body | undefined
   #isDecoded = false
   #properties: ReadonlyMap<string, string> | undefined
 
-  constructor (topic: string, stored: StoredRecord, codec: Codec) {
+  constructor (topic: string, stored: StoredRecord, source: CodecSource) {
     this.topic = topic
     this.queueId = stored.queueId
     this.queueOffset = stored.queueOffset
     this.#stored = stored
-    this.#codec = codec
+    this.#source = source
   }
 
   /** Where the message lies in the log, in bytes. */
@@ -37,7 +42,7 @@ export class StoredMessage<Body = any> {
   /** @throws MQ_PAYLOAD_INVALID the bytes do not fit the topic's codec */
   get body (): Body {
     if (!this.#isDecoded) {
-      this.#body = this.#codec.decode(this.bytes, this.#decoded) as Body
+      this.#body = this.#source.codec.decode(this.bytes, this.#decoded) as Body
       this.#isDecoded = true
     }
     return this.#body as Body
@@ -79,13 +84,14 @@ export class Message<Body = any> extends StoredMessage<Body> {
   /** Set by an ordered worker: a retry keeps the lease, so that nothing overtakes the message. */
   #retriesInPlace = false
   #retryDelayMs: number | undefined
+  #wasBegun = false
   #settlement: Settlement | undefined
   #settled: Promise<void> | undefined
   #abort: AbortController | undefined
   #lostTo: Error | undefined
 
-  constructor (engine: Engine, delivery: Delivery, codec: Codec) {
-    super(delivery.topic, delivery, codec)
+  constructor (engine: Engine, delivery: Delivery, source: CodecSource) {
+    super(delivery.topic, delivery, source)
     this.group = delivery.group
     this.#engine = engine
     this.#delivery = delivery
@@ -152,11 +158,22 @@ export class Message<Body = any> extends StoredMessage<Body> {
   /** For the room's own use: what the settlement resolves with. */
   get settledPromise (): Promise<void> | undefined { return this.#settled }
 
-  /** For the room's own use: the message was settled together with others. */
+  /** For the room's own use: the message is settled together with others. */
   settleWith (settlement: Settlement, settled: Promise<void>): void {
     this.#settlement = settlement
     this.#settled = settled
   }
+
+  /** For the room's own use: a settlement that was refused for the moment and had no effect can be asked for again. */
+  maybeReopen (error: unknown): void {
+    if (!isMqError(error) || !error.retryable || error.outcome !== 'not-applied') return
+    this.#settlement = undefined
+    this.#settled = undefined
+  }
+
+  /** For the room's own use: a handler has begun to work on it, so that this delivery counts. */
+  begin (): void { this.#wasBegun = true }
+  get wasBegun (): boolean { return this.#wasBegun }
 
   /** For the room's own use: `retry` shall keep the lease. */
   retryInPlace (): void { this.#retriesInPlace = true }
@@ -188,12 +205,15 @@ export class Message<Body = any> extends StoredMessage<Body> {
     }
     if (isMqError(this.#lostTo, 'MQ_LEASE_LOST')) return Promise.reject(this.#lostTo)
     this.#settlement = settlement
-    const settled = this.#settled = settlement === 'ack'
+    const settled = settlement === 'ack'
       ? this.#engine.ack(this.#delivery)
       : settlement === 'retry'
         ? this.#engine.retryLater(this.#delivery, delayMs)
         : this.#engine.deadLetter(this.#delivery)
-    return settled
+    return (this.#settled = settled.catch((error: unknown) => {
+      this.maybeReopen(error)
+      throw error
+    }))
   }
 
   #leaseLost (): MqError {

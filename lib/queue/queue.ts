@@ -140,10 +140,8 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
       isOrdered: options.order !== undefined && checkOneOf('order', options.order, ['none', 'key']) === 'key',
       signal: checkSignal(options.signal),
       maxAttempts,
-      codec: async () => {
-        if (!route.exists) await this.#routes.create(topic)
-        return route.codec
-      }
+      makeTopic: async () => { if (!route.exists) await this.#routes.create(topic) },
+      codecSource: () => this.#engine.topic(topic) === undefined ? route : this.#routes.get(topic)
     })
   }
 
@@ -162,7 +160,7 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
     const route = this.#routes.get(topic)
     if (!route.exists) throw new MqError('MQ_TOPIC_NOT_FOUND', `there is no topic ${topic}`)
     const records = await this.#engine.read({ topic, queueId, fromOffset, maxMessages: max, signal })
-    return records.map((record) => new StoredMessage<PayloadOf<Topics, Name>>(topic, record, route.codec))
+    return records.map((record) => new StoredMessage<PayloadOf<Topics, Name>>(topic, record, route))
   }
 
   /** A consumer group, to move it or to ask how far it is. */

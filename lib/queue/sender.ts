@@ -1,7 +1,7 @@
 import { MqError, type Clock } from '../base/index.ts'
 import { PutBatchProposal, PutProposal, type Engine, type PutResult } from '../engine/index.ts'
 import { encodeProperties, propertiesSizeBytes, MAX_PROPERTIES_BYTES, NAME_END, Property, PROPERTY_END, tagsCodeOf } from '../message/index.ts'
-import { checkDuration, checkInteger, checkKeys, checkObject, checkSignal, invalid, wrongType } from './arguments.ts'
+import { checkDuration, checkInteger, checkKeys, checkObject, checkSignal, invalid, isWellFormed, wrongType } from './arguments.ts'
 import type { TopicRoute, TopicRoutes } from './topic-routes.ts'
 import type { BatchItem, MessageOptions, SendOptions, WaitOptions } from './types.ts'
 
@@ -118,6 +118,7 @@ function checkText (what: string, text: unknown): string {
   if (typeof text !== 'string') throw wrongType(what, 'a string', text)
   if (text.length === 0) throw invalid(what, 'at least one character long', text)
   if (text.includes(NAME_END) || text.includes(PROPERTY_END)) throw invalid(what, 'without the characters U+0001 and U+0002', text)
+  if (!isWellFormed(text)) throw invalid(what, 'without halves of surrogate pairs', text)
   return text
 }
 
@@ -129,7 +130,9 @@ function propertiesTextOf (properties: unknown): string {
     if (value.length === 0) throw invalid(`properties.${name}`, 'at least one character long', value)
     if (reserved.has(name)) throw invalid('a property\'s name', 'none of the engine\'s own (key and tag are options)', name)
   }
-  return encodeProperties(pairs as Array<[string, string]>)
+  const text = encodeProperties(pairs as Array<[string, string]>)
+  if (!isWellFormed(text)) throw invalid('properties', 'without halves of surrogate pairs', text)
+  return text
 }
 
 function checkPropertiesSize (keys: string, tags: string, propertiesText: string): void {

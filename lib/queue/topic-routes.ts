@@ -1,5 +1,5 @@
 import { MqError } from '../base/index.ts'
-import { ORIGIN_CODEC, type Engine, type Topic } from '../engine/index.ts'
+import { deadLetterSettings, ORIGIN_CODEC, type Engine, type Topic, type TopicSettings } from '../engine/index.ts'
 import { Property, tagsCodeOf } from '../message/index.ts'
 import { makeCodec, mergeCodec, type Codec, type CodecRecord } from './codec.ts'
 import { checkTopic } from './arguments.ts'
@@ -36,6 +36,7 @@ export class TopicRoutes {
   readonly #autoCreate: boolean
   readonly #defaultQueues: number
   readonly #routes = new Map<string, TopicRoute>()
+  #ensuring: Promise<void> = Promise.resolve()
 
   constructor (engine: Engine, { autoCreateTopics, defaultQueues }: { readonly autoCreateTopics: boolean, readonly defaultQueues: number }) {
     this.#engine = engine
@@ -58,7 +59,7 @@ export class TopicRoutes {
     let topic = this.#engine.topic(name)
     if (topic === undefined) {
       if (!this.#autoCreate) throw new MqError('MQ_TOPIC_NOT_FOUND', `there is no topic ${name}, and autoCreateTopics is off: make it with createTopic`)
-      topic = this.#engine.topicToBe({ name, queueCount: this.#defaultQueues, attributes: attributesOf({ codec: 'json' }) })
+      topic = this.#engine.topicToBe(this.#defaultsOf(name))
     }
     const route = new TopicRoute(topic, this.#codecOf(topic.attributes))
     this.#routes.set(name, route)
@@ -74,35 +75,51 @@ export class TopicRoutes {
       name: ORIGIN_CODEC,
       encode: (body) => bytes.encode(body),
       decode: (body, properties) => {
-        const origin = properties?.get(Property.dlqOriginTopic)
+        // a dead letter that was given up once more comes from another topic of dead letters; the first one tells
+        const origin = properties?.get(Property.retryTopic) ?? properties?.get(Property.dlqOriginTopic)
         const topic = origin === undefined ? undefined : this.#engine.topic(origin)
-        return (topic === undefined ? bytes : this.#codecOf(topic.attributes)).decode(body, properties)
+        const isKnown = topic !== undefined && topic.attributes.codec !== ORIGIN_CODEC
+        return (isKnown ? this.#codecOf(topic.attributes) : bytes).decode(body)
       }
     }
   }
 
   /** Makes a topic that `get` said does not exist yet, with the defaults. */
   async create (name: string): Promise<void> {
-    await this.#engine.createTopic({ name, queueCount: this.#defaultQueues, attributes: attributesOf({ codec: 'json' }) })
+    await this.#engine.createTopic(this.#defaultsOf(name))
+  }
+
+  #defaultsOf (name: string): TopicSettings {
+    return deadLetterSettings(name) ?? { name, queueCount: this.#defaultQueues, attributes: attributesOf({ codec: 'json' }) }
   }
 
   /** Makes the topic, or brings it in line with `options`. */
-  async ensure (name: string, { codec, queues }: TopicOptions): Promise<void> {
+  async ensure (name: string, options: TopicOptions): Promise<void> {
+    const { codec, queues } = options
+    const { queueCount, attributes } = this.#defaultsOf(name)
+    // at once: what is sent to it after this call comes after it
+    const made = this.#engine.createTopic({ name, queueCount: queues ?? queueCount, attributes: codec === undefined ? attributes : attributesOf(mergeCodec(name, undefined, codec)) })
+    const ensured = this.#adjust(name, options, made, this.#ensuring)
+    this.#ensuring = ensured.catch(() => {})
+    await ensured
+  }
+
+  /** One after the other: each looks at what the one before has changed. */
+  async #adjust (name: string, { codec, queues }: TopicOptions, made: Promise<void>, before: Promise<void>): Promise<void> {
+    await Promise.all([made, before])
     const topic = this.#engine.topic(name)
-    const stored = topic === undefined ? undefined : codecRecordOf(topic.attributes)
+    if (topic === undefined) return // deleted meanwhile
+    const stored = codecRecordOf(topic.attributes)
     const record = mergeCodec(name, stored, codec)
-    if (topic === undefined) {
-      await this.#engine.createTopic({ name, queueCount: queues ?? this.#defaultQueues, attributes: attributesOf(record) })
-      return
-    }
     if (queues !== undefined && queues < topic.queueCount) {
       throw new MqError('MQ_INVALID_ARGUMENT', `topic ${name} has ${topic.queueCount} queues; their number can grow, not shrink to ${queues}`)
     }
     if (record !== stored || (queues !== undefined && queues > topic.queueCount)) {
       await this.#engine.updateTopic({ name, queueCount: Math.max(queues ?? 0, topic.queueCount), attributes: { ...topic.attributes, ...attributesOf(record) } })
-      const route = this.#routes.get(name)
-      if (route !== undefined) route.codec = makeCodec(record)
     }
+    // the route may be older than the topic, or than its newest schema
+    const route = this.#routes.get(name)
+    if (route !== undefined) route.codec = this.#codecOf(this.#engine.topic(name)?.attributes ?? topic.attributes)
   }
 }
 

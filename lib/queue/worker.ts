@@ -166,7 +166,8 @@ export class Worker<Body = any> extends EventEmitter<WorkerEvents> {
 
   async #fetchLoop (): Promise<void> {
     const capacity = this.#options.concurrency + this.#options.prefetch
-    const worthwhile = Math.ceil(capacity / 2)
+    // not more than is free as soon as a handler is
+    const worthwhile = Math.min(Math.ceil(capacity / 2), this.#options.prefetch + 1)
     while (!this.#isStopping) {
       const room = capacity - this.#running.size - this.#waitingCount
       if (room < worthwhile || this.#unsettled >= MAX_UNSETTLED) {
@@ -248,15 +249,19 @@ export class Worker<Body = any> extends EventEmitter<WorkerEvents> {
 
   #start (message: Message<Body>): void {
     this.#running.add(message)
+    message.begin()
     let result: unknown
+    let isPromise: boolean
     try {
       result = this.#handler(message)
+      isPromise = typeof (result as PromiseLike<unknown> | undefined)?.then === 'function'
     } catch (error) {
       this.#ended(message, error, true)
       return
     }
-    if (typeof (result as PromiseLike<unknown> | undefined)?.then === 'function') {
-      (result as PromiseLike<unknown>).then(() => this.#ended(message, undefined, false), (error) => this.#ended(message, error, true))
+    if (isPromise) {
+      // whatever a handler's thenable does, it ends once
+      Promise.resolve(result).then(() => this.#ended(message, undefined, false), (error) => this.#ended(message, error, true))
     } else {
       this.#ended(message, undefined, false)
     }

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { openQueue } from '../../lib/index.ts'
 import { makeCodec, mergeCodec } from '../../lib/queue/codec.ts'
 import { crc64Avro } from '../../lib/queue/crc64-avro.ts'
 
@@ -61,4 +62,16 @@ t.test('Avro: a compatible schema reads what the one before wrote, another is re
   t.throws(() => mergeCodec('jobs', undefined, { avro: { type: 'nonsense' } }), { code: 'MQ_INVALID_ARGUMENT' })
   t.throws(() => mergeCodec('jobs', one, 'json'), { code: 'MQ_INVALID_ARGUMENT' })
   t.same(mergeCodec('jobs', undefined, undefined), { codec: 'json' })
+})
+
+t.test('texts come back as they were sent, or are refused', async (t) => {
+  await using queue = await openQueue(':memory:', { topics: { text: { codec: 'string', queues: 1 }, jobs: { queues: 1 } } })
+  for (const text of ['', '\uFEFFwith a mark', '\u0000\u0001\u0002', '😀']) await queue.send('text', text)
+  t.same((await queue.read('text', { queueId: 0, fromOffset: 0 })).map(({ body }) => body), ['', '\uFEFFwith a mark', '\u0000\u0001\u0002', '😀'])
+  await t.rejects(queue.send('text', 'a\uD800'), { code: 'MQ_PAYLOAD_INVALID' })
+  await t.rejects(queue.send('jobs', 1, { key: '\uD800' }), { code: 'MQ_INVALID_ARGUMENT' })
+  await t.rejects(queue.send('jobs', 1, { tag: '\uDC00' }), { code: 'MQ_INVALID_ARGUMENT' })
+  await t.rejects(queue.send('jobs', 1, { properties: { a: '\uDC00' } }), { code: 'MQ_INVALID_ARGUMENT' })
+  await queue.send('jobs', '\uD800', { key: '😀', properties: { '😀': '\uFEFF' } })
+  t.match(await queue.read('jobs', { queueId: 0, fromOffset: 0 }), [{ body: '\uD800', key: '😀', properties: { '😀': '\uFEFF' } }])
 })

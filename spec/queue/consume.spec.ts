@@ -380,3 +380,50 @@ t.test('renewing one message never shortens the lease of those fetched with it',
   await one!.ack()
   await two!.ack()
 })
+
+t.test('a handler runs whenever one of `concurrency` is free', async (t) => {
+  await using queue = await openWith([])
+  const begun: Array<() => void> = []
+  const beginning = Array.from({ length: 10 }, () => new Promise<void>((resolve) => { begun.push(resolve) }))
+  queue.process('jobs', async ({ body }) => {
+    begun[body]!()
+    await new Promise(() => {})
+  }, { group: 'g', concurrency: 10, prefetch: 0 })
+  for (const [i, isBegun] of beginning.entries()) {
+    await queue.send('jobs', i)
+    await isBegun
+  }
+  await queue.close({ timeout: 0 })
+})
+
+t.test('what a handler has begun on counts as an attempt, also when the worker closes', async (t) => {
+  for (const [order, ends] of [['none', 'hangs'], ['key', 'hangs'], ['key', 'fails']] as const) {
+    await using queue = await openWith([1])
+    const attempts: number[] = []
+    for (let i = 0; i < 3; i++) {
+      let begun: () => void
+      const beginning = new Promise<void>((resolve) => { begun = resolve })
+      const worker = queue.process('jobs', async (message) => {
+        attempts.push(message.attempts)
+        begun()
+        if (ends === 'fails') throw new Error('fails')
+        await new Promise(() => {})
+      }, { group: 'g', order, backoff: ['1h'] })
+      await beginning
+      await worker.close({ timeoutMs: 0 })
+    }
+    t.same(attempts, [1, 2, 3], `${order}, ${ends}`)
+  }
+})
+
+t.test('whatever a handler returns ends once', async (t) => {
+  await using queue = await openWith(['getter', 'both', 'throws', 'plain'])
+  const thenables: Record<string, unknown> = {
+    getter: { get then () { throw new Error('getter') } },
+    both: { then (resolve: () => void, reject: (error: Error) => void) { resolve(); resolve(); reject(new Error('late')) } },
+    throws: { then () { throw new Error('then') } }
+  }
+  const worker = queue.process('jobs', ({ body }) => thenables[body], { group: 'g', attempts: 1 })
+  while (queue.group('g').lag('jobs') > 0) await new Promise((resolve) => setImmediate(resolve))
+  t.match(worker.metrics, { completed: 2, failed: 2, deadLettered: 2 })
+})

@@ -1,5 +1,7 @@
 import t from 'tap'
-import { openQueue } from '../../lib/index.ts'
+import type { Delivery, Engine } from '../../lib/engine/index.ts'
+import { Batch, Message, MqError, openQueue } from '../../lib/index.ts'
+import { makeCodec } from '../../lib/queue/codec.ts'
 
 t.test('consumers go on while producers are refused', async (t) => {
   await using queue = await openQueue(':memory:', { defaultQueues: 1, limits: { maxPendingProposals: 100 } })
@@ -40,3 +42,17 @@ t.test('with the smallest bounds everything still works', async (t) => {
   await batch.ackAll()
   t.equal(queue.group('g').lag(), 0)
 })
+
+t.test('an acknowledgement that was refused for the moment can be asked for again', async (t) => {
+  const message = new Message({ ack: async () => { throw busy() } } as unknown as Engine, { topic: 'jobs' } as Delivery, { codec: makeCodec({ codec: 'json' }) })
+  await t.rejects(message.ack(), { code: 'MQ_BUSY' })
+  t.equal(message.settlement, undefined)
+  await t.rejects(message.ack(), { code: 'MQ_BUSY' })
+  const engine = { ackAll: async () => { throw busy() }, ack: async () => {} } as unknown as Engine
+  const batch = new Batch(engine, [new Message(engine, { topic: 'jobs' } as Delivery, { codec: makeCodec({ codec: 'json' }) })])
+  await t.rejects(batch.ackAll(), { code: 'MQ_BUSY' })
+  await batch.messages[0]!.ack()
+  t.equal(batch.messages[0]!.settlement, 'ack')
+})
+
+function busy (): MqError { return new MqError('MQ_BUSY', 'later') }
