@@ -35,6 +35,7 @@ interface Loaded {
   readonly core: CoreMachines
   readonly machines: readonly Machine[]
   readonly meta: CheckpointMeta | undefined
+  readonly hasSettled: boolean
 }
 
 /** Loads the state from the kv; rebuilds it from a base dump and the log when the kv is lost, damaged, old or ahead of the log. */
@@ -72,12 +73,12 @@ export async function openStore (options: StoreOptions): Promise<StoreParts> {
   return partsOf(opening, loaded, { isRebuilt: false })
 }
 
-function partsOf ({ options: { logger }, settings, groupId, bases, appliedFile }: Opening, { kv, core, machines, meta }: Loaded, recovery: StoreRecovery): StoreParts {
-  return { core, machines, kv, appliedFile, bases, settings, logger, groupId, meta, recovery }
+function partsOf ({ options: { logger }, settings, groupId, bases, appliedFile }: Opening, { kv, core, machines, meta, hasSettled }: Loaded, recovery: StoreRecovery): StoreParts {
+  return { core, machines, kv, appliedFile, bases, settings, logger, groupId, meta, hasSettled, recovery }
 }
 
 /** Opens the kv and makes empty machines over it. */
-async function openEmpty ({ options, settings, mark }: Opening): Promise<Omit<Loaded, 'meta'>> {
+async function openEmpty ({ options, settings, mark }: Opening): Promise<Omit<Loaded, 'meta' | 'hasSettled'>> {
   const onDamage = (error: MqError) => {
     options.logger.error(`${error.message}; the state store will be rebuilt at the next start`)
     mark.set().catch((failure: unknown) => { options.logger.error('the state store could not be marked as damaged', { error: failure }) })
@@ -100,7 +101,7 @@ async function load (opening: Opening): Promise<Loaded> {
     const meta = await readMeta(kv)
     if (meta === undefined) {
       if (appliedFile.index > 0 || log.firstIndex > 1) throw new MqError('MQ_CORRUPT', 'the state store is empty')
-      return { kv, core, machines, meta }
+      return { kv, core, machines, meta, hasSettled: false }
     }
     if (meta.groupId !== groupId) throw new MqError('MQ_CORRUPT', 'the state store is of another group')
     if (meta.index < appliedFile.index) throw new MqError('MQ_CORRUPT', `the state store went back to entry ${meta.index} from ${appliedFile.index}`)
@@ -114,7 +115,9 @@ async function load (opening: Opening): Promise<Loaded> {
       loadValue(machines, kvKey, value)
     }
     if (digest.toString() !== meta.digest) throw new MqError('MQ_CORRUPT', 'the state store has lost values, or holds old ones')
-    return { kv, core, machines, meta }
+    // The checkpoint may hold a floor and not yet what it does to the queues: those move after it.
+    const hasSettled = await core.consumeQueues.settle(core.commitLog.floorPosition)
+    return { kv, core, machines, meta, hasSettled }
   } catch (error) {
     await kv.close()
     throw error
@@ -146,18 +149,18 @@ async function rebuild (opening: Opening, reason: string): Promise<{ readonly lo
     // from coming back after a power cut.
     const meta = await commitCheckpoint(empty.kv, { groupId: opening.groupId, index: 0, term: 0, position: 0, confState: NO_MEMBERS }, [], [], undefined)
     await appliedFile.write(0)
-    return { loaded: { ...empty, meta }, baseIndex: undefined }
+    return { loaded: { ...empty, meta, hasSettled: false }, baseIndex: undefined }
   }
   try {
     const meta = await rebuildFromBase(opening, empty, base)
-    return { loaded: { ...empty, meta }, baseIndex: base.index }
+    return { loaded: { ...empty, meta, hasSettled: false }, baseIndex: base.index }
   } catch (error) {
     await empty.kv.close()
     throw error
   }
 }
 
-async function rebuildFromBase ({ options: { log, onProgress, logger }, settings, bases, appliedFile }: Opening, { kv, core, machines }: Omit<Loaded, 'meta'>, base: Base): Promise<CheckpointMeta> {
+async function rebuildFromBase ({ options: { log, onProgress, logger }, settings, bases, appliedFile }: Opening, { kv, core, machines }: Omit<Loaded, 'meta' | 'hasSettled'>, base: Base): Promise<CheckpointMeta> {
   const { consumeQueues, commitLog } = core
   const values: KeyChange[] = []
   const meta = await bases.read(base, (kvKey, value) => { loadValue(machines, kvKey, value) })

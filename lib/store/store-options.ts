@@ -88,6 +88,8 @@ export interface StoreParts {
   readonly groupId: string
   /** The checkpoint it was loaded from; undefined: it is empty. */
   readonly meta: CheckpointMeta | undefined
+  /** Queues were moved up to the floor, which is not in the checkpoint yet. */
+  readonly hasSettled: boolean
   readonly recovery: StoreRecovery
 }
 

@@ -37,7 +37,7 @@ export class Store {
   #isChanged = false
   #floorAtCheckpoint: number
   /** Retention moved queues' minOffset, which is not yet in the kv. */
-  #hasSettled = false
+  #hasSettled: boolean
   #isClosed = false
 
   /** Opens, loads or rebuilds the state; then the log's entries after `appliedIndex` are to be applied. */
@@ -47,7 +47,7 @@ export class Store {
 
   /** @private */
   constructor (parts: StoreParts) {
-    const { core, machines, meta, recovery } = this.#parts = parts
+    const { core, machines, meta, hasSettled, recovery } = this.#parts = parts
     this.recovery = recovery
     this.commitLog = core.commitLog
     this.consumeQueues = core.consumeQueues
@@ -63,6 +63,7 @@ export class Store {
     this.#appliedPosition = meta?.position ?? 0
     this.#confState = meta?.confState ?? NO_MEMBERS
     this.#floorAtCheckpoint = core.commitLog.floorPosition
+    this.#hasSettled = hasSettled
   }
 
   get appliedIndex (): number { return this.#appliedIndex }
