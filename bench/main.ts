@@ -20,6 +20,9 @@ const suites: Readonly<Record<string, () => Promise<Suite>>> = {
   micro: async () => (await import('./micro/suite.ts')).microSuite
 }
 
+// an exit, unlike a signal, ends the measuring processes and removes their data
+process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143))
+
 const [name, ...args] = process.argv.slice(2)
 if (name === undefined || name === '--help' || name === '-h') {
   console.log(usage)

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { runJson } from '../harness/child.ts'
 import { describeMachine, printMachine } from '../harness/machine.ts'
 import { median, type Measured } from '../harness/measure.ts'
+import { inScratchFolder } from '../harness/scratch.ts'
 import { writeResults, type CaseResult } from '../harness/results.ts'
 import { endProgress, formatTable, progress } from '../harness/table.ts'
 
@@ -35,6 +36,7 @@ interface Plan {
   readonly inflights: readonly number[]
   readonly pairs: number
   readonly limit: string
+  readonly dir: string | undefined
   readonly passOn: readonly string[]
   readonly profile: boolean
   readonly json: string | undefined
@@ -52,21 +54,7 @@ export async function embeddedSuite (args: string[]): Promise<void> {
   if (plan === undefined) { console.log(embeddedUsage); return }
   const machine = describeMachine()
   printMachine(machine)
-  const results: CaseResult[] = []
-  const total = plan.sizes.length * plan.inflights.length
-  let done = 0
-  for (const size of plan.sizes) {
-    for (const inflight of plan.inflights) {
-      done++
-      const samples = plan.cases.map((name): Samples => ({ name, ours: [], limits: [] }))
-      for (let pair = 0; pair < plan.pairs; pair++) {
-        await runPair(plan, samples, size, inflight, pair, `${done}/${total}`)
-      }
-      results.push(...samples.map((sample) => resultOf(sample, size, inflight)))
-      endProgress()
-      for (const result of results.slice(-samples.length)) console.log(oneLine(result))
-    }
-  }
+  const results = await inScratchFolder(plan.dir, (folder) => measureAll(plan, folder))
   console.log('\n' + formatTable(
     ['case', 'bytes', 'in flight', 'msg/s', 'limit msg/s', 'ratio', 'p50 us', 'p99 us'],
     results.map((r) => [r.name, r.size, r.inflight, r.msgsPerSec, r.limitMsgsPerSec, r.ratio.toFixed(2), r.p50us, r.p99us])))
@@ -76,9 +64,29 @@ export async function embeddedSuite (args: string[]): Promise<void> {
   }
 }
 
+/** All sizes and numbers in flight; the data lie in `folder`. */
+async function measureAll (plan: Plan, folder: string): Promise<CaseResult[]> {
+  const results: CaseResult[] = []
+  const total = plan.sizes.length * plan.inflights.length
+  let done = 0
+  for (const size of plan.sizes) {
+    for (const inflight of plan.inflights) {
+      done++
+      const samples = plan.cases.map((name): Samples => ({ name, ours: [], limits: [] }))
+      for (let pair = 0; pair < plan.pairs; pair++) {
+        await runPair(plan, folder, samples, size, inflight, pair, `${done}/${total}`)
+      }
+      results.push(...samples.map((sample) => resultOf(sample, size, inflight)))
+      endProgress()
+      for (const result of results.slice(-samples.length)) console.log(oneLine(result))
+    }
+  }
+  return results
+}
+
 /** One run of the yardstick and one of each case right beside it; every other pair in the opposite order. */
-async function runPair (plan: Plan, samples: readonly Samples[], size: number, inflight: number, pair: number, place: string): Promise<void> {
-  const args = ['--size', String(size), '--inflight', String(inflight), ...plan.passOn]
+async function runPair (plan: Plan, folder: string, samples: readonly Samples[], size: number, inflight: number, pair: number, place: string): Promise<void> {
+  const args = ['--size', String(size), '--inflight', String(inflight), '--dir', folder, ...plan.passOn]
   let limit: Measured | undefined
   const fresh: Array<[Samples, Measured]> = []
   const runs: Array<() => Promise<void>> = [
@@ -141,7 +149,7 @@ function makePlan (args: string[]): Plan | undefined {
   const cases = values.cases.split(',')
   for (const name of cases) if (!caseNames.includes(name)) throw new RangeError(`--cases takes ${caseNames.join(', ')}; not '${name}'`)
   const rounds = values.rounds ?? (values.quick ? '3' : undefined)
-  const passOn = Object.entries({ rounds, messages: values.messages, dir: values.dir })
+  const passOn = Object.entries({ rounds, messages: values.messages })
     .flatMap(([name, value]) => value === undefined ? [] : [`--${name}`, value])
   return {
     cases,
@@ -149,6 +157,7 @@ function makePlan (args: string[]): Plan | undefined {
     inflights: wholeNumbers('--inflight', values.inflight),
     pairs: wholeNumbers('--pairs', values.pairs ?? (values.quick ? '3' : '7'))[0]!,
     limit: values.limit,
+    dir: values.dir,
     passOn,
     profile: values['cpu-prof'],
     json: values.json

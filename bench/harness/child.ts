@@ -13,7 +13,7 @@ export function nodeArguments (program: string, args: readonly string[]): string
 export async function runJson<Answer = Measured> (program: string, args: readonly string[], extraNodeArguments: readonly string[] = []): Promise<Answer> {
   const child = spawn(process.execPath, [...extraNodeArguments, ...nodeArguments(program, args)], { cwd: repositoryRoot, stdio: ['ignore', 'pipe', 'inherit'] })
   const kill = (): void => { child.kill('SIGKILL') }
-  process.once('exit', kill)
+  process.prependOnceListener('exit', kill)
   let output = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => { output += text })
   const status = await new Promise<number | string>((resolve, reject) => {

@@ -7,7 +7,7 @@ export async function withRedis<T> (folder: string, body: (port: number) => Prom
   const port = await freePort()
   const server = spawn('redis-server', ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--appendonly', 'yes', '--appendfsync', 'always', '--save', ''], { stdio: 'ignore' })
   const kill = (): void => { server.kill('SIGKILL') }
-  process.once('exit', kill)
+  process.prependOnceListener('exit', kill)
   const ended = new Promise((resolve) => server.once('close', resolve))
   try {
     for (let tries = 0; !await answers(port); tries++) {

@@ -88,7 +88,7 @@ async function follow (path: string, args: ReadonlyArray<string | number>, onLin
     isKilled = true
     child.kill('SIGKILL')
   }
-  process.once('exit', kill)
+  process.prependOnceListener('exit', kill)
   const ended = new Promise<number | null>((resolve, reject) => child.once('error', reject).once('close', resolve))
   let last: Line = {}
   for await (const text of createInterface(child.stdout)) {
