@@ -316,13 +316,15 @@ export class Engine {
 
   /** Moves a group; its leases in those queues end. @throws MQ_TOPIC_NOT_FOUND, MQ_QUEUE_NOT_FOUND */
   async seek ({ group, topic, queueId, to }: SeekRequest): Promise<void> {
-    this.assertOpen()
-    const sources = this.#pops.sources(topic, queueId)
-    const target = await this.#unlessStopped(this.#seekTarget(sources, to))
-    await this.#pops.open(group, topic)
-    const proposal = new SeekProposal(this.#machine, { group, topic, sources, to: target })
-    this.#replica.submit(proposal)
-    await proposal.done
+    for (let isDone = false; !isDone;) {
+      this.assertOpen()
+      const sources = this.#pops.sources(topic, queueId)
+      const target = await this.#unlessStopped(this.#seekTarget(sources, to))
+      await this.#pops.open(group, topic)
+      const proposal = new SeekProposal(this.#machine, { group, topic, sources, to: target })
+      this.#replica.submit(proposal)
+      isDone = !(await proposal.done).isRetired
+    }
     this.#waiting.wake(topic, group, Infinity)
   }
 

@@ -1,4 +1,4 @@
-import { MqError, type Clock, type Timer } from '../base/index.ts'
+import { isMqError, MqError, type Clock, type Timer } from '../base/index.ts'
 import type { Proposal } from '../replica/index.ts'
 import {
   AckProposal, ChangeInvisibleProposal, OpenProposal, PopProposal, ReturnProposal,
@@ -142,7 +142,8 @@ export class Pops {
         group, topic, sources, max, invisibleMs, ordered: isOrdered, owner: session, ...(maxAttempts === undefined ? {} : { maxAttempts })
       })
       submit(proposal)
-      const { messages, exhausted, unopened } = await proposal.done
+      const { messages, exhausted, unopened, isRetired } = await proposal.done
+      if (isRetired) continue
       if (exhausted.length > 0) await this.#giveUp(group, topic, exhausted)
       if (messages.length > 0) {
         const deliveries = await this.#load(group, topic, messages)
@@ -181,7 +182,13 @@ export class Pops {
 
   /** Messages that had all their deliveries become dead letters. */
   async #giveUp (group: string, topic: string, ranges: readonly PoppedRange[]): Promise<void> {
-    for (const delivery of await this.#load(group, topic, ranges)) await this.#options.deadLetter(delivery)
+    for (const delivery of await this.#load(group, topic, ranges)) {
+      try {
+        await this.#options.deadLetter(delivery)
+      } catch (error) {
+        if (!isMqError(error, 'MQ_LEASE_LOST')) throw error // a seek or a deletion came between: not ours to give up
+      }
+    }
   }
 
   async #end (proposal: AckProposal | ReturnProposal): Promise<void> {

@@ -7,6 +7,8 @@ export interface PopSource {
   readonly minOffset: number
   /** Behind the last message stored or proposed. */
   readonly proposedNextOffset: number
+  /** The topic's deletion was decided: its offsets say nothing about a topic of that name any more. */
+  readonly isRetired?: boolean
 }
 
 export interface ChoiceRules {

@@ -15,7 +15,8 @@ function offsetAt ({ queueId, minOffset, proposedNextOffset }: PopSource, start:
 
 /**
  * The group begins to consume the queues named, those it does not consume yet. Only its first queues of a topic begin at
- * `start`: queues that the topic got later begin with their first message, none of which the group can have seen.
+ * `start`: queues that the topic got later begin with their first message, none of which the group can have seen. Does
+ * nothing when the topic was deleted meanwhile.
  */
 export class OpenProposal extends PopDecision<{ readonly opened: number }> {
   override readonly costBytes: number
@@ -36,6 +37,8 @@ export class OpenProposal extends PopDecision<{ readonly opened: number }> {
   }
 
   decide (writer: EntryBodyWriter): void {
+    this.result = { opened: 0 }
+    if (this.#sources.some(({ isRetired }) => isRetired)) return
     const overlay = this.#machine.overlay
     const known = overlay.state.topic(this.#group, this.#topic)?.queues
     const start = known !== undefined && known.size > 0 && typeof this.#start === 'string' ? 'first' : this.#start
@@ -52,7 +55,7 @@ export class OpenProposal extends PopDecision<{ readonly opened: number }> {
 }
 
 /** Sets the group to another place of the queues named, which it must consume already (OpenProposal). All its leases there end. */
-export class SeekProposal extends PopDecision<{ readonly moved: number }> {
+export class SeekProposal extends PopDecision<{ readonly moved: number, readonly isRetired: boolean }> {
   override readonly costBytes: number
   readonly #machine: PopMachine
   readonly #group: string
@@ -71,7 +74,10 @@ export class SeekProposal extends PopDecision<{ readonly moved: number }> {
     this.costBytes = popCost.command + this.#sources.length * 2 * popCost.range
   }
 
+  /** `isRetired`: the topic was deleted meanwhile, nothing was done. */
   decide (writer: EntryBodyWriter): void {
+    this.result = { moved: 0, isRetired: true }
+    if (this.#sources.some(({ isRetired }) => isRetired)) return
     const overlay = this.#machine.overlay
     const known = overlay.state.topic(this.#group, this.#topic)?.queues
     const queues = this.#sources.flatMap((source) => {
@@ -82,7 +88,7 @@ export class SeekProposal extends PopDecision<{ readonly moved: number }> {
       overlay.state.seek({ queues })
       overlay.record(writer, popSeek, { queues })
     }
-    this.result = { moved: queues.length }
+    this.result = { moved: queues.length, isRetired: false }
   }
 }
 

@@ -34,6 +34,8 @@ export interface PopResult {
   readonly exhausted: readonly PoppedRange[]
   /** The group has not begun to consume some of the queues: open them (OpenProposal) and ask again. */
   readonly unopened: boolean
+  /** The topic was deleted meanwhile: nothing was taken. Look whether it is there again, and ask with its new handles. */
+  readonly isRetired: boolean
 }
 
 /** Takes up to `max` messages from the queues named, beginning with another queue each time. */
@@ -60,6 +62,10 @@ export class PopProposal extends PopDecision<PopResult> {
   decide (writer: EntryBodyWriter, storeTimestampMs: number): void {
     const { group, topic, sources, max, invisibleMs, ordered = false, owner = '', attemptId = '' } = this.#request
     const { maxAttempts = DEFAULT_MAX_ATTEMPTS, maxOutstanding = DEFAULT_MAX_OUTSTANDING } = this.#request
+    if (sources.some(({ isRetired }) => isRetired)) {
+      this.result = { messages: [], count: 0, exhausted: [], unopened: false, isRetired: true }
+      return
+    }
     const overlay = this.#machine.overlay
     if (ordered) this.#machine.noteOrdered(group, topic)
     const popTopic = overlay.state.topic(group, topic)
@@ -85,7 +91,7 @@ export class PopProposal extends PopDecision<PopResult> {
     if (this.#takes.length > 0) overlay.record(writer, popCheckOut, { ...terms, takes: this.#takes })
     if (this.#exhaustedTakes.length > 0) overlay.record(writer, popCheckOut, { ...withoutAttempt(terms), takes: this.#exhaustedTakes })
     if (renewals.length > 0) overlay.record(writer, popChangeInvisible, { parts: renewals })
-    this.result = { messages: this.#messages, count: this.#count, exhausted: this.#exhausted, unopened }
+    this.result = { messages: this.#messages, count: this.#count, exhausted: this.#exhausted, unopened, isRetired: false }
   }
 
   #take (overlay: PopOverlay, queue: PopQueue, choice: Choice, terms: LeaseTerms): void {

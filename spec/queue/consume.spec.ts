@@ -427,3 +427,18 @@ t.test('whatever a handler returns ends once', async (t) => {
   while (queue.group('g').lag('jobs') > 0) await new Promise((resolve) => setImmediate(resolve))
   t.match(worker.metrics, { completed: 2, failed: 2, deadLettered: 2 })
 })
+
+t.test('a seek while messages without attempts left are on their way to the dead letters', async (t) => {
+  const clock = new VirtualClock()
+  await using queue = await openWith([1], { clock })
+  await queue.pull('jobs', { group: 'g', lease: '1s' })
+  await clock.advance(2000)
+  const failures: unknown[] = []
+  const handled = new Promise<Message>((resolve) => {
+    queue.process('jobs', resolve, { group: 'g', attempts: 1 }).on('failure', (error) => { failures.push(error) })
+  })
+  await new Promise((resolve) => setImmediate(resolve))
+  await queue.group('g').seek('jobs', 'first')
+  t.equal((await handled).attempts, 1)
+  t.same(failures, [])
+})

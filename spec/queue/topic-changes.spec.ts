@@ -76,3 +76,24 @@ t.test('dead letters are readable whoever asks for their topic first, and when t
   const [again] = await queue.pull('%DLQ%inspectors', { group: 'others' })
   t.equal(again!.body, 'no JSON')
 })
+
+t.test('what a group asks for while its topic is deleted leaves nothing in a topic of the same name', async (t) => {
+  await using queue = await openQueue(':memory:', { defaultQueues: 1 })
+  for (let i = 0; i < 10; i++) await queue.send('jobs', i)
+  await queue.pull('jobs', { group: 'consumes' })
+  const deleted = queue.deleteTopic('jobs')
+  const asked = [
+    queue.group('seeks').seek('jobs', 'last'),
+    queue.group('consumes').seek('jobs', { offset: 5 }),
+    queue.pull('jobs', { group: 'consumes', waitMs: 1000 }),
+    queue.pull('jobs', { group: 'begins', waitMs: 1000 })
+  ]
+  const rejected = Promise.all(asked.map((promise) => t.rejects(promise, { code: 'MQ_TOPIC_NOT_FOUND' })))
+  await deleted
+  await rejected
+  for (let i = 0; i < 3; i++) await queue.send('jobs', i)
+  for (const group of ['seeks', 'consumes', 'begins']) {
+    t.equal(queue.group(group).lag('jobs'), 3)
+    t.same((await queue.pull('jobs', { group })).messages.map(({ body }) => body), [0, 1, 2], group)
+  }
+})
