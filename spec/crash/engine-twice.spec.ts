@@ -19,7 +19,7 @@ async function goOn (life: EngineLife): Promise<void> {
 t.test('a queue whose process is killed, and whose next life is stopped too: what either has acked is there', async (t) => {
   const { boundaries } = (await runUntilStopped(1, new Faults())).machine.faults
   let crashes = 0
-  for (let boundary = 2; boundary <= boundaries; boundary += 7) {
+  for (let boundary = 2; boundary <= boundaries; boundary += 3) {
     const faults = new Faults({ trace: true })
     faults.stopAt(boundary, stopPoints[boundary % 3]!)
     const life = await runUntilStopped(1, faults)
