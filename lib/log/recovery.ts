@@ -60,6 +60,7 @@ export async function recoverLog (options: RecoveryOptions): Promise<Recovered> 
   const floor = await FloorFile.open(disk, directory, groupSeed)
   await intent.settle()
   await floor.settle()
+  await mark.begin()
   const report: RecoveryReport = { cuts: [], damaged: [], segments: 0, scannedBytes: 0, elapsedMs: 0 }
   const termsFile = new TermsFile(disk, directory, groupSeed)
   const recovery = new Recovery(options, { mark, termsFile, intent, floor, report })

@@ -20,6 +20,13 @@ export class SyncMark {
   get syncedTo (): number { return this.#slots.values?.[0] ?? 0 }
   get hasBadSlot (): boolean { return this.#slots.badSlots.length > 0 }
 
+  /** Makes the file when it is missing: from then on a directory without it is known to have lost its log. */
+  async begin (): Promise<void> {
+    if (this.#slots.values !== undefined) return
+    await this.#slots.writeBoth([0])
+    await this.#slots.close() // opened again by the next write; until then an open that fails leaves no file open
+  }
+
   async raise (syncedTo: number): Promise<void> {
     if (syncedTo > this.syncedTo) await this.#slots.writeNext([syncedTo])
   }

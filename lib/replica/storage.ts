@@ -25,7 +25,7 @@ export interface StorageOptions {
 
 /**
  * Who this directory is, and what it has promised. An empty directory becomes that of `founding`; one that holds a log
- * but no identity, or no vote, is refused: under its old name it might vote twice.
+ * but no identity, or no vote, is refused: under its old name it might vote twice. So is one that has lost its log.
  * @throws MQ_CORRUPT, MQ_FORMAT_TOO_NEW, MQ_NOT_A_DATA_DIRECTORY
  * @throws MQ_INVALID_ARGUMENT the directory belongs to another node
  */
@@ -36,12 +36,20 @@ export async function openStorage (options: StorageOptions): Promise<{ identity:
   await disk.makeDirectory(join(directory, 'log'))
   await disk.syncDirectory(directory)
   await disk.syncDirectory(dirname(directory))
-  const hasLog = (await disk.list(join(directory, 'log')) ?? []).some(({ name }) => name.endsWith('.seg'))
+  const names = (await disk.list(join(directory, 'log')) ?? []).map(({ name }) => name)
+  const hasLog = names.some((name) => name.endsWith('.seg'))
   const identity = await readIdentity(disk, directory) ?? await found(options, hasLog)
   if (identity.nodeId !== nodeId) {
     throw new MqError('MQ_INVALID_ARGUMENT', `${directory} belongs to node ${identity.nodeId}, not to node ${nodeId}`, { nodeId: identity.nodeId })
   }
   const voteFile = await VoteFile.open(disk, join(directory, 'vote'), logger, { mustExist: hasLog })
+  const { term } = voteFile.hardState
+  // The log is opened, which leaves a mark in an empty one too, before this node first votes.
+  if (term > 0 && !hasLog && !names.includes('mark')) {
+    await voteFile.close()
+    const file = join(directory, 'log')
+    throw new MqError('MQ_CORRUPT', `${file} holds no log, although this node has voted in term ${term}: the log was removed; restore the directory from a copy`, { file, byte: 0, term })
+  }
   return { identity, voteFile }
 }
 

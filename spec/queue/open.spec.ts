@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { openQueue, VirtualClock } from '../../lib/index.ts'
@@ -99,4 +99,16 @@ t.test('an idle open queue lets the process end', async (t) => {
   child.once('message', () => child.disconnect())
   const [code] = await once(child, 'exit')
   t.equal(code, 0)
+})
+
+t.test('a directory that has lost its log is refused, with or without a checkpoint', async (t) => {
+  const directory = t.testdir()
+  const queue = await openQueue(directory)
+  await queue.send('jobs', 1)
+  await queue.close()
+  await rm(join(directory, 'log'), { recursive: true })
+  await t.rejects(openQueue(directory), { code: 'MQ_CORRUPT', file: join(await realpath(directory), 'log') })
+  await rm(join(directory, 'state'), { recursive: true })
+  await rm(join(directory, 'applied'))
+  await t.rejects(openQueue(directory), { code: 'MQ_CORRUPT' }, 'asked again, it says so again')
 })

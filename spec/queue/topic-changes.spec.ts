@@ -88,7 +88,7 @@ t.test('what a group asks for while its topic is deleted leaves nothing in a top
     queue.pull('jobs', { group: 'consumes', waitMs: 1000 }),
     queue.pull('jobs', { group: 'begins', waitMs: 1000 })
   ]
-  const rejected = Promise.all(asked.map((promise) => t.rejects(promise, { code: 'MQ_TOPIC_NOT_FOUND' })))
+  const rejected = Promise.all(asked.map((promise: Promise<unknown>) => t.rejects(promise as Promise<void>, { code: 'MQ_TOPIC_NOT_FOUND' })))
   await deleted
   await rejected
   for (let i = 0; i < 3; i++) await queue.send('jobs', i)
