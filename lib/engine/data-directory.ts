@@ -29,7 +29,7 @@ export async function takeDirectory ({ disk, directory, lock, pid }: { disk: Dis
   const file = await explained(directory, () => disk.open(pidPath, { create: true }))
   try {
     try {
-      await lock.take()
+      await explained(directory, () => lock.take())
     } catch (error) {
       if (!isMqError(error, 'MQ_LOCKED')) throw error
       const holder = Number(new TextDecoder().decode(await disk.readFile(pidPath)))
@@ -37,10 +37,15 @@ export async function takeDirectory ({ disk, directory, lock, pid }: { disk: Dis
       const who = !known ? 'another process' : holder === pid ? `this process (pid ${pid})` : `process ${holder}`
       throw new MqError('MQ_LOCKED', `${directory} is open in ${who}; one process at a time can open it`, { directory, cause: error, ...(known ? { pid: holder } : {}) })
     }
-    await explained(directory, async () => {
-      await file.truncate(0)
-      await file.write(new TextEncoder().encode(`${pid}\n`), 0)
-    })
+    try {
+      await explained(directory, async () => {
+        await file.truncate(0)
+        await file.write(new TextEncoder().encode(`${pid}\n`), 0)
+      })
+    } catch (error) {
+      await lock.release()
+      throw error
+    }
   } finally {
     await file.close()
   }

@@ -57,3 +57,14 @@ t.test('what the platform says becomes a code', async (t) => {
     }
   }
 })
+
+t.test('a lock that cannot be taken says why; one that was taken in vain is let go', async (t) => {
+  const cause = Object.assign(new Error('EACCES: refused'), { code: 'EACCES' })
+  await t.rejects(takeDirectory({ disk: await diskWith(['identity']), directory, lock: { async take () { throw cause }, async release () {} }, pid: 1 }), { code: 'MQ_READ_ONLY', cause })
+  const disk = await diskWith(['identity'])
+  const open = disk.open.bind(disk)
+  disk.open = async (path, options) => Object.assign(await open(path, options), { write: async () => { throw Object.assign(new Error('ENOSPC: full'), { code: 'ENOSPC' }) } })
+  const lock = freeLock()
+  await t.rejects(takeDirectory({ disk, directory, lock, pid: 1 }), { code: 'MQ_DISK_ROOM' })
+  t.notOk(lock.held)
+})
