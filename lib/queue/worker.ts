@@ -275,7 +275,8 @@ export class Worker<Body = any> extends EventEmitter<WorkerEvents> {
       this.#leaveLane(message)
     } else if (retryDelayMs !== undefined && message.settlement === undefined) {
       this.#running.delete(message)
-      this.#rest(message, retryDelayMs)
+      if (message.attempts < this.#options.attempts) this.#rest(message, retryDelayMs)
+      else this.#giveUp(message, undefined)
     } else if (hasFailed && message.settlement === undefined) {
       this.#attemptFailed(message, error)
     } else {
@@ -308,16 +309,20 @@ export class Worker<Body = any> extends EventEmitter<WorkerEvents> {
     }
     this.emit('failed', message, error, delayMs)
     if (delayMs === undefined) {
-      this.#track(message, message.deadLetter(), () => {
-        this.#deadLettered++
-        this.emit('deadLettered', message, error)
-      })
-      this.#leaveLane(message)
+      this.#giveUp(message, error)
     } else if (!this.#consumption.isOrdered) {
       this.#track(message, message.retry({ delay: delayMs }), () => {})
     } else {
       this.#rest(message, delayMs)
     }
+  }
+
+  #giveUp (message: Message<Body>, error: unknown): void {
+    this.#track(message, message.deadLetter(), () => {
+      this.#deadLettered++
+      this.emit('deadLettered', message, error)
+    })
+    this.#leaveLane(message)
   }
 
   /** Waits for another attempt, in place: what is behind it waits too. */

@@ -442,3 +442,19 @@ t.test('a seek while messages without attempts left are on their way to the dead
   t.equal((await handled).attempts, 1)
   t.same(failures, [])
 })
+
+t.test('a handler that asks for retries without end gets as many as there are attempts, in any order', async (t) => {
+  for (const order of ['none', 'key'] as const) {
+    await using queue = await openWith([1, 2])
+    const attempts: number[] = []
+    const worker = queue.process('jobs', async (message) => {
+      if (message.body !== 1) return
+      attempts.push(message.attempts)
+      await message.retry()
+    }, { group: 'g', order, attempts: 3 })
+    while (queue.group('g').lag('jobs') > 0) await new Promise((resolve) => setImmediate(resolve))
+    await worker.close()
+    t.same(attempts, [1, 2, 3], order)
+    t.same((await queue.pull('%DLQ%g', { group: 'inspectors' })).messages.map(({ body }) => body), [1])
+  }
+})
