@@ -8,6 +8,9 @@ type Database = AbstractLevel<any, string, Buffer>
 
 const encodings = { keyEncoding: 'utf8', valueEncoding: 'buffer' } as const
 
+/** The store keeps what it reads often itself. */
+const CACHE_BYTES = 2 * 1024 * 1024
+
 /** Troubles of the machine, not of the files: opening again may do. */
 const full = /no space left|quota exceeded/i
 const passing = /too many open files|permission denied|input\/output error|read-only/i
@@ -25,7 +28,7 @@ export class LevelKv {
   }
 
   async open (): Promise<Database> {
-    const db = new Level<string, Buffer>(this.#directory, { ...encodings, createIfMissing: true })
+    const db = new Level<string, Buffer>(this.#directory, { ...encodings, createIfMissing: true, cacheSize: CACHE_BYTES })
     try {
       await db.open()
     } catch (error) {

@@ -1,8 +1,9 @@
-import { hash64, MqError, viewOf, type DiskFile } from '../base/index.ts'
+import { hash64, MqError, viewOf, type Clock, type DiskFile } from '../base/index.ts'
 import { BLOCK_BYTES, blockCountOf, blockSeed, ENTRY_HEADER_BYTES, firstBadBlock, type EntryHeader } from './entry.ts'
 import type { EntryReader, EntryStart } from './entry-reader.ts'
 import { headerAt, type ChainPoint } from './entry-walk.ts'
 import { Extent, ExtentCache } from './extent-cache.ts'
+import { PieceMemory } from './piece-memory.ts'
 import { ReadStreams, type ReadSize } from './read-streams.ts'
 import type { Segment } from './segment.ts'
 import type { SegmentStore } from './segment-store.ts'
@@ -25,20 +26,22 @@ export class ColdReader {
   readonly #entries: EntryReader
   readonly #groupSeed: bigint
   readonly #cache: ExtentCache
+  readonly #memory: PieceMemory
   readonly #streams: ReadStreams
   #loads: Load[] = []
   #running = 0
   #waiting: Array<() => void> = []
 
-  constructor (segments: SegmentStore, entries: EntryReader, groupSeed: bigint, cacheBytes: number) {
+  constructor (segments: SegmentStore, entries: EntryReader, clock: Clock, groupSeed: bigint, cacheBytes: number) {
     this.#segments = segments
     this.#entries = entries
     this.#groupSeed = groupSeed
-    this.#cache = new ExtentCache(cacheBytes)
+    this.#memory = new PieceMemory(clock)
+    this.#cache = new ExtentCache(cacheBytes, (memory) => { this.#memory.giveBack(memory) })
     this.#streams = new ReadStreams(cacheBytes)
   }
 
-  /** From the cache only. */
+  /** From the cache only. Views, of this and of `read`, are valid until the next turn of the event loop. */
   readNow (position: number, sizeBytes: number): Uint8Array | undefined {
     const extent = this.#cache.find(position, sizeBytes)
     if (extent === undefined) return undefined
@@ -140,7 +143,8 @@ export class ColdReader {
       // To the end of the entry, where that is known: a part of it would have to be read again for what lies behind.
       const { position: nextStart } = segment.index.after(position)
       const entryBytes = !isDeep && nextStart - from <= MAX_SEQUENTIAL_LEAD_BYTES ? nextStart - from : 0
-      const piece = await readPiece(file, segment, from, Math.max(size.wantBytes, position + sizeBytes - from, entryBytes) + BLOCK_BYTES)
+      const pieceBytes = Math.min(Math.max(size.wantBytes, position + sizeBytes - from, entryBytes) + BLOCK_BYTES, segment.endPosition - from)
+      const piece = await readPiece(file, segment, from, this.#memory.take(pieceBytes))
       const found = isDeep ? await this.#headerOf(segment, file, start) : this.#wholeEntries(segment, piece, start, position)
       if (found === undefined) return undefined
       if ('sizeBytes' in found) return await this.#blocksOf(segment, file, found, piece, position, sizeBytes, size.isSequential)
@@ -171,7 +175,7 @@ export class ColdReader {
   }
 
   async #headerOf (segment: Segment, file: DiskFile, { position, index }: EntryStart): Promise<EntryHeader> {
-    const { bytes, view } = await readPiece(file, segment, position, ENTRY_HEADER_BYTES)
+    const { bytes, view } = await readPiece(file, segment, position, new Uint8Array(Math.min(ENTRY_HEADER_BYTES, segment.endPosition - position)))
     const header = bytes.length < ENTRY_HEADER_BYTES ? 'the file ends within an entry\'s header' : headerAt(bytes, view, 0, this.#groupSeed, { position, index, prevTerm: undefined })
     if (typeof header === 'string') throw await this.#entries.damageAt(segment, { position, index, fileByte: position - segment.basePosition, reason: header })
     return header
@@ -189,7 +193,7 @@ export class ColdReader {
     const lastWanted = blockAt(position + Math.max(sizeBytes, 1) - 1)
     let first = Math.max(0, Math.ceil((piece.from - bodyFrom) / BLOCK_BYTES))
     let last = pieceTo >= bodyTo ? blockCountOf(header.bodyBytes) - 1 : blockAt(pieceTo) - 1
-    const sums = await readPiece(file, segment, bodyTo + 8 * first, 8 * (last - first + 1))
+    const sums = await readPiece(file, segment, bodyTo + 8 * first, new Uint8Array(Math.max(0, Math.min(8 * (last - first + 1), segment.endPosition - bodyTo - 8 * first))))
     for (let block = first; block <= last; block++) {
       const from = bodyFrom + block * BLOCK_BYTES
       const bytes = piece.bytes.subarray(from - piece.from, endOf(block) - piece.from)
@@ -214,8 +218,7 @@ interface Piece {
   readonly view: DataView
 }
 
-async function readPiece (file: DiskFile, segment: Segment, from: number, wantBytes: number): Promise<Piece> {
-  const whole = Buffer.allocUnsafeSlow(Math.min(wantBytes, segment.endPosition - from))
+async function readPiece (file: DiskFile, segment: Segment, from: number, whole: Uint8Array): Promise<Piece> {
   const bytes = whole.subarray(0, await file.read(whole, from - segment.basePosition))
   return { from, bytes, view: viewOf(bytes) }
 }

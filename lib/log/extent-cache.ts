@@ -21,6 +21,7 @@ export class Extent {
 
   /** Memory it keeps alive. */
   get costBytes (): number { return this.#bytes.buffer.byteLength }
+  get memory (): ArrayBufferLike { return this.#bytes.buffer }
 
   covers (position: number, sizeBytes: number): boolean {
     return position >= this.from && position + sizeBytes <= this.to
@@ -34,13 +35,16 @@ export class Extent {
 /** The extents used last, up to a number of bytes. No extent lies within another. */
 export class ExtentCache {
   readonly #limitBytes: number
+  readonly #onFree: (memory: ArrayBufferLike) => void
   #extents: Extent[] = []
   #starts: number[] = []
   #bytes = 0
   #uses = 0
 
-  constructor (limitBytes: number) {
+  /** `onFree` is told of the memory of extents that were dropped for want of room. */
+  constructor (limitBytes: number, onFree: (memory: ArrayBufferLike) => void) {
     this.#limitBytes = limitBytes
+    this.#onFree = onFree
   }
 
   get sizeBytes (): number { return this.#bytes }
@@ -83,8 +87,9 @@ export class ExtentCache {
   #evictOldest (): void {
     let oldest = 0
     for (let i = 1; i < this.#extents.length; i++) if (this.#extents[i]!.lastUse < this.#extents[oldest]!.lastUse) oldest = i
-    this.#bytes -= this.#extents[oldest]!.costBytes
-    this.#extents.splice(oldest, 1)
+    const [evicted] = this.#extents.splice(oldest, 1)
+    this.#bytes -= evicted!.costBytes
+    this.#onFree(evicted!.memory)
     this.#starts.splice(oldest, 1)
   }
 }

@@ -41,6 +41,8 @@ export interface LogOptions {
   readonly flush?: FlushOptions
   /** Small flushes may run on the event loop while they are fast: for a group of one. */
   readonly inlineFlush?: boolean
+  /** More is about to be appended: flushes then leave the event loop to what prepares it. */
+  isMoreComing? (): boolean
   /** Fill segments with zeros ahead of need; off for a disk in memory. */
   readonly preallocate?: boolean
   /** `hasRoom` turns false when the file system has less than this left. 0: not watched. */

@@ -57,8 +57,8 @@ export class RaftLog {
     this.#options = options
     this.#segments = segments
     this.#reader = new EntryReader(segments.opened, groupSeed, options.decodeConfig)
-    this.#cold = new ColdReader(segments, this.#reader, groupSeed, options.coldCacheBytes ?? 16 * MIB)
-    this.#tail = new TailCache(options.tailCacheBytes ?? 32 * MIB, options.onMemoryFree)
+    this.#cold = new ColdReader(segments, this.#reader, options.clock, groupSeed, options.coldCacheBytes ?? 8 * MIB)
+    this.#tail = new TailCache(options.tailCacheBytes ?? 16 * MIB, options.onMemoryFree)
     this.#terms = recovered.terms
     this.#end = recovered.end
     this.#writer = new Writer({
@@ -67,6 +67,7 @@ export class RaftLog {
       start: recovered.end,
       syncEachWrite: options.flush?.mode !== 'async',
       inlineFlush: options.inlineFlush ?? false,
+      isMoreComing: () => options.isMoreComing?.() ?? false,
       onProgress: () => { this.#handleProgress() },
       onSealed: (segment) => { this.#upkeep.noteSealed(segment) },
       onFailure: (error) => { this.#fail(error) }
@@ -224,7 +225,7 @@ export class RaftLog {
   }
 
   /**
-   * Bytes within one entry's body, from memory or disk, verified.
+   * Bytes within one entry's body, from memory or disk, verified. Valid until the next turn of the event loop: copy what is kept.
    * @throws MQ_CORRUPT they are damaged; `error.file`, `error.position` (the byte in it), and `error.resumePosition`, where the log can be read again
    * @throws MQ_MESSAGE_NOT_FOUND they are outside the log, or not within one entry
    */
@@ -303,7 +304,7 @@ export class RaftLog {
     this.#tail.evict(written.index)
     if (written.position > this.#written) this.#room.noteWritten(written.position - this.#written)
     this.#written = written.position
-    if (this.#room.hasRoom) this.#segments.prepareNext()
+    if (this.#room.hasRoom && this.#writer.wantZerosAhead) this.#segments.prepareNext()
     if (!this.#closed) {
       this.#syncSchedule?.noteWritten()
       this.#idle.touch()

@@ -1,6 +1,6 @@
 const MAX_STREAMS = 64
 const FIRST_BYTES = 128 * 1024
-const MOST_BYTES = 1024 * 1024
+const MOST_BYTES = 512 * 1024
 /** A consumer may skip what is not its own and is still reading in order. */
 const MAX_SKIP_BYTES = 1024 * 1024
 

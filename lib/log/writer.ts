@@ -1,7 +1,7 @@
 import { MqError, viewOf, type Clock } from '../base/index.ts'
 import type { RaftEntry } from '../raft/index.ts'
 import { setSyncedTo } from './entry.ts'
-import { FlushTimes } from './flush-times.ts'
+import { FlushHistory } from './flush-history.ts'
 import type { LogPoint } from './log-point.ts'
 import type { Segment } from './segment.ts'
 import type { SegmentStore } from './segment-store.ts'
@@ -21,6 +21,7 @@ export interface WriterOptions {
   /** Sync with every write; otherwise writes are reported at once and `syncDirty` is called by a timer. */
   readonly syncEachWrite: boolean
   readonly inlineFlush: boolean
+  readonly isMoreComing: () => boolean
   /** Something was written or synced. */
   onProgress (): void
   /** A segment took its last entry. */
@@ -37,7 +38,7 @@ export class Writer {
   readonly #segments: SegmentStore
   readonly #clock: Clock
   readonly #options: WriterOptions
-  readonly #times = new FlushTimes()
+  readonly #history = new FlushHistory()
   readonly #plan = new WritePlan()
   #pending: RaftEntry[] = []
   #head = 0
@@ -61,6 +62,8 @@ export class Writer {
   /** Behind the last entry a sync covers. */
   get durable (): LogPoint { return this.#durable }
   get dirtyBytes (): number { return this.#written.position - this.#durable.position }
+  /** Whether flushes are so small that they gain from files filled with zeros ahead of need. */
+  get wantZerosAhead (): boolean { return this.#segments.preallocate && this.#history.areSmall }
   get isIdle (): boolean { return !this.#busy && this.#head === this.#pending.length && this.#syncing === undefined }
 
   /** Takes entries over. May flush them, and report that, before it returns. */
@@ -159,20 +162,20 @@ export class Writer {
 
   /** Flushes on the calling thread when that is allowed, small and fast; returns whether it did. */
   #maybeFlushNow (): boolean {
-    const { syncEachWrite, inlineFlush } = this.#options
-    if (syncEachWrite && !(inlineFlush && this.#times.areFast)) return false
+    const { syncEachWrite, inlineFlush, isMoreComing } = this.#options
+    if (syncEachWrite && !(inlineFlush && this.#history.areFast && !isMoreComing())) return false
     const segment = this.#segments.active
     if (this.#segments.isFullAt(this.#pending[this.#head]!.physicalOffset)) return false
     if (this.#nextBatchBytes() > MAX_INLINE_BYTES) return false
     const end = this.#endOfNextBatch() - segment.basePosition
-    if (this.#segments.preallocate && end > segment.fileBytes) return false
+    if (this.wantZerosAhead && end > segment.fileBytes) return false
     const plan = this.#collect()
     const file = segment.openFile
     const startedAt = this.#clock.nowMs()
     for (const { bytes, position } of plan.pieces) file.writeNow(bytes, position - segment.basePosition)
     if (syncEachWrite) {
       file.syncNow()
-      this.#times.note(this.#clock.nowMs() - startedAt)
+      this.#history.note(this.#clock.nowMs() - startedAt)
     }
     segment.fileBytes = Math.max(segment.fileBytes, end)
     this.#finish(plan)
@@ -190,14 +193,14 @@ export class Writer {
     if (end > segment.fileBytes) segment.fileBytes = end + await this.#writeZerosBehind(end)
     if (this.#options.syncEachWrite) {
       await file.sync()
-      if (plan.sizeBytes <= MAX_INLINE_BYTES) this.#times.note(this.#clock.nowMs() - startedAt)
+      if (plan.sizeBytes <= MAX_INLINE_BYTES) this.#history.note(this.#clock.nowMs() - startedAt)
     }
     this.#finish(plan)
   }
 
   /** Where the file must grow, it grows by a step of zeros: the next small flushes then overwrite written blocks. */
   async #writeZerosBehind (end: number): Promise<number> {
-    const step = this.#segments.preallocate ? Math.max(0, Math.min(ZERO_STEP_BYTES, this.#segments.segmentBytes - end)) : 0
+    const step = this.wantZerosAhead ? Math.max(0, Math.min(ZERO_STEP_BYTES, this.#segments.segmentBytes - end)) : 0
     if (step > 0) await this.#segments.active.openFile.write(zeroBytes(step), end)
     return step
   }
@@ -249,6 +252,7 @@ export class Writer {
   }
 
   #finish (plan: WritePlan): void {
+    this.#history.noteSize(plan.sizeBytes)
     this.#written = { index: plan.lastIndex, term: plan.lastTerm, position: plan.endPosition }
     if (this.#options.syncEachWrite) this.#durable = this.#written
   }

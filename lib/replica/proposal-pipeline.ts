@@ -28,7 +28,7 @@ export interface PipelineOptions {
   readonly appliedIndex: () => number
   /** What the disk has left above its reserve. */
   readonly roomBytes: () => number
-  /** A run has put entries into raft. */
+  /** An entry was put into raft. */
   readonly onSealed: () => void
   readonly onFailure: (error: unknown) => void
 }
@@ -175,15 +175,17 @@ export class ProposalPipeline {
   #scheduleRun (): void {
     this.#runScheduled = true
     this.#options.clock.defer(() => {
-      this.#runScheduled = false
-      if (this.#pending.isEmpty || !this.#maySeal) return
       try {
-        do this.#sealNext(); while (!this.#pending.isEmpty && this.#maySeal)
+        // Entry by entry: while the disk writes the first, the next is sealed.
+        while (!this.#pending.isEmpty && this.#maySeal) {
+          this.#sealNext()
+          this.#options.onSealed()
+        }
       } catch (error) {
         this.#options.onFailure(error)
-        return
+      } finally {
+        this.#runScheduled = false
       }
-      this.#options.onSealed()
     })
   }
 

@@ -82,6 +82,7 @@ export class Replica {
       groupId: identity.groupId,
       decodeConfig: decodeConfChange,
       onPersisted: (point) => { if (replica !== undefined) replica.#entriesPersisted(point) },
+      isMoreComing: () => replica !== undefined && replica.#pipeline.pendingCount > 0,
       onMemoryFree: (memory) => { if (replica !== undefined && !replica.#hadPeers) replica.#sealer.giveBack(memory) },
       onFailure: (error) => { if (replica !== undefined) replica.#fail(error) }
     }).catch(async (error: unknown) => {

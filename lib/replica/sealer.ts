@@ -26,10 +26,11 @@ export class Sealer {
   sealedCount = 0
   sealedCostBytes = 0
 
-  constructor (groupSeed: bigint, settings: { maxEntryBytes: number, maxProposalsPerEntry: number, slabBytes: number }) {
+  constructor (groupSeed: bigint, settings: { maxEntryBytes: number, sealBytes: number, maxProposalsPerEntry: number, slabBytes: number }) {
     this.#groupSeed = groupSeed
     this.#slab = new Slab(settings.slabBytes)
-    this.#bodyLimitBytes = settings.maxEntryBytes - ENTRY_HEADER_BYTES - 8 * blockCountOf(settings.maxEntryBytes)
+    const entryBytes = Math.min(settings.maxEntryBytes, settings.sealBytes)
+    this.#bodyLimitBytes = entryBytes - ENTRY_HEADER_BYTES - 8 * blockCountOf(entryBytes)
     this.#maxDecisions = settings.maxProposalsPerEntry
   }
 

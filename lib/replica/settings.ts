@@ -7,6 +7,8 @@ export interface ReplicaSettings {
   readonly heartbeatTicks: number
   /** Entries are sealed up to this size; a single larger proposal gets an entry of its own. */
   readonly maxEntryBytes: number
+  /** Where more waits than this, it is sealed in pieces of about this size, so that the first is on its way early. */
+  readonly sealBytes: number
   readonly maxProposalsPerEntry: number
   readonly slabBytes: number
   /** Proposals that are not settled yet, sealed or not; beyond it `submit` fails with MQ_BUSY. */
@@ -37,8 +39,9 @@ export const defaultReplicaSettings: ReplicaSettings = {
   electionTicks: 8,
   heartbeatTicks: 2,
   maxEntryBytes: MIB,
+  sealBytes: 256 * 1024,
   maxProposalsPerEntry: 65_536,
-  slabBytes: 4 * MIB,
+  slabBytes: MIB,
   maxPendingProposals: 100_000,
   maxPendingBytes: 64 * MIB,
   maxUndecidedEntries: 256,
