@@ -39,14 +39,18 @@ export class UndecidedBatches {
     this.#costBytes += batch.costBytes
   }
 
-  /** The entry (index, term) was applied. */
+  /**
+   * The entry (index, term) was applied. Terms only grow along a log, so what was sealed in an older term for this
+   * index or a later one can no longer come to stand there.
+   */
   entryApplied (index: number, term: number): void {
-    for (let batch = this.#batches[this.#from]; batch !== undefined && batch.index <= index; batch = this.#batches[this.#from]) {
+    for (let batch = this.#batches[this.#from]; batch !== undefined && (batch.index <= index || batch.term < term); batch = this.#batches[this.#from]) {
       this.#remove(batch)
-      invariant(batch.index === index, 'every entry is applied, in order')
+      invariant(batch.index >= index, 'every entry is applied, in order')
       if (batch.term === term) {
         for (let i = batch.from; i < batch.to; i++) batch.proposals[i]!.settle()
       } else {
+        invariant(batch.term < term, 'an entry of an older term was applied in the place of a newer one')
         fail(batch, new MqError('MQ_OVERWRITTEN', `entry ${index} of term ${term} took the place of the request's, of term ${batch.term}`, { logIndex: index, term }))
       }
     }

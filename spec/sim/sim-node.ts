@@ -173,14 +173,14 @@ export class SimNode {
   }
 
   /** The process or the machine goes down, without notice. */
-  crash (): void {
+  crash (mustPowerCut = false): void {
     const { clock, parameters, random, trace, network } = this.#world
     this.#clock?.end()
     this.#clock = undefined
     this.#life++
     this.replica = this.machine = undefined
     network.forget(this.id)
-    const cut = parameters.powerCuts && random.chance(0.7)
+    const cut = mustPowerCut || (parameters.powerCuts && random.chance(0.7))
     const keep = random.pick(parameters.keeps)
     const outcome = new SeededRandom(Math.floor(random.next() * 2 ** 32))
     this.#disk = cut
@@ -193,7 +193,7 @@ export class SimNode {
   #ended (life: number): void {
     if (life !== this.#life) return
     this.#world.trace.note(this.#world.clock.nowMs(), 'stopped', this.id)
-    this.crash()
+    this.crash(true)
     this.restartDue = true
   }
 

@@ -108,15 +108,14 @@ class Simulation {
     this.#isHealed = true
     this.#world.parameters = this.#network.parameters = withoutFaults(this.#world.parameters)
     this.#network.heal()
-    for (const node of this.#nodes) {
-      node.resume()
-      if (!node.isRunning) node.start()
-    }
+    for (const node of this.#nodes) node.resume()
     const untilMs = this.#clock.nowMs() + HEALED_MS
     this.#trace.note(this.#clock.nowMs(), 'healed')
     let isDecided = false
     const isSettled = () => isDecided && this.#nodes.every(({ machine }) => machine?.appliedIndex === this.#ledger.decided.length)
     const propose = () => {
+      // Also one that meets the last planned disk error only now.
+      for (const node of this.#nodes) this.#maybeStart(node)
       const leader = this.#leader()
       if (leader !== undefined && !isDecided) this.#propose(leader, () => { isDecided = true })
       // Those outside the configuration are no concern of the group's: all come back in.
