@@ -280,7 +280,9 @@ class Simulation {
 
   #violated (error: unknown): void {
     if (this.#violation !== undefined) return
-    const { rule, message, stack, cause } = error as Violation & { cause?: { stack?: string } }
+    const found = error as Violation & { cause?: { stack?: string } }
+    // One found while a node applied an entry has stopped that node, and comes as the cause of its failure.
+    const { rule, message, stack, cause } = found.cause instanceof Violation ? found.cause as typeof found : found
     this.#violation = { rule: rule ?? 'no unexpected errors', message: rule === undefined ? `${stack}\n${cause?.stack ?? ''}` : message }
     this.#trace.note(this.#clock.nowMs(), `violation ${this.#violation.rule}`)
   }
