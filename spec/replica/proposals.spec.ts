@@ -113,7 +113,7 @@ t.test('more than maxPendingBytes are refused at once, and so is what could neve
 t.test('what waits for the disk is bounded in entries; the rest waits unsealed and is sealed together', async (t) => {
   const { members, member, syncs } = await single({ maxUndecidedEntries: 2 })
   syncs.hold()
-  const outcomes = []
+  const outcomes: Array<{ done: boolean }> = []
   for (const id of range(0, 10)) {
     outcomes.push(members.submit(member, id))
     await members.clock.advance(1)
