@@ -11,7 +11,10 @@ export interface CommandType<T> {
   readonly name: string
   /** The newest schema version, from 1: what `encode` writes unless told otherwise. */
   readonly version: number
-  /** @param version an older one, while members of the group cannot read the newest yet */
+  /**
+   * @param version an older one, while members of the group cannot read the newest yet
+   * @throws a value that does not fit the schema, also a long beyond ±(2^53 - 2): nothing is rounded
+   */
   encode (value: T, version?: number): Uint8Array
   /** @throws MQ_FORMAT_TOO_NEW a schema version this code does not know; MQ_CORRUPT the payload does not fit its schema */
   decode (payload: Uint8Array): T

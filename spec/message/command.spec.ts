@@ -3,6 +3,9 @@ import t from 'tap'
 import * as catalogue from '../../lib/message/commands.ts'
 import { defineCommand, type CommandType } from '../../lib/message/index.ts'
 
+/** The largest long that the codec takes: one less than the largest exact integer. */
+const LARGEST_LONG = Number.MAX_SAFE_INTEGER - 1
+
 const first = { type: 'record', name: 'Move', fields: [{ name: 'topic', type: 'string' }, { name: 'to', type: 'int' }] } as const
 const second = {
   type: 'record',
@@ -41,13 +44,18 @@ t.test('the commands have numbers and names of their own and give back what they
   t.equal(new Set(commands.map(({ type }) => type)).size, commands.length)
   t.equal(new Set(commands.map(({ name }) => name)).size, commands.length)
   const { putTopic, commitConsumerOffset, setFloor } = catalogue
-  fc.assert(fc.property(fc.string(), fc.nat(), fc.maxSafeNat(), fc.dictionary(fc.string(), fc.string()), (text, number, large, attributes) => {
+  fc.assert(fc.property(fc.string(), fc.nat(), fc.nat(LARGEST_LONG), fc.dictionary(fc.string(), fc.string()), (text, number, large, attributes) => {
     const offset = { group: text, topic: text, queueId: number, offset: large }
     const topic = { topic: text, readQueueNums: number, writeQueueNums: number, perm: 6, topicSysFlag: 0, order: true, attributes }
     const same = (a: unknown, b: object) => JSON.stringify(Object.entries(a as object).sort()) === JSON.stringify(Object.entries(b).sort())
     return same(commitConsumerOffset.decode(commitConsumerOffset.encode(offset)), offset) &&
       same(setFloor.decode(setFloor.encode({ position: large })), { position: large }) &&
       same({ ...putTopic.decode(putTopic.encode(topic)), attributes: 0 }, { ...topic, attributes: 0 })
-  }))
+  }), { examples: [['', 0, LARGEST_LONG, {}], ['', 2 ** 31 - 1, 0, {}]] })
   t.pass()
+})
+
+t.test('a number that would not come back exactly is refused, not rounded', async (t) => {
+  const { setFloor } = catalogue
+  for (const position of [LARGEST_LONG + 1, 2 ** 53 + 2, 0.5, NaN, Infinity]) t.throws(() => setFloor.encode({ position }), /invalid "long"/)
 })
