@@ -41,33 +41,30 @@ export class FlipDisk implements Disk {
       this.#files.set(path, new Uint8Array(0))
       this.#touched.add(path)
     }
-    const write = (bytes: Uint8Array, position: number): void => {
-      const old = this.#files.get(path)!
-      if (path === this.#path) this.#dirty = true
-      else this.#files.set(path, new Uint8Array(Math.max(old.length, position + bytes.length)))
-      if (path !== this.#path) this.#touched.add(path)
-      const target = this.#files.get(path)!
-      if (target !== old) target.set(old)
-      target.set(bytes.subarray(0, Math.max(0, target.length - position)), position)
-    }
-    const read = (into: Uint8Array, position: number): number => {
-      const bytes = this.#files.get(path)!.subarray(position, position + into.length)
-      into.set(bytes)
-      return bytes.length
-    }
-    return {
-      path,
-      sizeBytes: async () => this.#files.get(path)!.length,
-      write: async (bytes, position) => { write(bytes, position) },
-      writeNow: write,
-      sync: async () => {},
-      syncNow: () => {},
-      read: async (into, position) => read(into, position),
-      readNow: read,
-      truncate: async () => {},
-      close: async () => {}
-    }
+    return new FlipFile(this, path)
   }
+
+  /** Writes to the flipped file go into its one image, which keeps its size. */
+  write (path: string, bytes: Uint8Array, position: number): void {
+    const old = this.#files.get(path)!
+    if (path === this.#path) {
+      this.#dirty = true
+    } else {
+      this.#files.set(path, new Uint8Array(Math.max(old.length, position + bytes.length)))
+      this.#touched.add(path)
+    }
+    const target = this.#files.get(path)!
+    if (target !== old) target.set(old)
+    target.set(bytes.subarray(0, Math.max(0, target.length - position)), position)
+  }
+
+  read (path: string, into: Uint8Array, position: number): number {
+    const bytes = this.#files.get(path)!.subarray(position, position + into.length)
+    into.set(bytes)
+    return bytes.length
+  }
+
+  sizeOf (path: string): number { return this.#files.get(path)!.length }
 
   async readFile (path: string): Promise<Uint8Array | undefined> { return this.#files.get(path) }
   async list (): Promise<DirectoryItem[]> { return [...this.#files.keys()].map((path) => ({ name: path.slice(path.lastIndexOf('/') + 1), isDirectory: false })) }
@@ -82,4 +79,25 @@ export class FlipDisk implements Disk {
   async syncDirectory (): Promise<void> {}
   async room (): Promise<{ freeBytes: number, totalBytes: number }> { return { freeBytes: 1, totalBytes: 1 } }
   async bootId (): Promise<undefined> {}
+}
+
+/** A class, since half a million openings make a few of these each. */
+class FlipFile implements DiskFile {
+  readonly path: string
+  readonly #disk: FlipDisk
+
+  constructor (disk: FlipDisk, path: string) {
+    this.#disk = disk
+    this.path = path
+  }
+
+  async sizeBytes (): Promise<number> { return this.#disk.sizeOf(this.path) }
+  async write (bytes: Uint8Array, position: number): Promise<void> { this.#disk.write(this.path, bytes, position) }
+  writeNow (bytes: Uint8Array, position: number): void { this.#disk.write(this.path, bytes, position) }
+  async sync (): Promise<void> {}
+  syncNow (): void {}
+  async read (into: Uint8Array, position: number): Promise<number> { return this.#disk.read(this.path, into, position) }
+  readNow (into: Uint8Array, position: number): number { return this.#disk.read(this.path, into, position) }
+  async truncate (): Promise<void> {}
+  async close (): Promise<void> {}
 }
