@@ -100,10 +100,13 @@ export class CounterMachine implements StateMachine {
     const saved = { appliedIndex, hash: String(hash), ids: [count], confState }
     const file = await disk.open(`${directory}/state.new`, { create: true })
     const bytes = new Uint8Array(Buffer.from(JSON.stringify(saved)))
-    await file.truncate(0)
-    await file.write(bytes, 0)
-    await file.sync()
-    await file.close()
+    try {
+      await file.truncate(0)
+      await file.write(bytes, 0)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
     await disk.rename(`${directory}/state.new`, `${directory}/state`)
     await disk.syncDirectory(directory)
     this.checkpointedIndex = appliedIndex

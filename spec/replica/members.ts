@@ -1,4 +1,4 @@
-import { silentLogger, type Disk } from '../../lib/base/index.ts'
+import { loadChecksum, silentLogger, type Disk } from '../../lib/base/index.ts'
 import type { NodeId } from '../../lib/raft/index.ts'
 import { Replica, type ReplicaOptions } from '../../lib/replica/index.ts'
 import { MemoryNetwork } from '../../lib/transport/index.ts'
@@ -35,6 +35,8 @@ export class Members {
   }
 
   async open (id: NodeId, disk: FaultyDisk = this.disk(), options: Partial<ReplicaOptions> & { readonly checkpointEntries?: number, readonly seenBy?: Disk } = {}): Promise<Member> {
+    // The one thing that takes real time: virtual time would run out of work before.
+    await loadChecksum()
     let machine: CounterMachine | undefined
     const opening = Replica.open({
       clock: this.clock,
