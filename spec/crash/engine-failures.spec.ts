@@ -5,7 +5,7 @@ import { EngineLife } from './engine-life.ts'
 import { complaints, runUntilStopped, workload } from './engine-workload.ts'
 import { codeUnder, Machine } from './machine.ts'
 
-t.setTimeout(110_000)
+t.setTimeout(300_000)
 
 async function runFailing (plan: (faults: Faults) => void): Promise<{ life: EngineLife, error: unknown }> {
   const life = new EngineLife(new Machine(1, { faults: new Faults({ trace: true }) }))

@@ -3,7 +3,7 @@ import { Faults } from '../support/faults.ts'
 import { complaints, runUntilStopped } from './engine-workload.ts'
 import { outcomesOf, stopPoints } from './machine.ts'
 
-t.setTimeout(110_000)
+t.setTimeout(300_000)
 
 t.test('a queue that loses its state database in a crash: base dump and log have all of it, also when the head of the log is gone', async (t) => {
   const { boundaries, trace } = (await runUntilStopped(1, new Faults({ trace: true }))).machine.faults

@@ -4,7 +4,7 @@ import type { EngineLife } from './engine-life.ts'
 import { complaints, runUntilStopped } from './engine-workload.ts'
 import { outcomesOf, stopPoints } from './machine.ts'
 
-t.setTimeout(110_000)
+t.setTimeout(300_000)
 
 /** The life after a crash: recovers, takes messages, has some consumed. */
 async function goOn (life: EngineLife): Promise<void> {

@@ -7,7 +7,7 @@ import { Machine, outcomesOf, stopPoints } from './machine.ts'
 // The table of docs/guarantees.md: what process kill and power cut take in each flush mode ('disk' is SYNC_FLUSH,
 // 'memory' is ASYNC_FLUSH).
 
-t.setTimeout(110_000)
+t.setTimeout(300_000)
 
 interface Row { readonly durability: 'disk' | 'memory', readonly cause: 'process kill' | 'power cut', readonly loses: string }
 

@@ -8,7 +8,7 @@ import { Machine } from './machine.ts'
 
 // The checkers, checked: on devices that answer and do nothing the crash specs must find something wrong.
 
-t.setTimeout(110_000)
+t.setTimeout(300_000)
 
 for (const lie of ['sync', 'syncDirectory'] as const) {
   t.test(`a log on a disk whose ${lie} does nothing is found out`, async (t) => {

@@ -3,7 +3,7 @@ import { Faults } from '../support/faults.ts'
 import { complaints, goOn, runUntilStopped } from './log-workload.ts'
 import { outcomesOf, stopPoints, summary } from './machine.ts'
 
-t.setTimeout(110_000)
+t.setTimeout(300_000)
 
 for (const inlineFlush of [false, true]) {
   t.test(`a log stopped at every boundary, ${inlineFlush ? 'flushed on the calling thread' : 'flushed in the background'}`, async (t) => {

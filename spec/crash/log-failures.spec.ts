@@ -5,7 +5,7 @@ import { LogLife } from './log-machine.ts'
 import { complaints, runUntilStopped, workload } from './log-workload.ts'
 import { codeUnder, Machine } from './machine.ts'
 
-t.setTimeout(110_000)
+t.setTimeout(300_000)
 
 async function runFailing (plan: (faults: Faults) => void): Promise<{ life: LogLife, machine: Machine, error: unknown }> {
   const machine = new Machine(1, { faults: new Faults({ trace: true }) })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 
-t.setTimeout(110_000)
+t.setTimeout(300_000)
 
 interface Finding { readonly outcome: string, readonly contents?: string, readonly code?: string, readonly message?: string }
 
