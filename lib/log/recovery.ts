@@ -8,7 +8,7 @@ import type { RecoveryReport } from './recovery-report.ts'
 import { positionOfSegmentName, Segment } from './segment.ts'
 import { SPARE_NAME, type SegmentStore } from './segment-store.ts'
 import { SyncMark } from './sync-mark.ts'
-import { findHeaders, keepAside, wipe } from './tail-check.ts'
+import { findHeaders, keepAside, syncedToAt, wipe, writeAgain } from './tail-check.ts'
 import { TermTable } from './term-table.ts'
 import { TermsFile } from './terms-file.ts'
 import type { LogPoint } from './log-point.ts'
@@ -217,7 +217,9 @@ class Recovery {
     const segment = segments.active
     const file = await segment.file()
     const fileEnd = segment.basePosition + segment.fileBytes
+    let lastEntryAt: number | undefined
     const { next, bad } = await this.#walk(segment, fileEnd, true, (header) => {
+      lastEntryAt = header.physicalOffset - segment.basePosition
       segment.firstTerm ??= header.term
       segment.index.note(header.sizeBytes)
       this.terms.note(header.index, header.term)
@@ -243,6 +245,10 @@ class Recovery {
       logger.error(`${segment.path}: byte ${damage.fileByte}: ${damage.reason}`, { position, fromIndex: next.index })
       return end
     }
+    // What the last entry says of its own flush's predecessor is proof as well.
+    const syncedTo = lastEntryAt === undefined ? undefined : await syncedToAt(file, lastEntryAt, groupSeed)
+    const provenByte = Math.max(this.#mark.syncedTo, syncedTo ?? 0) - segment.basePosition
+    await writeAgain(file, Math.max(0, provenByte), fromByte)
     if (junkEnd > fromByte) await this.#cutTornTail(segment, position, junkEnd, bad?.reason ?? 'bytes behind the last entry')
     else await file.sync()
     return end

@@ -32,6 +32,27 @@ export async function findHeaders (file: DiskFile, basePosition: number, fromByt
   }
 }
 
+/** What the good entry at that byte of a segment says was synced when it was written; undefined when that part of it is not readable. */
+export async function syncedToAt (file: DiskFile, atByte: number, groupSeed: bigint): Promise<number | undefined> {
+  const bytes = new Uint8Array(ENTRY_HEADER_BYTES)
+  if (await file.read(bytes, atByte) < bytes.length) return undefined
+  const view = viewOf(bytes)
+  return decodeHeader(bytes, view, 0, groupSeed) === undefined ? undefined : readSyncedTo(bytes, view, 0)
+}
+
+/**
+ * Writes [fromByte, toByte) of the file over itself. When a sync fails, the system takes the pages for clean that the
+ * medium never saw: it goes on showing them, and a later sync does nothing for them. A process that finds such bytes
+ * must write them again before a sync of its own means anything. Not synced.
+ */
+export async function writeAgain (file: DiskFile, fromByte: number, toByte: number): Promise<void> {
+  const chunk = new Uint8Array(Math.max(0, Math.min(ZERO_STEP_BYTES, toByte - fromByte)))
+  for (let at = fromByte; at < toByte; at += chunk.length) {
+    const bytes = chunk.subarray(0, Math.min(chunk.length, toByte - at))
+    await file.write(bytes.subarray(0, await file.read(bytes, at)), at)
+  }
+}
+
 /** Copies [fromByte, toByte) of the file to `<file>.torn` (`.2.torn`, … when there is one) and syncs it. Returns its name. */
 export async function keepAside (disk: Disk, file: DiskFile, fromByte: number, toByte: number): Promise<string> {
   const directory = dirname(file.path)

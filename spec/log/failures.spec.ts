@@ -153,3 +153,29 @@ t.test('a vote file with both slots bad, or one that must be there and is not, r
   disk.flip('/data/vote', 4096 + 17)
   await t.rejects(VoteFile.open(disk, '/data/vote', silentLogger), { code: 'MQ_CORRUPT', file: '/data/vote' })
 })
+
+t.test('what a failed sync took for clean is written again by the next process, before that counts it as durable', async (t) => {
+  for (const isTorn of [false, true]) {
+    const disk = new FaultyDisk({ directories: ['/data'] })
+    const first = await openLog(disk)
+    const maker = EntryMaker.after(first.log)
+    first.log.append([maker.next(100)])
+    await first.log.syncThrough(1)
+    // The process dies of the failure; its machine goes on, and shows the next one what the medium never saw.
+    disk.faults.failAt(1, 'EIO', { kinds: ['sync'] })
+    first.log.append(maker.batch([2000, 300]))
+    await t.rejects(first.log.syncThrough(3), { code: 'MQ_IO' })
+    const shown = disk.kill({ faults: new Faults() })
+    // Bytes behind the last entry take recovery's other way, the cut of a torn tail.
+    if (isTorn) shown.flip('/data/log/00000000000000000000.seg', maker.position - 10)
+    const { log } = await openLog(shown)
+    t.equal(log.durableIndex, isTorn ? 2 : 3)
+    const next = EntryMaker.after(log).next(50)
+    log.append([next])
+    await log.syncThrough(next.index)
+    const { log: last } = await openLog(shown.powerCut({ keep: 'none', faults: new Faults() }))
+    t.equal(last.lastIndex, next.index)
+    t.same((await allEntries(last)).map(({ index }) => index), Array.from({ length: next.index }, (_, i) => i + 1))
+    await last.close()
+  }
+})

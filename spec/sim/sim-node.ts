@@ -173,14 +173,14 @@ export class SimNode {
   }
 
   /** The process or the machine goes down, without notice. */
-  crash (mustPowerCut = false): void {
+  crash (): void {
     const { clock, parameters, random, trace, network } = this.#world
     this.#clock?.end()
     this.#clock = undefined
     this.#life++
     this.replica = this.machine = undefined
     network.forget(this.id)
-    const cut = mustPowerCut || (parameters.powerCuts && random.chance(0.7))
+    const cut = parameters.powerCuts && random.chance(0.7)
     const keep = random.pick(parameters.keeps)
     const outcome = new SeededRandom(Math.floor(random.next() * 2 ** 32))
     this.#disk = cut
@@ -189,11 +189,11 @@ export class SimNode {
     trace.note(clock.nowMs(), cut ? `power cut ${keep}` : 'kill', this.id)
   }
 
-  /** Stopped by itself. Its machine is rebooted before the next start. */
+  /** Stopped by itself: by an error of its disk, mostly. The machine may be rebooted before the next start, or not. */
   #ended (life: number): void {
     if (life !== this.#life) return
     this.#world.trace.note(this.#world.clock.nowMs(), 'stopped', this.id)
-    this.crash(true)
+    this.crash()
     this.restartDue = true
   }
 
