@@ -29,6 +29,7 @@ export class Checkpoints {
   readonly #options: CheckpointsOptions
   #running: Promise<void> | undefined
   #stopped = false
+  #isDemanded = false
   #floorPosition = 0
   #floorIndex = 0
 
@@ -38,12 +39,24 @@ export class Checkpoints {
 
   get isRunning (): boolean { return this.#running !== undefined }
 
+  /** The next checkpoint begins as soon as it can, due or not. */
+  demand (): void { this.#isDemanded = true }
+
+  /** Resolves once a demanded checkpoint is written, or none will be any more. */
+  async demanded (): Promise<void> {
+    // What runs may have begun before the demand.
+    while (this.#isDemanded && this.#running !== undefined) await this.#running
+    await this.#running
+  }
+
   /** Starts what is due. Cheap when nothing is. */
   maybeStart (): void {
     if (this.#running !== undefined || this.#stopped) return
     const { stateMachine } = this.#options
-    if (stateMachine.checkpointDue) this.#start(() => stateMachine.checkpoint())
-    else if (stateMachine.baseDumpDue === true) this.#start(() => this.#dumpBase())
+    if (this.#isDemanded || stateMachine.checkpointDue) {
+      this.#isDemanded = false
+      this.#start(() => stateMachine.checkpoint())
+    } else if (stateMachine.baseDumpDue === true) this.#start(() => this.#dumpBase())
     else this.#moveFloor()
   }
 

@@ -214,7 +214,7 @@ export class Replica {
 
   /**
    * Changes voters or learners; resolves with the configuration in force once the change is applied (joint, when the
-   * change is left later). One at a time.
+   * change is left later) and stored here: from then on the others know it from this node. One at a time.
    */
   async changeMembership (change: ConfChange): Promise<ConfState> {
     if (this.#state !== 'open') throw this.#refusal()
@@ -224,6 +224,7 @@ export class Replica {
       this.#pipeline.track({ costBytes: 0, decide () {}, settle: resolve, fail: reject }, this.#raft.lastIndex)
       this.#pump()
     })
+    await this.#checkpoints.demanded()
     return this.stateMachine.confState
   }
 
@@ -369,6 +370,9 @@ export class Replica {
     if (entry.kind === EntryKind.config) {
       this.stateMachine.setConfState(this.#raft.applyConfChange(configOf(entry)))
       this.#configurationChanged = true
+      // How far the log is committed is not stored with it. A group that has shrunk and forgets so in a restart would
+      // ask those that are gone for their votes.
+      this.#checkpoints.demand()
     } else if (entry.kind === EntryKind.noop && entry.term === this.#raft.term && this.#raft.role === 'leader') {
       this.#startLeading()
     }
