@@ -10,6 +10,8 @@ const encodings = { keyEncoding: 'utf8', valueEncoding: 'buffer' } as const
 
 /** The store keeps what it reads often itself. */
 const CACHE_BYTES = 2 * 1024 * 1024
+/** Writes come as a batch per checkpoint; two buffers of this size can be in memory. */
+const WRITE_BUFFER_BYTES = 2 * 1024 * 1024
 
 /** Troubles of the machine, not of the files: opening again may do. */
 const full = /no space left|quota exceeded/i
@@ -28,7 +30,7 @@ export class LevelKv {
   }
 
   async open (): Promise<Database> {
-    const db = new Level<string, Buffer>(this.#directory, { ...encodings, createIfMissing: true, cacheSize: CACHE_BYTES })
+    const db = new Level<string, Buffer>(this.#directory, { ...encodings, createIfMissing: true, cacheSize: CACHE_BYTES, writeBufferSize: WRITE_BUFFER_BYTES })
     try {
       await db.open()
     } catch (error) {

@@ -2,7 +2,7 @@ import type { Clock } from '../base/index.ts'
 
 const STEP_BYTES = 256 * 1024
 /** Kept for use again; more goes to the collector. */
-const MAX_FREE_BYTES = 4 * 1024 * 1024
+const MAX_FREE_BYTES = 2 * 1024 * 1024
 
 /**
  * Memory for pieces of the log that are read back. Pieces come and go by the megabyte, which would make the collector

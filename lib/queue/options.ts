@@ -18,8 +18,8 @@ const limitBounds: { readonly [Name in keyof Required<LimitOptions>]: readonly [
   maxEntryBytes: [MIB, 4 * KIB, 32 * MIB],
   maxPendingProposals: [65_536, 1, 10_000_000],
   maxPendingBytes: [64 * MIB, 64 * KIB, 4096 * MIB],
-  tailCacheBytes: [16 * MIB, MIB, 65_536 * MIB],
-  coldCacheBytes: [8 * MIB, MIB, 65_536 * MIB],
+  tailCacheBytes: [8 * MIB, MIB, 65_536 * MIB],
+  coldCacheBytes: [6 * MIB, MIB, 65_536 * MIB],
   segmentBytes: [64 * MIB, 64 * KIB, 2048 * MIB],
   reserveBytes: [-1, 0, 1024 * 1024 * MIB],
   maxWaitingConsumers: [10_000, 1, 10_000_000]

@@ -35,7 +35,7 @@ export const defaultStoreSettings: StoreSettings = {
   checkpointBytes: 64 * 1024 * 1024,
   unpersistedBytes: 32 * 1024 * 1024,
   baseDumpBytes: 512 * 1024 * 1024,
-  pageCacheBytes: 8 * 1024 * 1024
+  pageCacheBytes: 4 * 1024 * 1024
 }
 
 export interface RebuildProgress {
