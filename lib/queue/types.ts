@@ -41,9 +41,9 @@ export interface LimitOptions {
   readonly maxPendingProposals?: number
   /** Their bytes; default 64 MiB. */
   readonly maxPendingBytes?: number
-  /** Log kept in memory for reads at the tail; default 32 MiB. */
+  /** Log kept in memory for reads at the tail; default 8 MiB. */
   readonly tailCacheBytes?: number
-  /** Log kept in memory for reads of older messages; default 16 MiB. */
+  /** Log kept in memory for reads of older messages; default 6 MiB. */
   readonly coldCacheBytes?: number
   /** Size of one file of the log; default 64 MiB. */
   readonly segmentBytes?: number
