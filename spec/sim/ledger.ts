@@ -72,10 +72,10 @@ export class Ledger {
   }
 
   /** Leader completeness: a leader that may decide has everything decided in earlier terms. */
-  startsLeading (node: NodeId, term: number, termAt: (index: number) => number | undefined): void {
-    for (let index = this.decided.length; index > 0 && index > this.decided.length - 20; index--) {
+  startsLeading (node: NodeId, term: number, log: { readonly floor: { readonly index: number }, term (index: number): number | undefined }): void {
+    for (let index = this.decided.length; index > log.floor.index && index > this.decided.length - 20; index--) {
       const { term: decidedTerm } = this.decided[index - 1]!
-      if (decidedTerm < term && termAt(index) !== decidedTerm) throw new Violation('leader completeness', `node ${node} leads term ${term} without entry ${index} of term ${decidedTerm}`)
+      if (decidedTerm < term && log.term(index) !== decidedTerm) throw new Violation('leader completeness', `node ${node} leads term ${term} without entry ${index} of term ${decidedTerm}`)
     }
   }
 

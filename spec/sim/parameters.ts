@@ -43,6 +43,7 @@ export interface Parameters {
   readonly segmentBytes: number
   readonly tailCacheBytes: number
   readonly maxEntryBytes: number
+  readonly stateMachine: 'counter' | 'store'
 }
 
 const never = Infinity
@@ -84,7 +85,8 @@ export function drawParameters (random: SeededRandom): Parameters {
     checkpointEntries: random.pick([3, 20, 100, 10_000]),
     segmentBytes: random.pick([4, 16, 64]) * 1024,
     tailCacheBytes: random.pick([4, 32, 1024]) * 1024,
-    maxEntryBytes: random.pick([512, 4096, 65_536])
+    maxEntryBytes: random.pick([512, 4096, 65_536]),
+    stateMachine: random.pick(['counter', 'store'])
   }
 }
 

@@ -4,6 +4,7 @@ import type { NodeId, RaftEntry, RaftMessage } from '../../lib/raft/index.ts'
 import { Replica } from '../../lib/replica/index.ts'
 import { CounterMachine } from '../replica/counter-machine.ts'
 import { FaultyDisk } from '../support/faulty-disk.ts'
+import { FaultyKv } from '../support/faulty-kv.ts'
 import { Faults } from '../support/faults.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import type { VirtualClock } from '../support/virtual-clock.ts'
@@ -12,6 +13,8 @@ import type { Mutant } from './mutants.ts'
 import type { SimNetwork } from './network.ts'
 import { NodeClock } from './node-clock.ts'
 import type { Parameters } from './parameters.ts'
+import type { SimMachine } from './sim-machine.ts'
+import { StoreMachine, type QueueContents } from './store-machine.ts'
 import type { Trace } from './trace.ts'
 
 export const GROUP_ID = new Uint8Array(16).fill(0x51)
@@ -24,6 +27,7 @@ export interface World {
   readonly ledger: Ledger
   readonly trace: Trace
   readonly founders: readonly NodeId[]
+  readonly contents: QueueContents
   readonly mutant: Mutant | undefined
   parameters: Parameters
   /** Ends the run: a rule was broken. */
@@ -44,18 +48,22 @@ export class SimNode {
   readonly id: NodeId
   readonly #world: World
   #disk: FaultyDisk
+  #kv: FaultyKv
   #clock: NodeClock | undefined
   #life = 0
   readonly #promises: Promises = { term: 0, votedIn: 0, vote: 0, acknowledged: new Map() }
   replica: Replica | undefined
-  machine: CounterMachine | undefined
+  machine: SimMachine | undefined
   #log: RaftLog | undefined
   restartDue = false
+  #isFailing = false
 
   constructor (id: NodeId, world: World) {
     this.id = id
     this.#world = world
-    this.#disk = new FaultyDisk({ ...this.#diskOptions(), sectorBytes: 512 })
+    const faults = new Faults()
+    this.#disk = new FaultyDisk({ faults, schedule: this.#schedule, directories: ['/'] })
+    this.#kv = new FaultyKv({ faults, schedule: this.#schedule })
   }
 
   get isRunning (): boolean { return this.#clock !== undefined }
@@ -79,7 +87,7 @@ export class SimNode {
 
   async #open (life: number, clock: NodeClock): Promise<void> {
     const { parameters, founders, network, mutant, random } = this.#world
-    let machine: CounterMachine | undefined
+    let machine: SimMachine | undefined
     const disk = mutant?.wrapDisk?.(this.#disk) ?? this.#disk
     const replica = await Replica.open({
       clock,
@@ -97,7 +105,7 @@ export class SimNode {
         await mutant?.onLogOpen?.(log)
         this.#checkPromises(log, life)
         this.#log = log
-        machine = await CounterMachine.open({ disk: this.#disk, directory: DIRECTORY, checkpointEntries: parameters.checkpointEntries, keepsIds: false })
+        machine = await this.#openMachine(log)
         this.#watch(machine, log, life)
         return machine
       }
@@ -111,11 +119,28 @@ export class SimNode {
       else this.#world.violated(error)
     })
     replica.onLeadership(({ isLeader, term }) => {
-      if (isLeader && life === this.#life) this.#guard(() => { this.#world.ledger.startsLeading(this.id, term, (index) => replica.log.term(index)) })
+      if (isLeader && life === this.#life) this.#guard(() => { this.#world.ledger.startsLeading(this.id, term, replica.log) })
     })
   }
 
-  #watch (machine: CounterMachine, log: RaftLog, life: number): void {
+  async #openMachine (log: RaftLog): Promise<SimMachine> {
+    const { parameters: { stateMachine, checkpointEntries, nodeCount }, contents, random } = this.#world
+    if (stateMachine === 'counter') return await CounterMachine.open({ disk: this.#disk, directory: DIRECTORY, checkpointEntries, keepsIds: false })
+    const checkpointBytes = checkpointEntries * 300
+    return await StoreMachine.open({
+      disk: this.#disk,
+      database: this.#kv,
+      directory: DIRECTORY,
+      groupId: GROUP_ID,
+      log,
+      settings: { checkpointBytes, baseDumpBytes: checkpointBytes * 4 },
+      contents,
+      random,
+      mayRemove: nodeCount === 1
+    })
+  }
+
+  #watch (machine: SimMachine, log: RaftLog, life: number): void {
     const { ledger, trace, clock } = this.#world
     machine.onApply = (entry, ids) => {
       if (life !== this.#life) return
@@ -175,6 +200,7 @@ export class SimNode {
   /** The process or the machine goes down, without notice. */
   crash (): void {
     const { clock, parameters, random, trace, network } = this.#world
+    this.#isFailing = false
     this.#clock?.end()
     this.#clock = undefined
     this.#life++
@@ -183,9 +209,9 @@ export class SimNode {
     const cut = parameters.powerCuts && random.chance(0.7)
     const keep = random.pick(parameters.keeps)
     const outcome = new SeededRandom(Math.floor(random.next() * 2 ** 32))
-    this.#disk = cut
-      ? this.#disk.powerCut({ keep, random: outcome, faults: new Faults(), schedule: this.#schedule })
-      : this.#disk.kill({ random: outcome, faults: new Faults(), schedule: this.#schedule })
+    const next = { random: outcome, faults: new Faults(), schedule: this.#schedule }
+    this.#disk = cut ? this.#disk.powerCut({ keep, ...next }) : this.#disk.kill(next)
+    this.#kv = cut ? this.#kv.powerCut({ keep, ...next }) : this.#kv.kill(next)
     trace.note(clock.nowMs(), cut ? `power cut ${keep}` : 'kill', this.id)
   }
 
@@ -200,7 +226,14 @@ export class SimNode {
   pause (): void { this.#clock?.pause() }
   resume (): void { this.#clock?.resume() }
 
+  /** Errors that were planned and have not come yet would come after the faults' time: the machine is replaced by a sound one. */
+  mend (): void {
+    this.resume()
+    if (this.#isFailing && this.isRunning) this.crash()
+  }
+
   failNextWrite (n: number): void {
+    this.#isFailing = true
     this.#disk.faults.failAt(n, this.#world.random.chance(0.5) ? 'EIO' : 'ENOSPC', { kinds: ['write', 'sync'] })
   }
 
@@ -210,10 +243,6 @@ export class SimNode {
     } catch (error) {
       this.#world.violated(error)
     }
-  }
-
-  #diskOptions () {
-    return { faults: new Faults(), schedule: this.#schedule, directories: ['/'] }
   }
 
   readonly #schedule = (fn: () => void): void => {

@@ -6,6 +6,7 @@ import type { Mutant } from './mutants.ts'
 import { SimNetwork } from './network.ts'
 import { drawParameters, withoutFaults, type Parameters } from './parameters.ts'
 import { SimNode, type World } from './sim-node.ts'
+import { emptyContents } from './store-machine.ts'
 import { Trace } from './trace.ts'
 
 export interface SimResult {
@@ -68,6 +69,7 @@ class Simulation {
       ledger: this.#ledger,
       trace: this.#trace,
       founders,
+      contents: emptyContents(),
       mutant,
       parameters,
       violated: (error) => { this.#violated(error) }
@@ -82,6 +84,7 @@ class Simulation {
     this.#scheduleFaults()
     await this.#runUntil(() => this.#clock.nowMs() >= parameters.faultyMs, parameters.faultyMs + 1)
     if (this.#violation === undefined) await this.#healAndConverge()
+    if (this.#violation === undefined) await this.#verifyStates()
     return {
       seed: this.#seed,
       steps: this.#steps,
@@ -108,18 +111,17 @@ class Simulation {
     this.#isHealed = true
     this.#world.parameters = this.#network.parameters = withoutFaults(this.#world.parameters)
     this.#network.heal()
-    for (const node of this.#nodes) node.resume()
+    for (const node of this.#nodes) node.mend()
     const untilMs = this.#clock.nowMs() + HEALED_MS
     this.#trace.note(this.#clock.nowMs(), 'healed')
     let isDecided = false
-    const isSettled = () => isDecided && this.#nodes.every(({ machine }) => machine?.appliedIndex === this.#ledger.decided.length)
+    const isSettled = () => isDecided && this.#isWhole() && this.#nodes.every(({ machine }) => machine?.appliedIndex === this.#ledger.decided.length)
     const propose = () => {
-      // Also one that meets the last planned disk error only now.
       for (const node of this.#nodes) this.#maybeStart(node)
       const leader = this.#leader()
       if (leader !== undefined && !isDecided) this.#propose(leader, () => { isDecided = true })
       // Those outside the configuration are no concern of the group's: all come back in.
-      if (leader?.replica?.status().confState.voters.length !== this.#nodes.length) this.#changeMembership()
+      if (!this.#isWhole()) this.#changeMembership()
       this.#clock.setTimer(500, propose)
     }
     propose()
@@ -129,6 +131,23 @@ class Simulation {
       const state = this.#nodes.map(({ replica, id }) => `${id}: ${JSON.stringify(replica?.status())}`).join('\n')
       this.#violated(new Violation('liveness', `nothing was decided, or not everywhere, ${HEALED_MS} ms after all faults ended\n${state}`))
     }
+  }
+
+  /** Every node is a voter, and no change is under way. */
+  #isWhole (): boolean {
+    const confState = this.#leader()?.replica?.status().confState
+    return confState?.voters.length === this.#nodes.length && confState.votersOutgoing.length === 0
+  }
+
+  /** All nodes are at the same entry: what each reads back must be what was written, and the same everywhere. */
+  async #verifyStates (): Promise<void> {
+    const hashes: Array<bigint | undefined> = []
+    const verified = Promise.all(this.#nodes.map(async ({ machine }) => { hashes.push(await machine!.verify?.()) }))
+    verified.catch((error) => { this.#violated(error) })
+    const isVerified = await this.#runUntil(() => hashes.length === this.#nodes.length, this.#clock.nowMs() + HEALED_MS)
+    if (this.#violation !== undefined) return
+    if (!isVerified) this.#violated(new Violation('liveness', 'a state could not be read back'))
+    else if (new Set(hashes).size !== 1) this.#violated(new Violation('equal state', `at the end the states' hashes are ${hashes.join(', ')}`))
   }
 
   #scheduleWork (): void {
@@ -227,6 +246,7 @@ class Simulation {
       this.#guard(() => {
         if (isAnswered) throw new Violation('one answer', `request ${id} was answered twice`)
         isAnswered = true
+        if (error instanceof Violation) throw error
         this.#trace.note(this.#clock.nowMs(), error === undefined ? 'settled' : `failed ${(error as MqError).code}`, node.id, id)
         if (error === undefined) {
           this.#ledger.acknowledged(id)
