@@ -41,8 +41,8 @@ function handleAppendEntries (core: RaftCore, message: AppendEntries): void {
     return
   }
   if (message.prevIndex === 0 && cannotReplay(core, message)) {
-    // Nothing comes before the first entry, so rejecting what follows nothing can only mean: send a snapshot.
-    core.messagesAfterLog.push({ type: 'appendEntriesReply', from: core.id, to: message.from, term: core.term, index: 0, rejected: true, hintIndex: 0, hintTerm: 0 })
+    // Not even the beginning of the log will do: send a snapshot.
+    core.messagesAfterLog.push({ type: 'appendEntriesReply', from: core.id, to: message.from, term: core.term, index: 0, rejected: true, hintIndex: -1, hintTerm: 0 })
     return
   }
   const matched = log.maybeAppend(message.prevIndex, message.prevTerm, message.entries)

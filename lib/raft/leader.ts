@@ -157,8 +157,9 @@ function handleAppendReply (core: RaftCore, reply: AppendEntriesReply): void {
   if (peer === undefined) return
   peer.recentlyActive = true
   if (reply.rejected) {
-    if (reply.index === 0 && peer.matchIndex === 0 && peer.state !== 'snapshot') {
+    if (reply.hintIndex < 0) {
       // The peer is empty, and cannot take the log from its beginning (see follower.ts).
+      if (peer.matchIndex > 0 || peer.state === 'snapshot') return
       peer.becomeProbe()
       peer.needsSnapshot = true
       wish(core, peer, Due.always)

@@ -18,7 +18,8 @@ export interface AppendEntries extends Envelope {
 
 /**
  * Accepted: the sender's log is durable and equal to the leader's through `index`. Rejected: it does not hold the entry
- * before, at `index`; the logs may agree through (hintIndex, hintTerm), surely not beyond.
+ * before, at `index`; the logs may agree through (hintIndex, hintTerm), surely not beyond. hintIndex -1: it cannot take
+ * the log from its beginning either. (Index and hint 0 may also be the answer to an append of an older term.)
  */
 export interface AppendEntriesReply extends Envelope {
   readonly type: 'appendEntriesReply'
