@@ -27,6 +27,8 @@ export interface Parameters {
   readonly crashEveryMs: number
   readonly crashMs: number
   readonly powerCuts: boolean
+  /** ASYNC_FLUSH, unless there are power cuts: where only processes die, nothing may be lost either. */
+  readonly asyncFlush: boolean
   readonly keeps: readonly Keep[]
   readonly pauseEveryMs: number
   readonly pauseMs: number
@@ -72,6 +74,7 @@ export function drawParameters (random: SeededRandom): Parameters {
     crashEveryMs: some(0.8, () => between(400, 3_000)),
     crashMs: between(50, 1_500),
     powerCuts: random.chance(0.75),
+    asyncFlush: random.chance(0.5),
     keeps: random.pick<readonly Keep[]>([['none'], ['random'], ['reorder'], ['none', 'all', 'random', 'reorder']]),
     pauseEveryMs: some(0.3, () => between(1_000, 5_000)),
     pauseMs: between(100, 1_500),

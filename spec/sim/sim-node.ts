@@ -99,7 +99,7 @@ export class SimNode {
       founding: { groupId: GROUP_ID, founders },
       transport: network.transport(this.id, clock),
       settings: { maxEntryBytes: parameters.maxEntryBytes, maxBytesPerAppend: 8192, maxInflightBytes: 32_768, applySliceBytes: 16_384, slabBytes: 32_768, decisionTimeoutMs: 4000 },
-      logSettings: { segmentBytes: parameters.segmentBytes, tailCacheBytes: parameters.tailCacheBytes, coldCacheBytes: 64 * 1024, preallocate: false, inlineFlush: founders.length === 1 },
+      logSettings: { segmentBytes: parameters.segmentBytes, tailCacheBytes: parameters.tailCacheBytes, coldCacheBytes: 64 * 1024, preallocate: false, inlineFlush: founders.length === 1, flush: { mode: parameters.asyncFlush && !parameters.powerCuts ? 'async' : 'sync', intervalMs: 100 } },
       openStateMachine: async ({ log }) => {
         mutant?.afterLogOpen?.(log)
         await mutant?.onLogOpen?.(log)
