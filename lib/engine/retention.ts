@@ -1,6 +1,5 @@
-import { getInt64, viewOf, type Clock, type Logger, type Timer } from '../base/index.ts'
-import type { RaftLog } from '../log/index.ts'
-import type { RaftEntry } from '../raft/index.ts'
+import type { Clock, Logger, Timer } from '../base/index.ts'
+import { stampMsOf, type RaftLog } from '../log/index.ts'
 
 export interface RetentionRules {
   /** Infinity: no bound. */
@@ -21,8 +20,6 @@ export interface RetentionOptions {
 }
 
 const INTERVAL_MS = 60_000
-/** Where an entry's header keeps the leader's stamp. */
-const STAMP_AT = 48
 
 /**
  * Decides how much of the log is kept: looks from time to time which of it is too old or too much, and proposes a new
@@ -84,8 +81,4 @@ export class Retention {
     }
     return low
   }
-}
-
-function stampMsOf ({ bytes }: RaftEntry): number {
-  return getInt64(viewOf(bytes), STAMP_AT)
 }

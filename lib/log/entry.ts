@@ -1,5 +1,5 @@
-import { getInt64, setInt64, hash64, MqError } from '../base/index.ts'
-import { EntryKind } from '../raft/index.ts'
+import { getInt64, setInt64, hash64, viewOf, MqError } from '../base/index.ts'
+import { EntryKind, type RaftEntry } from '../raft/index.ts'
 
 /**
  * A log entry on disk and between nodes, big-endian: header, body, block checksums.
@@ -24,6 +24,8 @@ export const BLOCK_BYTES = 64 * 1024
 export const MAX_ENTRY_BYTES = 64 * 1024 * 1024
 const LOCAL_AT = 72
 const CHECKSUM_AT = 64
+const STAMP_AT = 48
+const BODY_BYTES_AT = 56
 const TWO_64 = 1n << 64n
 
 export interface EntryHeader {
@@ -78,8 +80,8 @@ export function sealEntry (bytes: Uint8Array, view: DataView, at: number, fields
   setInt64(view, at + 24, fields.term)
   setInt64(view, at + 32, fields.prevTerm)
   setInt64(view, at + 40, fields.physicalOffset)
-  setInt64(view, at + 48, fields.storeTimestampMs)
-  view.setUint32(at + 56, bodyBytes)
+  setInt64(view, at + STAMP_AT, fields.storeTimestampMs)
+  view.setUint32(at + BODY_BYTES_AT, bodyBytes)
   view.setUint32(at + 60, 0)
   const checksum = hash64(bytes.subarray(at, at + CHECKSUM_AT), groupSeed)
   view.setBigUint64(at + CHECKSUM_AT, checksum)
@@ -120,7 +122,7 @@ export function decodeHeader (bytes: Uint8Array, view: DataView, at: number, gro
     throw new MqError('MQ_FORMAT_TOO_NEW', `log entry format ${view.getUint8(at + 4)} is newer than ${ENTRY_VERSION}`)
   }
   const sizeBytes = view.getUint32(at + 8)
-  const bodyBytes = view.getUint32(at + 56)
+  const bodyBytes = view.getUint32(at + BODY_BYTES_AT)
   const kind = view.getUint8(at + 5)
   if (sizeBytes > MAX_ENTRY_BYTES || entrySizeBytes(bodyBytes) !== sizeBytes || kind < EntryKind.normal || kind > EntryKind.config) return undefined
   return {
@@ -131,7 +133,7 @@ export function decodeHeader (bytes: Uint8Array, view: DataView, at: number, gro
     term: getInt64(view, at + 24),
     prevTerm: getInt64(view, at + 32),
     physicalOffset: getInt64(view, at + 40),
-    storeTimestampMs: getInt64(view, at + 48),
+    storeTimestampMs: getInt64(view, at + STAMP_AT),
     bodyBytes,
     checksum
   }
@@ -154,4 +156,15 @@ export function firstBadBlock (bytes: Uint8Array, view: DataView, at: number, he
 /** Seed of a block's checksum; for readers that hold only a piece of an entry. */
 export function blockSeed (headerChecksum: bigint, block: number): bigint {
   return (headerChecksum + BigInt(block) + 1n) % TWO_64
+}
+
+/** The body of an entry whose header was verified, a view on its bytes. */
+export function bodyOf ({ bytes }: RaftEntry): Uint8Array {
+  const bodyBytes = viewOf(bytes).getUint32(BODY_BYTES_AT)
+  return bytes.subarray(ENTRY_HEADER_BYTES, ENTRY_HEADER_BYTES + bodyBytes)
+}
+
+/** The leader's stamp of an entry whose header was verified. */
+export function stampMsOf ({ bytes }: RaftEntry): number {
+  return getInt64(viewOf(bytes), STAMP_AT)
 }

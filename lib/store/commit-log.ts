@@ -1,7 +1,6 @@
-import { ENTRY_HEADER_BYTES } from '../log/index.ts'
+import { ENTRY_HEADER_BYTES, bodyOf } from '../log/index.ts'
 import { EntryBody, setFloor } from '../message/index.ts'
 import { EntryKind, type RaftEntry } from '../raft/index.ts'
-import { bodyOf } from './entry-access.ts'
 import { on, type KeyChange, type KeyValue, type Machine } from './machine.ts'
 import { defineValue } from './stored-value.ts'
 
