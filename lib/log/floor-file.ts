@@ -10,7 +10,7 @@ export interface LogFloor {
 
 const START: LogFloor = { index: 0, term: 0, physicalOffset: 0 }
 
-/** The floor, durable before anything below it is removed (raft-log.md rule 29). */
+/** The floor, durable before anything below it is removed (Raft paper, section 7). */
 export class FloorFile {
   readonly #slots: SlotFile
 

@@ -47,7 +47,7 @@ interface FirstHeader {
 
 /**
  * Finds the state of a log after any stop. Sealed segments were synced before their successor was made, so only their
- * first headers are read; the last segment is read in full and every checksum in it verified. DESIGN.md section 2 tells
+ * first headers are read; the last segment is read in full and every checksum in it verified. What had been synced tells
  * a torn tail, which is cut and reported, from rot, which is refused or reported.
  */
 export async function recoverLog (options: RecoveryOptions): Promise<Recovered> {

@@ -11,7 +11,7 @@ export interface Spare {
 
 /**
  * The next segment's file, filled with real zeros ahead of need: overwriting written blocks makes small flushes about
- * twice as fast as growing a file (speed.md A1). It grows with the active segment, from a quarter of that used to three
+ * twice as fast as growing a file. It grows with the active segment, from a quarter of that used to three
  * quarters, one small asynchronous step at a time, so that a small log has no spare and no flush waits for the disk.
  */
 export class SpareSegment {

@@ -6,7 +6,7 @@ import { SlotFile, SlotKind } from './slot-file.ts'
 const FORMAT = { kind: SlotKind.vote, valueCount: 2, seed: 0x766f7465n }
 
 /**
- * Term and vote, durable before any message that rests on them leaves (raft-log.md rules 1, 2). Two slots: A is written
+ * Term and vote, durable before any message that rests on them leaves (Raft paper, figure 2). Two slots: A is written
  * and synced, then B. One bad slot at start: the other counts. Both bad: the node must not start, because it may have
  * voted in a term it no longer remembers.
  */

@@ -31,8 +31,8 @@ export interface WriterOptions {
 
 /**
  * Group commit: everything handed over since the last flush goes out as one write of contiguous bytes and one
- * fdatasync. One flush is under way at a time; the next batch is collected meanwhile and written after (raft-log.md
- * section 11), so unsynced bytes always belong to one flush, in one segment.
+ * fdatasync. One flush is under way at a time; the next batch is collected meanwhile and written after,
+ * so unsynced bytes always belong to one flush, in one segment.
  */
 export class Writer {
   readonly #segments: SegmentStore
@@ -64,7 +64,6 @@ export class Writer {
   get dirtyBytes (): number { return this.#written.position - this.#durable.position }
   /** Whether flushes are so small that they gain from files filled with zeros ahead of need. */
   get wantZerosAhead (): boolean { return this.#segments.preallocate && this.#history.areSmall }
-  get isIdle (): boolean { return !this.#busy && this.#head === this.#pending.length && this.#syncing === undefined }
 
   /** Takes entries over. May flush them, and report that, before it returns. */
   append (entries: readonly RaftEntry[]): void {

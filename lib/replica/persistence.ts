@@ -44,9 +44,6 @@ export class Persistence {
     this.#savedHardState = savedHardState
   }
 
-  /** Nothing of it is under way: no vote, no cut; appended entries may be. */
-  get isIdle (): boolean { return this.#steps.length === 0 }
-
   accept ({ hardState, entries, messagesAfterPersist }: Ready): void {
     if (hardState === undefined && entries.length === 0 && messagesAfterPersist.length === 0) return
     this.#steps.push({ hardState, entries, heldMessages: messagesAfterPersist })
