@@ -9,13 +9,16 @@ export class NodeClock implements Clock {
   defer (fn: () => void): void { setImmediate(fn) }
 
   setTimer (delayMs: number, fn: () => void): Timer {
-    if (delayMs <= LONGEST_TIMEOUT_MS) {
-      const timeout = setTimeout(fn, delayMs).unref()
-      return { cancel: () => { clearTimeout(timeout) } }
+    const dueMs = this.nowMs() + delayMs
+    let timeout: NodeJS.Timeout
+    // setTimeout counts whole ms of the event loop's own time, so it may fire up to 1 ms early, and at once beyond 2^31 ms.
+    const wait = (): void => {
+      const remainingMs = dueMs - this.nowMs()
+      if (remainingMs <= 0) fn()
+      else timeout = setTimeout(wait, Math.min(Math.ceil(remainingMs), LONGEST_TIMEOUT_MS)).unref()
     }
-    // setTimeout fires at once beyond 2^31 ms: go there in stages.
-    let stage = this.setTimer(LONGEST_TIMEOUT_MS, () => { stage = this.setTimer(delayMs - LONGEST_TIMEOUT_MS, fn) })
-    return { cancel: () => { stage.cancel() } }
+    timeout = setTimeout(wait, Math.min(delayMs, LONGEST_TIMEOUT_MS)).unref()
+    return { cancel: () => { clearTimeout(timeout) } }
   }
 }
 
