@@ -5,3 +5,5 @@ export { EntryBodyWriter, EntryBody, type BodyTarget, type BodyCommand } from '.
 export { defineCommand, type CommandType, type CommandDefinition } from './command.ts'
 export { utf8SizeBytes } from './utf8.ts'
 export * from './commands.ts'
+export * from './json-reader.ts'
+export * from './json-writer.ts'
