@@ -35,6 +35,11 @@ export const errorCatalogue = {
   MQ_LEADERSHIP_LOST: entry('unknown', false, 'leadership changed before the outcome of the request was known'),
   MQ_OVERWRITTEN: entry('not-applied', true, 'another leader\'s entry took the place of the request'),
   MQ_UNAVAILABLE: entry('not-applied', true, 'the group has no leader or no majority at the moment'),
+  // remoting
+  MQ_BAD_FRAME: entry('not-applied', false, 'a peer sent bytes that are no frame of the remoting protocol; its connection is closed'),
+  MQ_BAD_FIELD: entry('not-applied', false, 'a header field is missing or malformed; `field` names it'),
+  MQ_CONNECT_FAILED: entry('not-applied', true, 'no connection to the address could be made'),
+  MQ_CONNECTION_LOST: entry('unknown', false, 'the connection closed before the answer came'),
   // disk
   MQ_DISK_ROOM: entry('not-applied', true, 'free disk space is below the reserve, writes are refused until there is room'),
   MQ_IO: entry('unknown', false, 'the disk reported an error; the node stopped and must be opened again'),

@@ -1,0 +1,30 @@
+import { RequestCode } from '../request-code.ts'
+import { bool, defineRequest, int, long, optional, text } from '../header-codec.ts'
+
+/**
+ * 14 QUERY_CONSUMER_OFFSET
+ *
+ *     consumerGroup       S
+ *     topic               S
+ *     queueId             I
+ *     setZeroIfNotFound   B?  false: 22 instead of a guess when nothing is stored
+ *     -> offset           L
+ *
+ * @see RocketMQ QueryConsumerOffsetRequestHeader
+ */
+export const queryConsumerOffset = defineRequest(RequestCode.QUERY_CONSUMER_OFFSET,
+  { consumerGroup: text, topic: text, queueId: int, setZeroIfNotFound: optional(bool) },
+  { offset: long })
+
+/**
+ * 15 UPDATE_CONSUMER_OFFSET, mostly one-way
+ *
+ *     consumerGroup  S
+ *     topic          S
+ *     queueId        I
+ *     commitOffset   L
+ *
+ * @see RocketMQ UpdateConsumerOffsetRequestHeader
+ */
+export const updateConsumerOffset = defineRequest(RequestCode.UPDATE_CONSUMER_OFFSET,
+  { consumerGroup: text, topic: text, queueId: int, commitOffset: long })

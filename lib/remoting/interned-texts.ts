@@ -1,0 +1,32 @@
+import { textOf } from './text.ts'
+
+const SLOTS = 1024
+/** Longer texts are not kept. */
+const MAX_BYTES = 255
+
+/**
+ * Texts by their UTF-8 bytes, so that a topic that comes with every message is the same string each time, made once.
+ * A table of fixed size where a text takes the place of another with the same hash: at most 512 KiB, whatever peers send.
+ */
+export class InternedTexts {
+  readonly #bytes: Array<Uint8Array | undefined> = new Array(SLOTS).fill(undefined)
+  readonly #texts: string[] = new Array(SLOTS).fill('')
+
+  textOf (bytes: Uint8Array, start: number, end: number): string {
+    const length = end - start
+    if (length > MAX_BYTES) return textOf(bytes, start, end)
+    let hash = length
+    for (let at = start; at < end; at++) hash = Math.imul(hash, 31) + bytes[at]! | 0
+    const slot = (hash ^ hash >>> 10 ^ hash >>> 20) & (SLOTS - 1)
+    const known = this.#bytes[slot]
+    if (known !== undefined && known.length === length) {
+      let i = 0
+      while (i < length && known[i] === bytes[start + i]) i++
+      if (i === length) return this.#texts[slot]!
+    }
+    this.#bytes[slot] = bytes.slice(start, end)
+    const text = textOf(bytes, start, end)
+    this.#texts[slot] = text
+    return text
+  }
+}

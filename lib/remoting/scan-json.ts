@@ -1,0 +1,221 @@
+import { badFrame, KEY_ESCAPED, VALUE_ESCAPED, type HeaderScan } from './header-scan.ts'
+import { LanguageCode, languageOfName } from './language-code.ts'
+import { textOf } from './text.ts'
+
+const QUOTE = 0x22
+const BACKSLASH = 0x5c
+const COLON = 0x3a
+const COMMA = 0x2c
+const OPEN_BRACE = 0x7b
+const CLOSE_BRACE = 0x7d
+const OPEN_BRACKET = 0x5b
+const CLOSE_BRACKET = 0x5d
+const SPACE = 0x20
+
+/** Values inside values are skipped, down to this depth. */
+const MAX_DEPTH = 32
+
+/**
+ * Scans a JSON header, UTF-8, at bytes [start, end): one object with the keys code, extFields, flag, language, opaque,
+ * remark, version in any order; others are ignored and missing ones are 0. One pass, no text made; about 1 ns per byte.
+ *
+ * Lenient where clients are: numbers and booleans as extension values (read as their text), integers in quotes, raw control
+ * characters inside strings, extFields null or missing, an unknown language. A value that is an object or array reads as its text.
+ * @throws MQ_BAD_FRAME the bytes are no such object
+ */
+export function scanJsonHeader (bytes: Uint8Array, start: number, end: number, scan: HeaderScan): void {
+  scan.reset()
+  let at = skipSpace(bytes, start, end)
+  if (at >= end || bytes[at] !== OPEN_BRACE) throw badFrame('the JSON header is no object')
+  at = skipSpace(bytes, at + 1, end)
+  if (at < end && bytes[at] === CLOSE_BRACE) {
+    at++
+  } else {
+    for (;;) {
+      const keyStart = at + 1
+      at = keyAt(bytes, at, end)
+      const keyEnd = at < 0 ? -at - 1 : at - 1
+      at = afterColon(bytes, keyEnd + 1, end)
+      at = topLevelValue(bytes, keyStart, keyEnd, at, end, scan)
+      at = skipSpace(bytes, at, end)
+      if (at >= end) throw badFrame('the JSON header is cut short')
+      const byte = bytes[at]
+      at++
+      if (byte === CLOSE_BRACE) break
+      if (byte !== COMMA) throw badFrame('the JSON header is malformed')
+      at = skipSpace(bytes, at, end)
+    }
+  }
+  if (skipSpace(bytes, at, end) !== end) throw badFrame('bytes follow the JSON header')
+}
+
+/** Takes one field of the header; `at` is its value's first byte. Returns the position after the value. */
+function topLevelValue (bytes: Uint8Array, keyStart: number, keyEnd: number, at: number, end: number, scan: HeaderScan): number {
+  const keyBytes = keyEnd - keyStart
+  const first = bytes[keyStart]
+  if (keyBytes === 9 && first === 0x65 && is(bytes, keyStart, 'extFields')) {
+    if (bytes[at] === OPEN_BRACE) return scanExtFields(bytes, at + 1, end, scan)
+    if (bytes[at] !== 0x6e) throw badFrame('extFields is no object')
+    return afterValue(bytes, at, end)
+  }
+  const isQuoted = bytes[at] === QUOTE
+  const after = afterValue(bytes, at, end)
+  const next = after < 0 ? -after : after
+  const valueStart = isQuoted ? at + 1 : at
+  const valueEnd = isQuoted ? next - 1 : next
+  const isNull = !isQuoted && bytes[at] === 0x6e
+  if (isNull) return next
+  if (keyBytes === 4 && first === 0x63 && is(bytes, keyStart, 'code')) scan.code = headerInt(bytes, valueStart, valueEnd, 'code')
+  else if (keyBytes === 4 && first === 0x66 && is(bytes, keyStart, 'flag')) scan.flag = headerInt(bytes, valueStart, valueEnd, 'flag')
+  else if (keyBytes === 6 && first === 0x6f && is(bytes, keyStart, 'opaque')) scan.opaque = headerInt(bytes, valueStart, valueEnd, 'opaque')
+  else if (keyBytes === 7 && first === 0x76 && is(bytes, keyStart, 'version')) scan.version = headerInt(bytes, valueStart, valueEnd, 'version')
+  else if (keyBytes === 8 && first === 0x6c && is(bytes, keyStart, 'language')) scan.language = language(bytes, valueStart, valueEnd)
+  else if (keyBytes === 6 && first === 0x72 && is(bytes, keyStart, 'remark')) {
+    scan.remarkStart = valueStart
+    scan.remarkEnd = valueEnd
+    scan.remarkEscaped = after < 0
+  }
+  return next
+}
+
+/** The pairs of extFields; `at` is behind its opening brace. Returns the position after the closing one. */
+function scanExtFields (bytes: Uint8Array, at: number, end: number, scan: HeaderScan): number {
+  scan.extCount = 0
+  at = skipSpace(bytes, at, end)
+  if (at < end && bytes[at] === CLOSE_BRACE) return at + 1
+  for (;;) {
+    const keyStart = at + 1
+    at = keyAt(bytes, at, end)
+    let flags = 0
+    if (at < 0) {
+      flags = KEY_ESCAPED
+      at = -at
+    }
+    const keyEnd = at - 1
+    at = afterColon(bytes, at, end)
+    const first = bytes[at]
+    if (first === QUOTE) {
+      const valueStart = at + 1
+      at = afterString(bytes, valueStart, end)
+      if (at < 0) {
+        flags |= VALUE_ESCAPED
+        at = -at
+      }
+      scan.add(keyStart, keyEnd, valueStart, at - 1, flags)
+    } else {
+      const valueStart = at
+      at = afterValue(bytes, at, end)
+      if (first !== 0x6e) scan.add(keyStart, keyEnd, valueStart, at, flags)
+    }
+    at = skipSpace(bytes, at, end)
+    if (at >= end) throw badFrame('the JSON header is cut short')
+    const byte = bytes[at]
+    at++
+    if (byte === CLOSE_BRACE) return at
+    if (byte !== COMMA) throw badFrame('extFields is malformed')
+    at = skipSpace(bytes, at, end)
+  }
+}
+
+function skipSpace (bytes: Uint8Array, at: number, end: number): number {
+  while (at < end) {
+    const byte = bytes[at]!
+    if (byte > SPACE || (byte !== SPACE && byte !== 0x0a && byte !== 0x0d && byte !== 0x09)) break
+    at++
+  }
+  return at
+}
+
+/** The position after the key that starts at `at`, negated when it holds escapes. */
+function keyAt (bytes: Uint8Array, at: number, end: number): number {
+  if (at >= end || bytes[at] !== QUOTE) throw badFrame('a key of the JSON header is missing')
+  return afterString(bytes, at + 1, end)
+}
+
+function afterColon (bytes: Uint8Array, at: number, end: number): number {
+  at = skipSpace(bytes, at, end)
+  if (at >= end || bytes[at] !== COLON) throw badFrame('a key of the JSON header has no value')
+  at = skipSpace(bytes, at + 1, end)
+  if (at >= end) throw badFrame('the JSON header is cut short')
+  return at
+}
+
+/** The position after the closing quote of the string whose first byte is at `at`, negated when it holds escapes. */
+function afterString (bytes: Uint8Array, at: number, end: number): number {
+  let sign = 1
+  while (at < end) {
+    const byte = bytes[at]!
+    if (byte === QUOTE) return sign * (at + 1)
+    if (byte === BACKSLASH) {
+      sign = -1
+      at++
+    }
+    at++
+  }
+  throw badFrame('a string of the JSON header does not end')
+}
+
+/** The position after the value at `at`, negated when it is a string with escapes. */
+function afterValue (bytes: Uint8Array, at: number, end: number): number {
+  const first = bytes[at]!
+  if (first === QUOTE) return afterString(bytes, at + 1, end)
+  if (first === OPEN_BRACE || first === OPEN_BRACKET) return afterNested(bytes, at, end)
+  const start = at
+  while (at < end && isLiteralByte(bytes[at]!)) at++
+  if (at === start) throw badFrame('a value of the JSON header is missing')
+  if (first === 0x2d || (first >= 0x30 && first <= 0x39)) {
+    for (let i = start + 1; i < at; i++) if (!isNumberByte(bytes[i]!)) throw badFrame('a number of the JSON header is malformed')
+  } else if (!(at - start === 4 && (is(bytes, start, 'true') || is(bytes, start, 'null'))) && !(at - start === 5 && is(bytes, start, 'false'))) {
+    throw badFrame('a value of the JSON header is malformed')
+  }
+  return at
+}
+
+/** Skips an object or array; only its brackets and strings are looked at. */
+function afterNested (bytes: Uint8Array, at: number, end: number): number {
+  let depth = 0
+  while (at < end) {
+    const byte = bytes[at]!
+    at++
+    if (byte === QUOTE) {
+      const after = afterString(bytes, at, end)
+      at = after < 0 ? -after : after
+    } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
+      if (++depth > MAX_DEPTH) throw badFrame('a value of the JSON header is nested too deep')
+    } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
+      if (--depth === 0) return at
+    }
+  }
+  throw badFrame('the JSON header is cut short')
+}
+
+const isLiteralByte = (byte: number): boolean => (byte >= 0x61 && byte <= 0x7a) || isNumberByte(byte)
+const isNumberByte = (byte: number): boolean => (byte >= 0x30 && byte <= 0x39) || byte === 0x2d || byte === 0x2e || byte === 0x2b || byte === 0x65 || byte === 0x45
+
+/** Whether the bytes at `at` are `text`; the caller knows that so many are there. */
+function is (bytes: Uint8Array, at: number, text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (bytes[at + i] !== text.charCodeAt(i)) return false
+  return true
+}
+
+/** An int32 of the header itself. */
+function headerInt (bytes: Uint8Array, start: number, end: number, name: string): number {
+  let at = start
+  const isNegative = bytes[at] === 0x2d
+  if (isNegative) at++
+  let value = 0
+  if (at === end || end - at > 10) throw badFrame(`${name} in the JSON header is no int`)
+  for (; at < end; at++) {
+    const digit = bytes[at]! - 0x30
+    if (digit < 0 || digit > 9) throw badFrame(`${name} in the JSON header is no int`)
+    value = value * 10 + digit
+  }
+  if (isNegative) value = -value
+  if (value !== (value | 0)) throw badFrame(`${name} in the JSON header is no int`)
+  return value | 0
+}
+
+function language (bytes: Uint8Array, start: number, end: number): LanguageCode {
+  if (end - start === 4 && is(bytes, start, 'JAVA')) return LanguageCode.JAVA
+  return languageOfName(end - start > 16 ? '' : textOf(bytes, start, end))
+}
