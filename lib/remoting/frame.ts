@@ -25,8 +25,8 @@ export interface Answerable {
   readonly headerType: HeaderType
   /** Nothing may be sent for it, whatever happens. */
   readonly isOneWay: boolean
-  /** What it counts for in the bytes in flight of its connection. */
-  readonly sizeBytes: number
+  /** What it counts for in the bytes in flight of its connection, which sets this; 0 when it does not (any more). */
+  inflightBytes: number
 }
 
 const scan = new HeaderScan()
@@ -55,6 +55,7 @@ export class RemotingFrame implements Answerable {
   readonly version: number
   readonly opaque: number
   readonly flag: number
+  inflightBytes = 0
   #scanNumber: number
 
   /** `bytes` at [start, end) must be one whole frame whose prefix was checked (`checkPrefix`). @throws MQ_BAD_FRAME the header is malformed */
