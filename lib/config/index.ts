@@ -1,0 +1,8 @@
+export { effectiveConfig, originText, type ConfigSources, type ConfigWarning, type EffectiveConfig, type Origin } from './effective-config.ts'
+export { configTable, toProperties } from './config-text.ts'
+export { planUpdate, updatedFile, type ConfigUpdate, type UpdateRefusal } from './runtime-update.ts'
+export { effectiveKeys, keyTables, keyWrittenAs, otherKeys } from './sections.ts'
+export type { BrokerConfig, ClientConfig, ConfigOf, KeyOf, NamesrvConfig, SectionName } from './sections.ts'
+export { reasonOf, type Key, type KeyTable } from './key.ts'
+export { formatProperties, parseProperties, updateProperties, type Property } from './properties.ts'
+export type { HostPort, Peer, ValueType } from './value-type.ts'

@@ -1,0 +1,110 @@
+import { IGNORED, LATER } from './reasons.ts'
+
+/** Keys of Apache's code without effect here, by the reason. Their values are not looked at. */
+export type OtherKeys = ReadonlyArray<readonly [reason: string, names: string]>
+
+const sockets: OtherKeys = [
+  [IGNORED.THREADS, `serverWorkerThreads serverCallbackExecutorThreads serverSelectorThreads serverOnewaySemaphoreValue serverAsyncSemaphoreValue
+    serverNettyWorkerGroupEnable clientWorkerThreads clientCallbackExecutorThreads clientOnewaySemaphoreValue clientAsyncSemaphoreValue
+    disableCallbackExecutor disableNettyWorkerGroup`],
+  [IGNORED.SOCKETS, `serverSocketSndBufSize serverSocketRcvBufSize writeBufferHighWaterMark writeBufferLowWaterMark serverSocketBacklog
+    serverPooledByteBufAllocatorEnable useEpollNativeSelector enableShutdownGracefully shutdownWaitTimeSeconds connectTimeoutMillis
+    channelNotActiveInterval clientChannelMaxIdleTimeSeconds clientSocketSndBufSize clientSocketRcvBufSize clientPooledByteBufAllocatorEnable
+    clientCloseSocketIfTimeout socksProxyConfig maxReconnectIntervalTimeSeconds enableReconnectForGoAway`],
+  [IGNORED.ADDRESS_SERVER, 'isScanAvailableNameSrv'],
+  [LATER.CLIENT_TLS, 'useTLS']
+]
+
+const controller: OtherKeys = [
+  [IGNORED.CONTROLLER, `enableControllerMode controllerAddr fetchControllerAddrByDnsLookup syncBrokerMetadataPeriod checkSyncStateSetPeriod
+    syncControllerMetadataPeriod controllerHeartBeatTimeoutMills brokerElectionPriority asyncLearner syncFromLastFile storePathEpochFile
+    storePathBrokerIdentity jraftConfig controllerType controllerThreadPoolNums controllerRequestThreadPoolQueueCapacity controllerDLegerGroup
+    controllerDLegerPeers controllerDLegerSelfId mappedFileSize controllerStorePath electMasterMaxRetryCount enableElectUncleanMaster
+    isProcessReadEvent notifyBrokerRoleChanged scanInactiveMasterInterval`]
+]
+
+export const otherBrokerKeys: OtherKeys = [
+  ...sockets,
+  ...controller,
+  [IGNORED.THREADS, `putMessageFutureThreadPoolNums litePullMessageThreadPoolNums ackMessageThreadPoolNums processReplyMessageThreadPoolNums
+    queryMessageThreadPoolNums adminBrokerThreadPoolNums clientManageThreadPoolNums consumerManageThreadPoolNums
+    loadBalanceProcessorThreadPoolNums heartbeatThreadPoolNums recoverThreadPoolNums endTransactionThreadPoolNums putThreadPoolQueueCapacity
+    litePullThreadPoolQueueCapacity ackThreadPoolQueueCapacity replyThreadPoolQueueCapacity queryThreadPoolQueueCapacity
+    clientManagerThreadPoolQueueCapacity consumerManagerThreadPoolQueueCapacity heartbeatThreadPoolQueueCapacity endTransactionPoolQueueCapacity
+    adminBrokerThreadPoolQueueCapacity loadBalanceThreadPoolQueueCapacity recoverConcurrently asyncSendEnable useReentrantLockWhenPutMessage
+    topicQueueLockNum spinLockCollisionRetreatOptimalDegree useABSLock dispatchCqThreads dispatchCqCacheNum enableAsyncReput
+    dispatchFromSenderThread batchDispatchRequestThreadPoolNums enableBuildConsumeQueueConcurrently debugLockEnable maxAsyncPutMessageRequests
+    enableFastChannelEventProcess`],
+  [IGNORED.QUEUE_WAIT, `waitTimeMillsInPullQueue waitTimeMillsInLitePullQueue waitTimeMillsInHeartbeatQueue waitTimeMillsInTransactionQueue
+    waitTimeMillsInAckQueue waitTimeMillsInAdminBrokerQueue enableNetWorkFlowControl putMessageTimeout`],
+  [IGNORED.MAPPED, `transferMsgByHeap commitIntervalCommitLog commitCommitLogLeastPages commitCommitLogThoroughInterval
+    flushLeastPagesWhenWarmMapedFile fastFailIfNoBufferInStorePool writeWithoutMmap mappedFileSwapEnable commitLogForceSwapMapInterval
+    commitLogSwapMapInterval commitLogSwapMapReserveFileNum logicQueueForceSwapMapInterval logicQueueSwapMapInterval cleanSwapedMapInterval
+    logicQueueSwapMapReserveFileNum wakeCommitWhenPutMessage wakeFlushWhenPutMessage dataReadAheadEnable destroyMapedFileIntervalForcibly
+    redeleteHangedFileInterval`],
+  [IGNORED.ONE_LOG, `flushConsumerOffsetHistoryInterval flushDelayOffsetInterval consumerOffsetUpdateVersionStep delayOffsetUpdateVersionStep
+    configManagerVersion realTimePersistRocksDBConfig enableCleanExpiredOffset`],
+  [IGNORED.QUEUE_FILES, `storeType enableConsumeQueueExt mappedFileSizeConsumeQueueExt mapperFileSizeBatchConsumeQueue bitMapLengthConsumeQueueExt
+    flushConsumeQueueLeastPages flushConsumeQueueThoroughInterval deleteConsumeQueueFilesInterval putMsgIndexHightWater messageIndexSafe
+    recheckReputOffsetFromCq travelCqFileNumWhenGetMessage correctLogicMinOffsetSleepInterval correctLogicMinOffsetForceInterval
+    searchBcqByCacheEnable putConsumeQueueDataByFileChannel maxConsumeQueueScan sampleCountThreshold sampleSteps
+    enableLogConsumeQueueRepeatedlyBuildWhenRecover`],
+  [IGNORED.STATE_DATABASE, `cleanRocksDBDirtyCQIntervalMin statRocksDBCQIntervalSec memTableFlushIntervalMs enableRocksDBLog
+    rocksdbCQDoubleWriteEnable combineCQLoadingCQTypes combineCQPreferCQType combineAssignOffsetCQType combineCQEnableCheckSelf
+    combineCQMaxExtraSearchCommitLogFiles bottomMostCompressionTypeForConsumeQueueStore rocksdbCompressionType rocksdbFlushWalFrequency
+    rocksdbWalFileRollingThreshold`],
+  [IGNORED.DIRECTORY, 'storePathDLedgerCommitLog readOnlyCommitLogStorePaths'],
+  [IGNORED.CHECKSUMS, `checkCRCOnRecover enabledAppendPropCRC forceVerifyPropCRC maxRecoveryCommitlogFiles enableAcceleratedRecovery
+    enableRunningFlagsInFlush`],
+  [IGNORED.REPLICATION, `haSendHeartbeatInterval haHousekeepingInterval haTransferBatchSize haMaxGapNotInSync haFlowControlEnable
+    maxHaTransferByteInSecond haMaxTimeSlaveNotCatchup syncMasterFlushOffsetWhenStartup maxChecksumRange maxSlaveResendLength offsetCheckInSlave
+    duplicationEnable readUnCommitted`],
+  [IGNORED.ACTING_MASTER, `enableSlaveActingMaster enableRemoteEscape skipPreOnline sendHeartbeatTimeoutMillis syncBrokerMemberGroupPeriod
+    forwardTimeout compatibleWithOldNameSrv`],
+  [IGNORED.REGISTRATION, 'compressedRegister forceRegister enableSingleTopicRegister enableSplitRegistration splitRegistrationSize'],
+  [IGNORED.ADDRESS_SERVER, 'updateNameServerAddrPeriod fetchNamesrvAddrInterval'],
+  [IGNORED.COLD, `coldCtrStrategyEnable usePIDColdCtrStrategy cgColdReadThreshold globalColdReadThreshold coldDataFlowControlEnable
+    coldDataScanEnable timerColdDataCheckIntervalMs accessMessageInMemoryHotRatio disableConsumeIfConsumerReadSlowly consumerFallbehindThreshold`],
+  [IGNORED.STATISTICS, `accountStatsEnable accountStatsPrintZeroValues maxStatsIdleTimeInMinutes commercialBaseCount commercialSizePerMsg
+    enableDetailStat autoDeleteUnusedStats diskFallRecorded enableScheduleMessageStats enableLmqStats estimateAccumulation printChannelGroups
+    printChannelGroupsMinNum isolateLogEnable`],
+  [IGNORED.NOT_THERE, `messageStorePlugIn highSpeedMode startAcceptSendRequestTimeStamp disappearTimeAfterStart compactionMappedFileSize
+    compactionCqMappedFileSize compactionScheduleInternal maxOffsetMapSize compactionThreadNum enableCompaction enableLmq enableMultiDispatch
+    maxLmqConsumeQueueNum maxMsgsNumBatch maxTopicLength autoMessageVersionOnTopicLen useStaticSubscription rejectPullConsumerEnable
+    enableBroadcastOffsetStore broadcastOffsetExpireSecond broadcastOffsetExpireMaxSecond realTimeNotifyConsumerChange lockInStrictMode
+    validateSystemTopicWhenUpdateTopic enableSplitMetadata splitMetadataSize clearRetryTopicWhenDeleteTopic enableRegisterProducer
+    enableCreateSysGroup isBrokerContainer isInBrokerContainer brokerConfigPaths configBlackList pullBatchMaxMessageCount
+    cleanOfflineBrokerInterval`],
+  ['old files are removed whole and unhurried, by the broker\'s own rule', `cleanResourceInterval deleteCommitLogFilesInterval deleteFileBatchMax
+    maxBatchDeleteFilesNum replicasPerDiskPartition logicalDiskSpaceCleanForciblyThreshold`],
+  [LATER.FILTER, 'enableCalcFilterBitMap expectConsumerNumUseFilter maxErrorRateOfBloomFilter filterDataCleanTimeSpan filterSupportRetry'],
+  [LATER.DELAY, `mappedFileSizeTimerLog timerRollWindowSlot timerFlushIntervalMs timerGetMessageThreadNum timerPutMessageThreadNum
+    timerEnableDisruptor timerEnableCheckMetrics timerInterceptDelayLevel timerStopEnqueue timerCheckMetricsWhen timerSkipUnknownError
+    timerWarmEnable timerStopDequeue timerEnableRetryUntilSuccess timerCongestNumEachSlot timerMetricSmallThreshold timerProgressLogIntervalMs
+    allowRecallWhenBrokerNotWriteable enableScheduleAsyncDeliver scheduleAsyncDeliverMaxPendingLimit scheduleAsyncDeliverMaxResendNum2Blocked`],
+  [LATER.TRANSACTION, 'transactionMetricFlushInterval transactionOpMsgMaxSize transactionOpBatchInterval'],
+  [LATER.POP, `popPollingSize popPollingMapSize popPollingMapExpireTimeSeconds maxPopPollingSize reviveQueueNum reviveInterval reviveMaxSlow
+    reviveScanTime enableSkipLongAwaitingAck reviveAckWaitMs enablePopLog enablePopBufferMerge popCkStayBufferTime popCkStayBufferTimeOut
+    popCkMaxBufferSize popCkOffsetMaxQueueSize enablePopBatchAck popLongPollingForceNotifyInterval enableNotifyBeforePopCalculateLag
+    enableNotifyAfterPopOrderLockRelease initPopOffsetByCheckMsgInMem retrieveMessageFromPopRetryTopicV1 enableRetryTopicV2
+    popFromRetryProbability popConsumerFSServiceInit popConsumerKVServiceLog popConsumerKVServiceInit popConsumerKVServiceEnable
+    popReviveMaxReturnSizePerRead popReviveMaxAttemptTimes popResponseReturnActualRetryTopic popInflightMessageThreshold
+    enablePopMessageThreshold skipWhenCKRePutReachMaxTimes appendAckAsync appendCkAsync serverLoadBalancerEnable defaultMessageRequestMode
+    defaultPopShareQueueNum loadBalancePollNameServerInterval`],
+  [LATER.METRICS, `metricsOtelCardinalityLimit metricsGrpcExporterTarget metricsGrpcExporterHeader metricGrpcExporterTimeOutInMills
+    metricGrpcExporterIntervalInMills metricLoggingExporterIntervalInMills metricsInDelta enableRemotingMetrics enableMessageStoreMetrics
+    enablePopMetrics enableConnectionMetrics enableTransactionMetrics enableStatsMetrics enableRequestMetrics enableLagAndDlqMetrics`],
+  [LATER.ACCESS, `authConfigPath authenticationProvider authenticationMetadataProvider authenticationStrategy authenticationWhitelist
+    initAuthenticationUser innerClientAuthenticationCredentials authorizationProvider authorizationMetadataProvider authorizationStrategy
+    authorizationWhitelist migrateAuthFromV1Enabled userCacheMaxNum userCacheExpiredSecond userCacheRefreshSecond aclCacheMaxNum
+    aclCacheExpiredSecond aclCacheRefreshSecond statefulAuthenticationCacheMaxNum statefulAuthenticationCacheExpiredSecond
+    statefulAuthorizationCacheMaxNum statefulAuthorizationCacheExpiredSecond`]
+]
+
+export const otherNamesrvKeys: OtherKeys = [
+  ...sockets,
+  ...controller,
+  [IGNORED.THREADS, `clientRequestThreadPoolNums defaultThreadPoolNums clientRequestThreadPoolQueueCapacity defaultThreadPoolQueueCapacity
+    unRegisterBrokerQueueCapacity`],
+  [IGNORED.NOT_THERE, 'productEnvName clusterTest configBlackList']
+]
