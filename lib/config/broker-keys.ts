@@ -24,7 +24,7 @@ export const brokerKeys = {
   // who it is and where
   brokerClusterName: key(name, 'DefaultCluster', 'cluster that the broker belongs to'),
   brokerName: key(name, '', 'name of the broker, the same on all nodes of a group', { defaultText: 'the host\'s name' }),
-  brokerIP1: key(text, '', 'address told to clients', { defaultText: 'bindAddress, or the host\'s first address when that is 0.0.0.0' }),
+  brokerIP1: key(text, '', 'address told to clients', { defaultText: 'bindAddress, or the host\'s address if that is 0.0.0.0' }),
   advertisedPort: key(port, 0, 'port told to clients, when they come through a mapped one', { defaultText: 'listenPort' }),
   listenPort: key(port, 10_911, 'port for clients and tools'),
   bindAddress: key(text, '127.0.0.1', 'address that is listened on; 0.0.0.0 for all'),

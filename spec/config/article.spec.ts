@@ -17,7 +17,7 @@ const sendRetries = { retryTimesWhenSendFailed: CLIENT, retryTimesWhenSendAsyncF
 const consumeThreads = { consumeThreadMin: CLIENT, consumeThreadMax: CLIENT }
 const loopback = (port: number) => ({ host: '127.0.0.1', port })
 
-/** What each properties block of the introduction to RocketMQ that users have read does here. */
+/** What each properties block of the article that introduces RocketMQ does here. */
 const blocks: Readonly<Record<string, Expected>> = {
   '01-name-server': { section: 'namesrv', effects: { listenPort: 9876, scanNotActiveBrokerInterval: 5000, routeInfoPathExpiredTime: 120_000 } },
   '02-broker': {
