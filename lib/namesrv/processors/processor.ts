@@ -1,0 +1,35 @@
+import type { Clock } from '../../base/index.ts'
+import type { JsonOutput } from '../../message/index.ts'
+import { encodeJson } from '../../message/index.ts'
+import { ResponseCode, type RemotingFrame, type RemotingResponse } from '../../remoting/index.ts'
+import type { BrokerLink } from '../broker-table.ts'
+import type { NameServerConfiguration } from '../configuration.ts'
+import type { KvConfig } from '../kv-config.ts'
+import type { RouteTable } from '../route-table.ts'
+import type { NameServerLimits } from '../settings.ts'
+
+/** What processors work on. */
+export interface ProcessorContext {
+  readonly clock: Clock
+  readonly startedAtMs: number
+  readonly table: RouteTable
+  readonly kv: KvConfig
+  readonly configuration: NameServerConfiguration
+  readonly limits: NameServerLimits
+  /** A broker has registered over the connection: its end is the end of the registration. */
+  readonly onRegistered: (link: BrokerLink) => void
+}
+
+/** Answers requests of one code. What it throws is answered with SYSTEM_ERROR and the error's text. */
+export type Processor = (request: RemotingFrame, link: BrokerLink) => RemotingResponse | Promise<RemotingResponse>
+export type Processors = Readonly<Record<number, Processor>>
+
+export const success: RemotingResponse = { code: ResponseCode.SUCCESS }
+
+export function failure (code: ResponseCode, remark: string): RemotingResponse {
+  return { code, remark }
+}
+
+export function withBody (value: JsonOutput): RemotingResponse {
+  return { code: ResponseCode.SUCCESS, body: encodeJson(value) }
+}
