@@ -1,8 +1,8 @@
 import type { DataVersion } from './data-version.ts'
 import { MASTER_ID, type BrokerData } from './route.ts'
 
-/** The connection that a broker registered over. Known by identity only: what becomes of it decides about the broker. */
-export type BrokerLink = object
+/** The connection that a broker registered over, known by identity: its end is the end of the registration. */
+export interface BrokerLink { close (): void }
 
 /** One node of a broker name. */
 export interface RegisteredBroker {

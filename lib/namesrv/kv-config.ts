@@ -1,6 +1,6 @@
-import { dirname } from 'node:path'
 import { isMqError, MqError, type Disk } from '../base/index.ts'
 import { encodeJson, jsonLimits, jsonMap, jsonText, parseJson } from '../message/index.ts'
+import { replaceFile } from './replace-file.ts'
 
 /** Where `updateOrderConf` of the tools keeps `broker-a:8;broker-b:8` per ordered topic. @see RocketMQ NamesrvUtil */
 export const ORDER_TOPIC_CONFIG = 'ORDER_TOPIC_CONFIG'
@@ -113,23 +113,6 @@ export class KvConfig {
       for (const { reject } of taken) reject(new MqError('MQ_IO', `${this.#path} could not be written: ${String(cause)}`, { cause }))
     }
   }
-}
-
-/** Writes the file whole: after a crash the old content is there, or the new. */
-export async function replaceFile (disk: Disk, path: string, bytes: Uint8Array): Promise<void> {
-  const directory = dirname(path)
-  const temporary = `${path}.new`
-  await disk.makeDirectory(directory)
-  const file = await disk.open(temporary, { create: true })
-  try {
-    await file.truncate(0)
-    await file.write(bytes, 0)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await disk.rename(temporary, path)
-  await disk.syncDirectory(directory)
 }
 
 function encodeTable (table: Table): Uint8Array {

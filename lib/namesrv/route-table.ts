@@ -98,14 +98,14 @@ export class RouteTable {
     this.#takeOut(this.#brokersWhere(({ link }) => links.has(link)), 'its connection closed')
   }
 
-  /** Takes out the brokers that were silent for too long, and returns the connections they had. */
-  expire (): BrokerLink[] {
+  /** Takes out the brokers that were silent for too long, and closes connections that no other broker uses. */
+  expire (): void {
     const nowMs = this.#clock.nowMs()
     const { routeInfoPathExpiredTime } = this.#settings()
     for (const [name, { untilMs }] of this.#lostMasters) if (untilMs <= nowMs) this.#lostMasters.delete(name)
     const silent = this.#brokersWhere(({ lastSeenAtMs, heartbeatTimeoutMs }) => nowMs - lastSeenAtMs > (heartbeatTimeoutMs ?? routeInfoPathExpiredTime))
     this.#takeOut(silent, 'it was silent for too long')
-    return silent.map(({ link }) => link)
+    for (const { link } of silent) if (this.#brokersWhere((broker) => broker.link === link).length === 0) link.close()
   }
 
   /** A sign of life. */

@@ -2,6 +2,8 @@ import t from 'tap'
 import { MemoryDisk } from '../../lib/adapters/index.ts'
 import { KvConfig, ORDER_TOPIC_CONFIG } from '../../lib/namesrv/index.ts'
 import { FaultyDisk } from '../support/faulty-disk.ts'
+import { Faults } from '../support/faults.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
 
 const path = '/namesrv/kvConfig.json'
 const options = { path, maxBytes: 1000 }
@@ -44,8 +46,9 @@ t.test('changes at the same time all take effect, in order, in few writes', asyn
   const kv = await KvConfig.open({ ...options, disk })
   await Promise.all([kv.put('n', 'a', '1'), kv.put('n', 'b', '1'), kv.delete('n', 'a'), kv.put('n', 'b', '2')])
   t.same(kv.list('n'), new Map([['b', '2']]))
-  void kv.put('n', 'c', '3')
+  const late = kv.put('n', 'c', '3')
   await kv.close()
+  await late
   t.equal((await KvConfig.open({ ...options, disk })).get('n', 'c'), '3', 'close waits')
 })
 
@@ -69,5 +72,36 @@ t.test('a file that is not one stops the start instead of being overwritten', as
     const file = await disk.open(path, { create: true })
     await file.write(Buffer.from(text), 0)
     await t.rejects(KvConfig.open({ ...options, disk }), { code: 'MQ_CORRUPT', message: /kvConfig\.json/ })
+  }
+})
+
+t.test('a stop at any moment: what was acknowledged is there, and nothing that is half', async (t) => {
+  for (const point of ['before', 'middle', 'after'] as const) {
+    for (let boundary = 1, finished = false; !finished; boundary++) {
+      const disk = new FaultyDisk({ faults: new Faults({ afterStop: 'reject' }) })
+      disk.faults.stopAt(boundary, point)
+      let acknowledged = 0
+      const kv = await KvConfig.open({ ...options, disk })
+      for (const value of ['1', '2']) await kv.put('n', 'k', value).then(() => { acknowledged++ }, () => {})
+      finished = !disk.faults.stopped
+      for (const keep of ['none', 'all', 'random'] as const) {
+        const again = await KvConfig.open({ ...options, disk: finished ? disk : disk.powerCut({ keep, random: new SeededRandom(boundary) }) })
+        const found = Number(again.get('n', 'k') ?? 0)
+        t.ok(found >= acknowledged && found <= 2, `${point} ${boundary} ${keep}: ${found} of ${acknowledged}`)
+      }
+    }
+  }
+})
+
+t.test('a disk that fails: the change is refused and not visible, later ones are taken', async (t) => {
+  for (let n = 1; n <= 5; n++) {
+    const disk = new FaultyDisk({ directories: ['/namesrv'] })
+    const kv = await KvConfig.open({ ...options, disk })
+    disk.faults.failAt(n, 'EIO')
+    await t.rejects(kv.put('n', 'k', '1'), { code: 'MQ_IO', outcome: 'unknown', message: /kvConfig\.json/ }, `boundary ${n}`)
+    t.equal(kv.get('n', 'k'), undefined)
+    await kv.put('n', 'k', '2')
+    t.equal((await KvConfig.open({ ...options, disk })).get('n', 'k'), '2')
+    t.equal(disk.openHandles, 0)
   }
 })

@@ -1,7 +1,7 @@
 import { silentLogger } from '../../lib/base/index.ts'
 import { VirtualClock } from '../../lib/adapters/index.ts'
 import type { TopicConfig } from '../../lib/message/index.ts'
-import { defaultLimits, defaultSettings, RouteTable, type MinBrokerIdChange, type NameServerLimits, type NameServerSettings, type Registration } from '../../lib/namesrv/index.ts'
+import { defaultLimits, defaultSettings, RouteTable, type BrokerLink, type MinBrokerIdChange, type NameServerLimits, type NameServerSettings, type Registration } from '../../lib/namesrv/index.ts'
 
 export function topicConfig (topic: string, rest: Partial<TopicConfig> = {}): TopicConfig {
   return { topic, readQueueNums: 8, writeQueueNums: 8, perm: 6, topicSysFlag: 0, order: false, attributes: {}, ...rest }
@@ -32,6 +32,12 @@ export function registrationOf ({ term = 1, counter = 1, topics = ['TBW102', 'T'
   }
 }
 
+export interface LinkUnderTest extends BrokerLink { isClosed: boolean }
+
+export function newLink (): LinkUnderTest {
+  return { isClosed: false, close () { this.isClosed = true } }
+}
+
 /** A table on virtual time, what it told brokers, and settings that a test may change. */
 export class TableUnderTest {
   readonly clock = new VirtualClock()
@@ -51,7 +57,7 @@ export class TableUnderTest {
   }
 
   /** Registers over a connection of its own, unless one is given; returns what was said and the connection. */
-  register (says: BrokerSays = {}, link: object = {}): { readonly kind: string, readonly masterAddr?: string | undefined, readonly reason?: string, readonly link: object } {
+  register (says: BrokerSays = {}, link: BrokerLink = newLink()): { readonly kind: string, readonly masterAddr?: string | undefined, readonly reason?: string, readonly link: BrokerLink } {
     return { ...this.table.register(registrationOf(says), link), link }
   }
 

@@ -2,9 +2,8 @@ import { crc32 } from 'node:zlib'
 import { encodeJson, jsonMap, parseJson } from '../../message/index.ts'
 import {
   addWritePermOfBroker, brokerHeartbeat, getBrokerMemberGroup, queryDataVersion, registerBroker, RequestCode, ResponseCode, unregisterBroker, wipeWritePermOfBroker,
-  type RemotingFrame, type RemotingResponse
+  type RemotingConnection, type RemotingFrame, type RemotingResponse
 } from '../../remoting/index.ts'
-import type { BrokerLink } from '../broker-table.ts'
 import { dataVersionFields, isSameVersion, readDataVersion } from '../data-version.ts'
 import { ORDER_TOPIC_CONFIG } from '../kv-config.ts'
 import { decodeRegisterBody } from '../register-body.ts'
@@ -19,7 +18,7 @@ const MAX_HEARTBEAT_TIMEOUT_MS = 24 * 3600 * 1000
 export function brokerProcessors (context: ProcessorContext): Processors {
   const { table } = context
   return {
-    [RequestCode.REGISTER_BROKER]: (request, link) => register(context, request, link),
+    [RequestCode.REGISTER_BROKER]: (request, connection) => register(context, request, connection),
     [RequestCode.UNREGISTER_BROKER]: (request) => {
       table.unregister([unregisterBroker.request.decode(request)])
       return success
@@ -48,7 +47,7 @@ export function brokerProcessors (context: ProcessorContext): Processors {
   }
 }
 
-function register ({ table, kv, configuration, limits, onRegistered }: ProcessorContext, request: RemotingFrame, link: BrokerLink): RemotingResponse {
+function register ({ table, kv, configuration, limits, onRegistered }: ProcessorContext, request: RemotingFrame, connection: RemotingConnection): RemotingResponse {
   const { heartbeatTimeoutMillis, bodyCrc32 = 0, ...header } = registerBroker.request.decode(request)
   if (bodyCrc32 !== 0 && (crc32(request.body) & 0x7fffffff) !== bodyCrc32) return failure(ResponseCode.SYSTEM_ERROR, 'crc32 not match: the body of the registration was damaged on its way')
   const body = decodeRegisterBody(request.body, request.version, { maxBytes: limits.maxRegisterBodyBytes, maxTopics: limits.maxTopicsPerBroker })
@@ -58,10 +57,10 @@ function register ({ table, kv, configuration, limits, onRegistered }: Processor
     enableActingMaster: header.enableActingMaster,
     heartbeatTimeoutMillis: heartbeatTimeoutMillis && Math.min(Math.max(heartbeatTimeoutMillis, MIN_HEARTBEAT_TIMEOUT_MS), MAX_HEARTBEAT_TIMEOUT_MS),
     body
-  }, link)
+  }, connection)
   if (result.kind === 'refused') return failure(ResponseCode.SYSTEM_ERROR, `register broker failed: ${result.reason}`)
   if (result.kind === 'stale') return success
-  onRegistered(link)
+  onRegistered(connection)
   const orders = configuration.settings.returnOrderTopicConfigToBroker ? kv.list(ORDER_TOPIC_CONFIG) : undefined
   return { code: ResponseCode.SUCCESS, extFields: registerBroker.response.encode(result), body: orders && encodeJson({ table: orders }) }
 }

@@ -1,8 +1,6 @@
 import type { Clock } from '../../base/index.ts'
-import type { JsonOutput } from '../../message/index.ts'
-import { encodeJson } from '../../message/index.ts'
-import { ResponseCode, type RemotingFrame, type RemotingResponse } from '../../remoting/index.ts'
-import type { BrokerLink } from '../broker-table.ts'
+import { encodeJson, type JsonOutput } from '../../message/index.ts'
+import { ResponseCode, type RemotingConnection, type RemotingFrame, type RemotingResponse } from '../../remoting/index.ts'
 import type { NameServerConfiguration } from '../configuration.ts'
 import type { KvConfig } from '../kv-config.ts'
 import type { RouteTable } from '../route-table.ts'
@@ -17,11 +15,11 @@ export interface ProcessorContext {
   readonly configuration: NameServerConfiguration
   readonly limits: NameServerLimits
   /** A broker has registered over the connection: its end is the end of the registration. */
-  readonly onRegistered: (link: BrokerLink) => void
+  readonly onRegistered: (connection: RemotingConnection) => void
 }
 
 /** Answers requests of one code. What it throws is answered with SYSTEM_ERROR and the error's text. */
-export type Processor = (request: RemotingFrame, link: BrokerLink) => RemotingResponse | Promise<RemotingResponse>
+export type Processor = (request: RemotingFrame, connection: RemotingConnection) => RemotingResponse | Promise<RemotingResponse>
 export type Processors = Readonly<Record<number, Processor>>
 
 export const success: RemotingResponse = { code: ResponseCode.SUCCESS }

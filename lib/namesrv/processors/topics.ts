@@ -26,7 +26,7 @@ export function topicProcessors (context: ProcessorContext): Processors {
 }
 
 function ifEnabled ({ configuration }: ProcessorContext, setting: 'enableAllTopicList' | 'enableTopicList', processor: Processor): Processor {
-  return (request, link) => configuration.settings[setting] ? processor(request, link) : failure(ResponseCode.SYSTEM_ERROR, `disabled by ${setting}=false`)
+  return (request, connection) => configuration.settings[setting] ? processor(request, connection) : failure(ResponseCode.SYSTEM_ERROR, `disabled by ${setting}=false`)
 }
 
 function topicList (topics: readonly string[], brokerAddr?: string): RemotingResponse {
