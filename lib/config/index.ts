@@ -1,6 +1,7 @@
 export { effectiveConfig, originText, type ConfigSources, type ConfigWarning, type EffectiveConfig, type Origin } from './effective-config.ts'
 export { configTable, toProperties } from './config-text.ts'
 export { planUpdate, updatedFile, type ConfigUpdate, type UpdateRefusal } from './runtime-update.ts'
+export { RunningConfig } from './running-config.ts'
 export { effectiveKeys, keyTables, keyWrittenAs, otherKeys } from './sections.ts'
 export type { BrokerConfig, ClientConfig, ConfigOf, KeyOf, NamesrvConfig, SectionName } from './sections.ts'
 export { reasonOf, type Key, type KeyTable } from './key.ts'

@@ -9,5 +9,3 @@ export { KvConfig, ORDER_TOPIC_CONFIG, type KvConfigOptions } from './kv-config.
 export * from './settings.ts'
 export * from './system-topics.ts'
 export { NameServer, type NameServerOptions } from './name-server.ts'
-export type { NameServerConfiguration } from './configuration.ts'
-export { replaceFile } from './replace-file.ts'

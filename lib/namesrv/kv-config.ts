@@ -1,6 +1,5 @@
-import { isMqError, MqError, type Disk } from '../base/index.ts'
+import { isMqError, MqError, replaceFile, type Disk } from '../base/index.ts'
 import { encodeJson, jsonLimits, jsonMap, jsonText, parseJson } from '../message/index.ts'
-import { replaceFile } from './replace-file.ts'
 
 /** Where `updateOrderConf` of the tools keeps `broker-a:8;broker-b:8` per ordered topic. @see RocketMQ NamesrvUtil */
 export const ORDER_TOPIC_CONFIG = 'ORDER_TOPIC_CONFIG'

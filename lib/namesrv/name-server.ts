@@ -1,6 +1,6 @@
 import { silentLogger, type Clock, type Disk, type Logger, type Timer } from '../base/index.ts'
+import type { RunningConfig } from '../config/index.ts'
 import { notifyMinBrokerIdChange, type RemotingClient, type RemotingConnection, type RemotingServer } from '../remoting/index.ts'
-import type { NameServerConfiguration } from './configuration.ts'
 import { KvConfig } from './kv-config.ts'
 import { brokerProcessors } from './processors/brokers.ts'
 import { configurationProcessors } from './processors/configuration.ts'
@@ -18,9 +18,7 @@ export interface NameServerOptions {
   readonly server: RemotingServer
   /** For what brokers are told (notifyMinBrokerIdChanged); without one they are not. */
   readonly client?: RemotingClient | undefined
-  readonly configuration: NameServerConfiguration
-  /** File of the key-value table; undefined: it is lost at the end. */
-  readonly kvConfigPath?: string | undefined
+  readonly config: RunningConfig<'namesrv'>
   readonly limits?: Partial<NameServerLimits>
   readonly logger?: Logger
 }
@@ -35,7 +33,7 @@ export class NameServer implements AsyncDisposable {
   readonly table: RouteTable
   readonly #clock: Clock
   readonly #kv: KvConfig
-  readonly #configuration: NameServerConfiguration
+  readonly #config: RunningConfig<'namesrv'>
   readonly #client: RemotingClient | undefined
   readonly #logger: Logger
   readonly #watched = new WeakSet<RemotingConnection>()
@@ -43,10 +41,10 @@ export class NameServer implements AsyncDisposable {
   #closed = new Set<RemotingConnection>()
   #scan: Timer | undefined
 
-  private constructor ({ clock, server, client, configuration, limits, logger = silentLogger }: NameServerOptions, kv: KvConfig) {
+  private constructor ({ clock, server, client, config, limits, logger = silentLogger }: NameServerOptions, kv: KvConfig) {
     this.#clock = clock
     this.#kv = kv
-    this.#configuration = configuration
+    this.#config = config
     this.#client = client
     this.#logger = logger
     const allLimits = { ...defaultLimits, ...limits }
@@ -54,7 +52,7 @@ export class NameServer implements AsyncDisposable {
       clock,
       limits: allLimits,
       logger,
-      settings: () => configuration.settings,
+      settings: () => config.values,
       onMinBrokerIdChange: (change) => this.#tell(change)
     })
     const context = {
@@ -62,7 +60,7 @@ export class NameServer implements AsyncDisposable {
       startedAtMs: clock.nowMs(),
       table: this.table,
       kv,
-      configuration,
+      config,
       limits: allLimits,
       onRegistered: (connection: RemotingConnection) => this.#watch(connection)
     }
@@ -74,8 +72,9 @@ export class NameServer implements AsyncDisposable {
 
   /** @throws MQ_CORRUPT the file of the key-value table is none */
   static async open (options: NameServerOptions): Promise<NameServer> {
-    const { disk, kvConfigPath: path, limits } = options
-    return new NameServer(options, await KvConfig.open({ disk, path, maxBytes: { ...defaultLimits, ...limits }.maxKvConfigBytes }))
+    const { disk, config: { values: { kvConfigPath } }, limits } = options
+    const kv = await KvConfig.open({ disk, path: kvConfigPath === '' ? undefined : kvConfigPath, maxBytes: { ...defaultLimits, ...limits }.maxKvConfigBytes })
+    return new NameServer(options, kv)
   }
 
   /** Looks for silent brokers no more; resolves when changes of the key-value table that were asked for are on disk. Close the server first. */
@@ -87,7 +86,7 @@ export class NameServer implements AsyncDisposable {
   [Symbol.asyncDispose] (): Promise<void> { return this.close() }
 
   #scheduleScan (): void {
-    this.#scan = this.#clock.setTimer(this.#configuration.settings.scanNotActiveBrokerInterval, () => {
+    this.#scan = this.#clock.setTimer(this.#config.values.scanNotActiveBrokerInterval, () => {
       this.table.expire()
       this.#scheduleScan()
     })

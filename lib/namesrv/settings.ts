@@ -1,39 +1,10 @@
-/** What a name server is told; names are RocketMQ's, `routeInfoPathExpiredTime` is the article's. Times in ms. */
-export interface NameServerSettings {
-  /** Between two looks for brokers that are silent. */
-  readonly scanNotActiveBrokerInterval: number
-  /** A broker silent for longer is taken out, unless it registered with a time of its own. */
-  readonly routeInfoPathExpiredTime: number
-  /** Routes carry the order configuration of their topic. */
-  readonly orderMessageEnable: boolean
-  /** Registering brokers are told the order configuration of topics. */
-  readonly returnOrderTopicConfigToBroker: boolean
-  readonly enableAllTopicList: boolean
-  readonly enableTopicList: boolean
-  /** A topic that a broker no longer registers leaves its routes. */
-  readonly deleteTopicWithBrokerRegistration: boolean
-  /** No routes are given out until `waitSecondsForService` after the start. */
-  readonly needWaitForService: boolean
-  readonly waitSecondsForService: number
-  /** Routes name the lowest slave as master where there is none and the broker allows it. */
-  readonly supportActingMaster: boolean
-  /** Brokers are told when the lowest id of their name changes. */
-  readonly notifyMinBrokerIdChanged: boolean
-}
+import type { NamesrvConfig } from '../config/index.ts'
 
-export const defaultSettings: NameServerSettings = {
-  scanNotActiveBrokerInterval: 5000,
-  routeInfoPathExpiredTime: 120_000,
-  orderMessageEnable: false,
-  returnOrderTopicConfigToBroker: true,
-  enableAllTopicList: true,
-  enableTopicList: true,
-  deleteTopicWithBrokerRegistration: false,
-  needWaitForService: false,
-  waitSecondsForService: 45,
-  supportActingMaster: false,
-  notifyMinBrokerIdChanged: false
-}
+/** What of the configuration a name server acts on; whoever starts it sees to the rest. Times in ms. */
+export type NameServerSettings = Pick<NamesrvConfig,
+  'scanNotActiveBrokerInterval' | 'routeInfoPathExpiredTime' | 'orderMessageEnable' | 'returnOrderTopicConfigToBroker' | 'enableAllTopicList' |
+  'enableTopicList' | 'deleteTopicWithBrokerRegistration' | 'needWaitForService' | 'waitSecondsForService' | 'supportActingMaster' |
+  'notifyMinBrokerIdChanged' | 'kvConfigPath'>
 
 /** Bounds of what a name server keeps, whoever registers. */
 export interface NameServerLimits {

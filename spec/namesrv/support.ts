@@ -1,7 +1,8 @@
 import { silentLogger } from '../../lib/base/index.ts'
 import { VirtualClock } from '../../lib/adapters/index.ts'
+import { effectiveConfig } from '../../lib/config/index.ts'
 import type { TopicConfig } from '../../lib/message/index.ts'
-import { defaultLimits, defaultSettings, RouteTable, type BrokerLink, type MinBrokerIdChange, type NameServerLimits, type NameServerSettings, type Registration } from '../../lib/namesrv/index.ts'
+import { defaultLimits, RouteTable, type BrokerLink, type MinBrokerIdChange, type NameServerLimits, type NameServerSettings, type Registration } from '../../lib/namesrv/index.ts'
 
 export function topicConfig (topic: string, rest: Partial<TopicConfig> = {}): TopicConfig {
   return { topic, readQueueNums: 8, writeQueueNums: 8, perm: 6, topicSysFlag: 0, order: false, attributes: {}, ...rest }
@@ -46,7 +47,7 @@ export class TableUnderTest {
   settings: NameServerSettings
 
   constructor (settings: Partial<NameServerSettings> = {}, limits: Partial<NameServerLimits> = {}) {
-    this.settings = { ...defaultSettings, ...settings }
+    this.settings = { ...effectiveConfig('namesrv', {}).values, ...settings }
     this.table = new RouteTable({
       clock: this.clock,
       settings: () => this.settings,

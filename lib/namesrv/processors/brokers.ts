@@ -47,7 +47,7 @@ export function brokerProcessors (context: ProcessorContext): Processors {
   }
 }
 
-function register ({ table, kv, configuration, limits, onRegistered }: ProcessorContext, request: RemotingFrame, connection: RemotingConnection): RemotingResponse {
+function register ({ table, kv, config, limits, onRegistered }: ProcessorContext, request: RemotingFrame, connection: RemotingConnection): RemotingResponse {
   const { heartbeatTimeoutMillis, bodyCrc32 = 0, ...header } = registerBroker.request.decode(request)
   if (bodyCrc32 !== 0 && (crc32(request.body) & 0x7fffffff) !== bodyCrc32) return failure(ResponseCode.SYSTEM_ERROR, 'crc32 not match: the body of the registration was damaged on its way')
   const body = decodeRegisterBody(request.body, request.version, { maxBytes: limits.maxRegisterBodyBytes, maxTopics: limits.maxTopicsPerBroker })
@@ -61,7 +61,7 @@ function register ({ table, kv, configuration, limits, onRegistered }: Processor
   if (result.kind === 'refused') return failure(ResponseCode.SYSTEM_ERROR, `register broker failed: ${result.reason}`)
   if (result.kind === 'stale') return success
   onRegistered(connection)
-  const orders = configuration.settings.returnOrderTopicConfigToBroker ? kv.list(ORDER_TOPIC_CONFIG) : undefined
+  const orders = config.values.returnOrderTopicConfigToBroker ? kv.list(ORDER_TOPIC_CONFIG) : undefined
   return { code: ResponseCode.SUCCESS, extFields: registerBroker.response.encode(result), body: orders && encodeJson({ table: orders }) }
 }
 

@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/index.ts'
+import type { RunningConfig } from '../../config/index.ts'
 import { encodeJson, type JsonOutput } from '../../message/index.ts'
 import { ResponseCode, type RemotingConnection, type RemotingFrame, type RemotingResponse } from '../../remoting/index.ts'
-import type { NameServerConfiguration } from '../configuration.ts'
 import type { KvConfig } from '../kv-config.ts'
 import type { RouteTable } from '../route-table.ts'
 import type { NameServerLimits } from '../settings.ts'
@@ -12,7 +12,7 @@ export interface ProcessorContext {
   readonly startedAtMs: number
   readonly table: RouteTable
   readonly kv: KvConfig
-  readonly configuration: NameServerConfiguration
+  readonly config: RunningConfig<'namesrv'>
   readonly limits: NameServerLimits
   /** A broker has registered over the connection: its end is the end of the registration. */
   readonly onRegistered: (connection: RemotingConnection) => void

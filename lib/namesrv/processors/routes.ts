@@ -12,7 +12,7 @@ export function routeProcessors (context: ProcessorContext): Processors {
   return { [RequestCode.GET_ROUTEINFO_BY_TOPIC]: (request) => route(context, request) }
 }
 
-function route ({ clock, startedAtMs, table, kv, configuration: { settings } }: ProcessorContext, request: RemotingFrame): RemotingResponse {
+function route ({ clock, startedAtMs, table, kv, config: { values: settings } }: ProcessorContext, request: RemotingFrame): RemotingResponse {
   const { topic, acceptStandardJsonOnly } = getRouteinfoByTopic.request.decode(request)
   if (settings.needWaitForService && clock.nowMs() - startedAtMs < settings.waitSecondsForService * 1000) {
     return failure(ResponseCode.SYSTEM_ERROR, `the name server has just started and waits ${settings.waitSecondsForService} s for brokers (needWaitForService)`)

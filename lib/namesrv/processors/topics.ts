@@ -25,8 +25,8 @@ export function topicProcessors (context: ProcessorContext): Processors {
   }
 }
 
-function ifEnabled ({ configuration }: ProcessorContext, setting: 'enableAllTopicList' | 'enableTopicList', processor: Processor): Processor {
-  return (request, connection) => configuration.settings[setting] ? processor(request, connection) : failure(ResponseCode.SYSTEM_ERROR, `disabled by ${setting}=false`)
+function ifEnabled ({ config }: ProcessorContext, setting: 'enableAllTopicList' | 'enableTopicList', processor: Processor): Processor {
+  return (request, connection) => config.values[setting] ? processor(request, connection) : failure(ResponseCode.SYSTEM_ERROR, `disabled by ${setting}=false`)
 }
 
 function topicList (topics: readonly string[], brokerAddr?: string): RemotingResponse {

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import type { Disk } from '../base/index.ts'
+import type { Disk } from './ports.ts'
 
 /** Writes the file whole, its directory too if there is none: after a crash at any moment the old content is there, or the new. */
 export async function replaceFile (disk: Disk, path: string, bytes: Uint8Array): Promise<void> {
