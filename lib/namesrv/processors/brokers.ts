@@ -62,7 +62,8 @@ function register ({ table, kv, config, limits, onRegistered }: ProcessorContext
   if (result.kind === 'stale') return success
   onRegistered(connection)
   const orders = config.values.returnOrderTopicConfigToBroker ? kv.list(ORDER_TOPIC_CONFIG) : undefined
-  return { code: ResponseCode.SUCCESS, extFields: registerBroker.response.encode(result), body: orders && encodeJson({ table: orders }) }
+  const { masterAddr, haServerAddr } = result
+  return { code: ResponseCode.SUCCESS, extFields: registerBroker.response.encode({ masterAddr, haServerAddr }), body: orders && encodeJson({ table: orders }) }
 }
 
 /** Tells a broker whether it has to register again. A sign of life, too. */
