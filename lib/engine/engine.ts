@@ -1,17 +1,20 @@
 import { holdProcess, processId, realDirectory } from '../adapters/index.ts'
 import { MqError, type Clock, type Logger, type Timer } from '../base/index.ts'
-import { EntryBodyWriter } from '../message/index.ts'
+import { EntryBodyWriter, LOCAL_HOST, type TopicConfig } from '../message/index.ts'
 import { Replica, type Proposal, type ReplicaSettings } from '../replica/index.ts'
 import { DeadLetterProposal, deadLetterTopicOf, PopMachine, ReleaseOwnerProposal, SeekProposal, Store, type ConsumeQueue, type StartPosition } from '../store/index.ts'
+import { Arrival } from './arrival.ts'
 import { explained, takeDirectory, type LockPort } from './data-directory.ts'
 import { Decision } from './decision.ts'
 import type { Delivery, StoredRecord } from './delivery.ts'
 import { Expiry } from './expiry.ts'
 import { MessageReader, offsetTooSmall } from './message-reader.ts'
 import type { EngineOptions, GroupQueueProgress, QueueOffsets, ReadRequest, SeekRequest, TopicDescription } from './options.ts'
+import { OffsetCommits } from './offset-commits.ts'
 import { Pops, type PopOptions } from './pops.ts'
 import { directoryPorts, memoryPorts } from './ports.ts'
 import { watchRecovery } from './recovery-progress.ts'
+import { QueueReads } from './queue-reads.ts'
 import { Retention } from './retention.ts'
 import { createTopicCostBytes, deadLetterSettings, topicConfigOf, type Topic, type TopicSettings } from './topic.ts'
 import { Topics } from './topics.ts'
@@ -39,6 +42,10 @@ interface Parts {
 export class Engine {
   readonly clock: Clock
   readonly store: Store
+  /** Messages by queue and offset, or position, for whoever consumes by offset. */
+  readonly reads: QueueReads
+  /** Where groups that consume by offset are. */
+  readonly offsets: OffsetCommits
   readonly #machine: PopMachine
   readonly #replica: Replica
   readonly #logger: Logger
@@ -52,6 +59,7 @@ export class Engine {
   readonly #options: EngineOptions
   readonly #failureListeners: Array<(error: MqError) => void> = []
   readonly #topicGoneListeners: Array<(name: string) => void> = []
+  readonly #arrivalListeners: Array<(arrival: Arrival) => void> = []
   readonly #holds = new Set<Timer>()
   #failure: MqError | undefined
   #closing: Promise<void> | undefined
@@ -135,8 +143,10 @@ export class Engine {
     this.#logger = logger
     this.#lock = lock
     this.#replica = replica
-    this.#topics = new Topics(store)
+    this.#topics = new Topics(store, options.storeHost ?? LOCAL_HOST)
     this.#reader = new MessageReader({ store, log: replica.log, logger })
+    this.reads = new QueueReads({ store, log: replica.log, logger })
+    this.offsets = new OffsetCommits({ store, reads: this.reads, submit, isFenced: () => false })
     this.#pops = new Pops({
       store,
       machine: pop,
@@ -159,7 +169,7 @@ export class Engine {
       floorPosition: () => store.floorPosition,
       raiseFloor: (position) => this.raiseFloor(position)
     })
-    store.consumeQueues.onAppended = (queue) => { this.#appended(queue) }
+    store.consumeQueues.onAppended = (queue, fromOffset) => { this.#appended(queue, fromOffset) }
     pop.onAvailable = (group, topic) => { this.#waiting.wake(topic, group, Infinity) }
     replica.onLeadership(() => { this.#topics.leadershipChanged() })
     replica.onFailure((error) => { this.#fail(error) })
@@ -238,12 +248,18 @@ export class Engine {
     return records
   }
 
+  /** Told of each queue that an entry has brought messages for, right after that was applied; the listener may not throw. */
+  onArrival (listener: (arrival: Arrival) => void): void { this.#arrivalListeners.push(listener) }
+
   // ---- topics ----
 
   topic (name: string): Topic | undefined { return this.#topics.get(name) }
 
   /** The topic, or a handle by which the first message makes it. */
-  topicToBe (settings: TopicSettings): Topic { return this.#topics.getOrPlan(settings) }
+  topicToBe (settings: TopicSettings): Topic { return this.#topics.getOrPlan(topicConfigOf(settings)) }
+
+  /** The same with all of the configuration given. */
+  topicPlanned (config: TopicConfig): Topic { return this.#topics.getOrPlan(config) }
 
   topics (): TopicDescription[] {
     return [...this.store.metadata.topics()].map(({ topic, attributes, readQueueNums }) => ({
@@ -414,9 +430,10 @@ export class Engine {
     }
   }
 
-  #appended (queue: ConsumeQueue): void {
+  #appended (queue: ConsumeQueue, fromOffset: number): void {
     // one of each group looks; who finds as much as it asked for sends the next one
     if (this.#waiting.count > 0) this.#waiting.topicGrew(queue.topic, 1)
+    for (const listener of this.#arrivalListeners) listener(new Arrival(queue, fromOffset))
   }
 
   #offsetsOf (topic: string, queueId: number): QueueOffsets {

@@ -1,7 +1,6 @@
-/** Store host of an embedded queue, 127.0.0.1 and port 0, as the head of a message id. */
-const HOST_HEX = '7F00000100000000'
+import { hostHex, LOCAL_HOST, offsetMessageId } from '../message/index.ts'
 
-/** RocketMQ's offset message id: store host and physicalOffset, in upper-case hex. */
-export function messageIdOf (physicalOffset: number): string {
-  return HOST_HEX + physicalOffset.toString(16).toUpperCase().padStart(16, '0')
-}
+const HOST_HEX = hostHex(LOCAL_HOST)
+
+/** The id of a message of an embedded queue: its store host is 127.0.0.1 with port 0. */
+export function messageIdOf (physicalOffset: number): string { return offsetMessageId(HOST_HEX, physicalOffset) }

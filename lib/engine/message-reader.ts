@@ -1,6 +1,6 @@
-import { isMqError, MqError, type Logger } from '../base/index.ts'
+import { isMqError, MqError, viewOf, type Logger } from '../base/index.ts'
 import type { RaftLog } from '../log/index.ts'
-import { RecordView } from '../message/index.ts'
+import { patchDelivered, RecordView } from '../message/index.ts'
 import type { ConsumeQueue, Store, UnitPage } from '../store/index.ts'
 import type { StoredRecord } from './delivery.ts'
 
@@ -39,10 +39,11 @@ export class MessageReader {
       for (let unit = units.from; unit < units.to && bytes < maxBytes; unit++, offset++) {
         const physicalOffset = page.physicalOffsetOf(unit)
         const sizeBytes = page.sizeBytesOf(unit)
-        const record = this.#log.readNow(physicalOffset, sizeBytes) ?? await this.#recordAt(queue, offset, physicalOffset, sizeBytes)
+        const record = this.#log.readNow(physicalOffset, sizeBytes) ?? await readRecord(this.#log, this.#logger, queue, offset, physicalOffset, sizeBytes)
         if (record === undefined) continue
         bytes += sizeBytes
-        records.push({ queueId: queue.queueId, queueOffset: offset, physicalOffset, storeTimestampMs: page.storeTimestampMsOf(unit), record: new RecordView(copies.take(record)) })
+        const storeTimestampMs = page.storeTimestampMsOf(unit)
+        records.push({ queueId: queue.queueId, queueOffset: offset, physicalOffset, storeTimestampMs, record: new RecordView(copies.take(record, offset, storeTimestampMs)) })
       }
     }
     return records
@@ -56,18 +57,19 @@ export class MessageReader {
       throw error
     }
   }
+}
 
-  async #recordAt (queue: ConsumeQueue, offset: number, physicalOffset: number, sizeBytes: number): Promise<Uint8Array | undefined> {
-    if (physicalOffset < this.#log.floor.physicalOffset) return undefined
-    try {
-      return await this.#log.read(physicalOffset, sizeBytes)
-    } catch (error) {
-      if (!isMqError(error, 'MQ_CORRUPT') && !isMqError(error, 'MQ_MESSAGE_NOT_FOUND')) throw error
-      if (physicalOffset >= this.#log.floor.physicalOffset) {
-        this.#logger.error(`message ${offset} of ${queue.topic}/${queue.queueId} cannot be read and counts as removed: ${error.message}`, { physicalOffset, error })
-      }
-      return undefined
+/** A record's bytes, valid until the next turn of the event loop; undefined when they cannot be read any more, which is reported unless retention is why. */
+export async function readRecord (log: RaftLog, logger: Logger, queue: ConsumeQueue, offset: number, physicalOffset: number, sizeBytes: number): Promise<Uint8Array | undefined> {
+  if (physicalOffset < log.floor.physicalOffset) return undefined
+  try {
+    return await log.read(physicalOffset, sizeBytes)
+  } catch (error) {
+    if (!isMqError(error, 'MQ_CORRUPT') && !isMqError(error, 'MQ_MESSAGE_NOT_FOUND')) throw error
+    if (physicalOffset >= log.floor.physicalOffset) {
+      logger.error(`message ${offset} of ${queue.topic}/${queue.queueId} cannot be read and counts as removed: ${error.message}`, { physicalOffset, error })
     }
+    return undefined
   }
 }
 
@@ -80,6 +82,7 @@ class Copies {
   readonly #to: number
   #unit: number
   #memory: Uint8Array = new Uint8Array(0)
+  #view: DataView = viewOf(this.#memory)
   #at = 0
 
   constructor (page: UnitPage, from: number, to: number) {
@@ -89,10 +92,11 @@ class Copies {
   }
 
   /** Records come in the order of the units; some may be left out. */
-  take (record: Uint8Array): Uint8Array {
+  take (record: Uint8Array, queueOffset: number, storeTimestampMs: number): Uint8Array {
     if (this.#at + record.length > this.#memory.length) this.#reserve(record.length)
     const copy = this.#memory.subarray(this.#at, this.#at + record.length)
     copy.set(record)
+    patchDelivered(this.#view, this.#at, queueOffset, storeTimestampMs)
     this.#at += record.length
     return copy
   }
@@ -101,6 +105,7 @@ class Copies {
     let bytes = 0
     while (this.#unit < this.#to && bytes < COPY_BYTES) bytes += this.#page.sizeBytesOf(this.#unit++)
     this.#memory = new Uint8Array(Math.max(neededBytes, bytes))
+    this.#view = viewOf(this.#memory)
     this.#at = 0
   }
 }

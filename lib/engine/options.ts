@@ -1,4 +1,5 @@
 import type { Clock, Logger } from '../base/index.ts'
+import type { Host } from '../message/index.ts'
 import type { StoreSettings } from '../store/index.ts'
 import type { EnginePorts } from './ports.ts'
 import type { RetentionRules } from './retention.ts'
@@ -28,6 +29,8 @@ export interface EngineOptions {
     readonly reserveBytes?: number
     readonly maxWaitingConsumers: number
   }
+  /** The address in messages that come over the wire, and in their ids; 127.0.0.1 with port 0 unless given. */
+  readonly storeHost?: Host
   /** Only in memory. */
   readonly clock?: Clock | undefined
   readonly onProgress?: ((progress: RecoveryProgress) => void) | undefined

@@ -1,5 +1,5 @@
 import { MqError } from '../base/index.ts'
-import { EntryBodyWriter, utf8SizeBytes, type TopicConfig } from '../message/index.ts'
+import { EntryBodyWriter, utf8SizeBytes, type Host, type TopicConfig } from '../message/index.ts'
 import { deadLetterTopicOf, type ConsumeQueue, type Store } from '../store/index.ts'
 
 const DEAD_LETTER_QUEUES = 1
@@ -41,20 +41,25 @@ export class Topic {
   #config: TopicConfig
   /** Only while the topic has never been there: whoever reserves room for its creation may make it. */
   #mayCreate: boolean
+  /** Address of this node in the messages that come over the wire. */
+  readonly storeHost: Host
   /** What a proposal reserves for the creation. */
   creationCostBytes: number
   #checkedIn = -1
   #queues: ConsumeQueue[] = []
+  #lastPicked = -1
 
-  constructor (store: Store, config: TopicConfig, exists: boolean) {
+  constructor (store: Store, config: TopicConfig, exists: boolean, storeHost: Host) {
     this.name = config.topic
     this.nameBytes = utf8SizeBytes(config.topic)
+    this.storeHost = storeHost
     this.#store = store
     this.#config = config
     this.#mayCreate = !exists
     this.creationCostBytes = exists ? 0 : createTopicCostBytes(config)
   }
 
+  get config (): TopicConfig { return this.#config }
   get queueCount (): number { return this.#config.writeQueueNums }
   get attributes (): Readonly<Record<string, string>> { return this.#config.attributes }
   get exists (): boolean { return !this.#mayCreate }
@@ -85,7 +90,16 @@ export class Topic {
       if (refusal !== undefined) return refusal
       this.#checkedIn = writer.generation
     }
-    return queueId < this.queueCount ? undefined : new MqError('MQ_QUEUE_NOT_FOUND', `topic ${this.name} has ${this.queueCount} queues, there is no queue ${queueId}`)
+    // a queue that is only read from any more still takes what was meant for it
+    const { readQueueNums, writeQueueNums } = this.#config
+    const count = Math.max(readQueueNums, writeQueueNums)
+    return queueId < count ? undefined : new MqError('MQ_QUEUE_NOT_FOUND', `topic ${this.name} has ${count} queues, there is no queue ${queueId}`)
+  }
+
+  /** A queue for a message that was sent to none in particular: each in turn. Within a decision, after `ensure`. */
+  nextQueueId (): number {
+    this.#lastPicked = (this.#lastPicked + 1) % Math.max(1, this.queueCount)
+    return this.#lastPicked
   }
 
   /** Within a decision, after `ensure`. */

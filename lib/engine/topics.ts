@@ -1,14 +1,17 @@
-import type { TopicConfig } from '../message/index.ts'
+import { isDeepStrictEqual } from 'node:util'
+import type { Host, TopicConfig } from '../message/index.ts'
 import type { Store } from '../store/index.ts'
-import { Topic, topicConfigOf, type TopicSettings } from './topic.ts'
+import { Topic } from './topic.ts'
 
 /** The handles of topics that are in use, by name. */
 export class Topics {
   readonly #store: Store
+  readonly #storeHost: Host
   readonly #topics = new Map<string, Topic>()
 
-  constructor (store: Store) {
+  constructor (store: Store, storeHost: Host) {
     this.#store = store
+    this.#storeHost = storeHost
   }
 
   /** The topic, if it exists. */
@@ -17,12 +20,14 @@ export class Topics {
     if (known?.exists === true) return known
     const config = this.#store.metadata.topic(name)
     if (config === undefined) return undefined
-    return this.#add(new Topic(this.#store, config, true))
+    return this.#add(new Topic(this.#store, config, true, this.#storeHost))
   }
 
-  /** The topic, or one that its first message will make. */
-  getOrPlan (settings: TopicSettings): Topic {
-    return this.get(settings.name) ?? this.#topics.get(settings.name) ?? this.#add(new Topic(this.#store, topicConfigOf(settings), false))
+  /** The topic, or one that its first message will make so, unless one of another plan is made before. */
+  getOrPlan (config: TopicConfig): Topic {
+    const known = this.get(config.topic) ?? this.#topics.get(config.topic)
+    if (known !== undefined && (known.exists || isDeepStrictEqual(known.config, config))) return known
+    return this.#add(new Topic(this.#store, config, false, this.#storeHost))
   }
 
   /** A topic was put, as applied. */

@@ -104,6 +104,28 @@ export const commitConsumerOffset = defineCommand<{ readonly group: string, read
   }]
 })
 
+/** An administrator moves a group: it is to read from there, and until its consumers were told, what they commit does not count. */
+export const setResetOffset = defineCommand<{ readonly group: string, readonly topic: string, readonly queueId: number, readonly offset: number }>({
+  type: 0x0202,
+  name: 'setResetOffset',
+  versions: [{
+    type: 'record',
+    name: 'SetResetOffset',
+    fields: [{ name: 'group', type: 'string' }, { name: 'topic', type: 'string' }, { name: 'queueId', type: 'long' }, { name: 'offset', type: 'long' }]
+  }]
+})
+
+/** The group's consumer was told. */
+export const clearResetOffset = defineCommand<{ readonly group: string, readonly topic: string, readonly queueId: number }>({
+  type: 0x0203,
+  name: 'clearResetOffset',
+  versions: [{
+    type: 'record',
+    name: 'ClearResetOffset',
+    fields: [{ name: 'group', type: 'string' }, { name: 'topic', type: 'string' }, { name: 'queueId', type: 'long' }]
+  }]
+})
+
 /** Retention: what stands below this position of the log is gone. The position is the beginning of an entry. */
 export const setFloor = defineCommand<{ readonly position: number }>({
   type: 0x0301,

@@ -1,4 +1,5 @@
 import { getInt64, setInt64, MqError } from '../base/index.ts'
+import { isEnded } from './raw-properties.ts'
 import { utf8SizeBytes, writeUtf8 } from './utf8.ts'
 
 /**
@@ -8,8 +9,8 @@ import { utf8SizeBytes, writeUtf8 } from './utf8.ts'
  *     bornTimestamp 8 | bornHost 8 or 20 | storeTimestamp 8 | storeHost 8 or 20 | reconsumeTimes 4 |
  *     preparedTransactionOffset 8 | bodyLength 4, body | topicLength 1 (2 in V2), topic | propertiesLength 2, properties
  *
- * @see RocketMQ MessageDecoder. Divergence: bodyCRC is 0 until a record leaves over the wire (the entry's own checksums
- * guard it on disk), see docs/divergence.md.
+ * @see RocketMQ MessageDecoder. Divergence: bodyCRC is 0 in messages of embedded queues until they leave over the wire
+ * (the entry's own checksums guard them on disk), see docs/divergence.md.
  */
 export const RECORD_MAGIC_V1 = 0xDAA320A7
 /** Written only when the topic takes more than 127 bytes. */
@@ -53,6 +54,8 @@ export interface RecordFields {
   topic: Uint8Array
   /** UTF-8 of the properties text. */
   properties: Uint8Array
+  /** More of it, stored behind; absent: none. */
+  addedProperties?: Uint8Array
 }
 
 /** Bytes that a record with IPv4 hosts takes. */
@@ -66,10 +69,16 @@ export function recordSizeBytes (bodyBytes: number, topicBytes: number, properti
  */
 export function encodeRecord (bytes: Uint8Array, view: DataView, at: number, record: RecordFields): number {
   let p = encodeUpToProperties(bytes, view, at, record, record.topic, record.queueId, record.queueOffset, record.physicalOffset, record.storeTimestampMs, record.storeHost)
-  const { properties } = record
-  view.setUint16(p, properties.length)
-  bytes.set(properties, p + 2)
-  p += 2 + properties.length
+  const propertiesAt = p + 2
+  const { properties, addedProperties } = record
+  bytes.set(properties, propertiesAt)
+  p = propertiesAt + properties.length
+  if (addedProperties !== undefined && addedProperties.length > 0) {
+    if (!isEnded(properties)) bytes[p++] = PROPERTY_END
+    bytes.set(addedProperties, p)
+    p += addedProperties.length
+  }
+  view.setUint16(propertiesAt - 2, p - propertiesAt)
   view.setInt32(at, p - at)
   return p - at
 }

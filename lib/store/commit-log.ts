@@ -1,4 +1,4 @@
-import { ENTRY_HEADER_BYTES, bodyOf } from '../log/index.ts'
+import { ENTRY_HEADER_BYTES, bodyOf, stampMsOf } from '../log/index.ts'
 import { EntryBody, setFloor } from '../message/index.ts'
 import { EntryKind, type RaftEntry } from '../raft/index.ts'
 import { on, type KeyChange, type KeyValue, type Machine } from './machine.ts'
@@ -19,6 +19,8 @@ export interface LocatedRecord {
   readonly queueId: number
   readonly queueOffset: number
   readonly tagsCode: number
+  /** The leader's stamp of the entry. */
+  readonly storeTimestampMs: number
 }
 
 /** From `position` on, entries bear smaller stamps than one before them, and count as stored at `stampMs`. */
@@ -145,7 +147,7 @@ function recordAt (entry: RaftEntry, physicalOffset: number): LocatedRecord | un
     if (position === physicalOffset) {
       const { topic, queueId, firstQueueOffset } = body.targets[ordinal]!
       const record = bytes.subarray(position - bodyPosition, position - bodyPosition + sizeBytes)
-      return { entry, record, topic, queueId, queueOffset: firstQueueOffset + seen[ordinal]!, tagsCode: body.tagsCodeOf(i) }
+      return { entry, record, topic, queueId, queueOffset: firstQueueOffset + seen[ordinal]!, tagsCode: body.tagsCodeOf(i), storeTimestampMs: stampMsOf(entry) }
     }
     seen[ordinal]!++
     position += sizeBytes

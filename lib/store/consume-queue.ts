@@ -1,5 +1,5 @@
 import { invariant } from '../base/index.ts'
-import { LOCAL_HOST, type EntryBodyWriter, type Host, type MessageFields } from '../message/index.ts'
+import { LOCAL_HOST, type EntryBodyWriter, type Host, type MessageFields, type RecordFields } from '../message/index.ts'
 import { PAGE_UNITS, UnitPage } from './unit-page.ts'
 
 const NO_PAGES: UnitPage[] = []
@@ -85,6 +85,20 @@ export class ConsumeQueue {
     const queueOffset = this.#proposedNextOffset++
     writer.addMessage(target, tagsCode, message, this.of.topicBytes, this.queueId, queueOffset, storeTimestampMs, storeHost)
     return queueOffset
+  }
+
+  /**
+   * `append` for a message whose properties are stored text already. Fills in where the record comes to stand:
+   * `queueOffset` (which it also returns), `physicalOffset` and `storeTimestampMs`. Its topic and queueId must be these.
+   */
+  appendRecord (writer: EntryBodyWriter, record: RecordFields, tagsCode: number, storeTimestampMs: number): number {
+    invariant(!this.isRetired, 'message for a queue of a deleted topic')
+    const target = this.#targetIn(writer)
+    record.queueOffset = this.#proposedNextOffset++
+    record.physicalOffset = writer.nextPhysicalOffset
+    record.storeTimestampMs = storeTimestampMs
+    writer.addRecord(target, tagsCode, record)
+    return record.queueOffset
   }
 
   /** Apply's side: the next unit. */

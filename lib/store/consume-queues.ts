@@ -32,8 +32,12 @@ export class ConsumeQueues implements Machine {
   readonly table = new QueueTable()
   #nextNumber = 1
   #nextNumberChanged = false
-  /** Queues appended to, once per entry; for who waits for messages. */
-  onAppended: ((queue: ConsumeQueue) => void) | undefined
+  /**
+   * Called after an entry was applied, once for each queue that it appended to, with the offset of the first new message;
+   * the queue's `nextOffset` is the end. For who waits for messages.
+   */
+  onAppended: ((queue: ConsumeQueue, fromOffset: number) => void) | undefined
+  #grown: Array<{ readonly queue: ConsumeQueue, readonly fromOffset: number }> = []
 
   readonly handlers = [on(deleteTopic, ({ topic }) => { this.#delete(topic) })]
 
@@ -71,7 +75,16 @@ export class ConsumeQueues implements Machine {
     }
     invariant(firstQueueOffset === queue.nextOffset, `${topic}/${queueId} is at offset ${queue.nextOffset}, an entry gives ${firstQueueOffset}`)
     this.pages.markAppended(queue)
+    if (this.onAppended !== undefined) this.#grown.push({ queue, fromOffset: queue.nextOffset })
     return queue
+  }
+
+  /** An entry was applied: tells who waits for messages. */
+  tellAppended (): void {
+    const grown = this.#grown
+    if (grown.length === 0) return
+    this.#grown = []
+    for (const { queue, fromOffset } of grown) this.onAppended?.(queue, fromOffset)
   }
 
   /** Moves minOffset of all queues up to the floor; returns whether any moved. Costs a read per queue whose first unit is below it. */
@@ -141,6 +154,7 @@ export class ConsumeQueues implements Machine {
   }
 
   clear (): void {
+    this.#grown = []
     this.table.clear()
     this.pages.clear()
     this.reader.cache.clear()
@@ -202,10 +216,7 @@ export class DirectoryCursor {
     this.#next = to
   }
 
-  /** All is applied: tells who waits for messages. */
   finish (): void {
-    const { onAppended, pages } = this.#queues
-    pages.unpersistedUnits += this.#next
-    if (onAppended !== undefined) for (const queue of this.#targets) if (queue !== undefined) onAppended(queue)
+    this.#queues.pages.unpersistedUnits += this.#next
   }
 }

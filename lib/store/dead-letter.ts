@@ -1,6 +1,6 @@
 import {
-  decodeProperties, encodeProperties, EntryBodyWriter, MAX_PROPERTIES_BYTES, NAME_END, PROPERTY_END, Property, propertiesSizeBytes,
-  recordSizeBytes, RecordView, SysFlag, tagsCodeOf, type Host, type MessageFields
+  decodeProperties, encodeProperties, EntryBodyWriter, hostHex, MAX_PROPERTIES_BYTES, NAME_END, offsetMessageId, PROPERTY_END, Property, propertiesSizeBytes,
+  recordSizeBytes, RecordView, SysFlag, tagsCodeOf, type MessageFields
 } from '../message/index.ts'
 import { popAck, popCost } from './pop-commands.ts'
 import { PopDecision } from './pop-decision.ts'
@@ -86,13 +86,7 @@ export function retryTopicOf (group: string): string { return `%RETRY%${group}` 
 
 /** The id that clients know a message by: its UNIQ_KEY where it has one, else store host and position in hex. */
 export function messageIdOf (record: RecordView): string {
-  return decodeProperties(record.propertiesText).get(Property.uniqueKey) ?? offsetMessageId(record.storeHost, record.physicalOffset)
-}
-
-/** @see RocketMQ MessageDecoder.createMessageId */
-function offsetMessageId (storeHost: Host, physicalOffset: number): string {
-  const host = Array.from(storeHost, (byte) => byte.toString(16).padStart(2, '0')).join('')
-  return (host + physicalOffset.toString(16).padStart(16, '0')).toUpperCase()
+  return decodeProperties(record.propertiesText).get(Property.uniqueKey) ?? offsetMessageId(hostHex(record.storeHost), record.physicalOffset)
 }
 
 function plainText (text: string): string {

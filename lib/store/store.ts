@@ -85,6 +85,7 @@ export class Store {
     this.#appliedTerm = entry.term
     this.#appliedPosition = entry.physicalOffset + entry.sizeBytes
     this.#isChanged = true
+    this.consumeQueues.tellAppended()
   }
 
   #applyBody (entry: RaftEntry, stampMs: number): void {

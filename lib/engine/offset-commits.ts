@@ -1,0 +1,220 @@
+import { MqError } from '../base/index.ts'
+import type { EntryBodyWriter } from '../message/index.ts'
+import type { Proposal } from '../replica/index.ts'
+import { ConsumerOffsets, type Store } from '../store/index.ts'
+import { Decision } from './decision.ts'
+import type { QueueReads } from './queue-reads.ts'
+
+/** What commits that are logged together may take of an entry. */
+const SHARED_BYTES = 16 * 1024
+
+export interface OffsetKey {
+  readonly group: string
+  readonly topic: string
+  readonly queueId: number
+}
+
+export interface QueueOffset {
+  readonly queueId: number
+  readonly offset: number
+}
+
+interface Commit extends OffsetKey {
+  readonly offset: number
+  readonly clientId: string | undefined
+}
+
+export interface ResetRequest {
+  readonly group: string
+  readonly topic: string
+  /** Default: all queues that are read. */
+  readonly queueId?: number
+  /** Where to, in [minOffset, maxOffset + 1]; otherwise `timeMs` says. */
+  readonly offset?: number
+  /** The first message stored at that time or later; below 0: behind the last one. */
+  readonly timeMs?: number
+}
+
+export interface OffsetCommitsOptions {
+  readonly store: Store
+  readonly reads: QueueReads
+  readonly submit: (proposal: Proposal) => void
+  /** Whether another client than this one has the queue locked for the group, as far as decided. */
+  readonly isFenced: (key: OffsetKey, clientId: string, storeTimestampMs: number) => boolean
+}
+
+type DecideCommit = (writer: EntryBodyWriter, commit: Commit, storeTimestampMs: number) => void
+
+/**
+ * Commits made one by one, logged together: until the proposal is decided, later ones join it, the latest of a queue
+ * taking the place of the one before.
+ */
+class SharedCommit implements Proposal {
+  readonly costBytes = SHARED_BYTES
+  readonly relieves = true
+  readonly commits = new Map<string, Commit>()
+  readonly #decideCommit: DecideCommit
+  readonly #onEnd: (commit: SharedCommit) => void
+  #bytes = 0
+  isDecided = false
+  #done: Promise<void> | undefined
+  #resolve: (() => void) | undefined
+  #reject: ((error: MqError) => void) | undefined
+
+  constructor (decideCommit: DecideCommit, onEnd: (commit: SharedCommit) => void) {
+    this.#decideCommit = decideCommit
+    this.#onEnd = onEnd
+  }
+
+  /** Returns whether there was room. */
+  maybeAdd (key: string, commit: Commit): boolean {
+    const costBytes = ConsumerOffsets.commitCostBytes(commit.group, commit.topic)
+    if (!this.commits.has(key)) {
+      if (this.#bytes + costBytes > SHARED_BYTES) return false
+      this.#bytes += costBytes
+    }
+    this.commits.set(key, commit)
+    return true
+  }
+
+  /** Resolves once the commits are applied. */
+  get done (): Promise<void> {
+    return (this.#done ??= new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    }))
+  }
+
+  decide (writer: EntryBodyWriter, storeTimestampMs: number): void {
+    this.isDecided = true
+    for (const commit of this.commits.values()) this.#decideCommit(writer, commit, storeTimestampMs)
+  }
+
+  settle (): void {
+    this.#onEnd(this)
+    this.#resolve?.()
+  }
+
+  fail (error: MqError): void {
+    this.isDecided = true
+    this.#onEnd(this)
+    this.#reject?.(error)
+  }
+}
+
+/** Progress of consumer groups by offset: commits, which nobody waits for, and administrators' moves. */
+export class OffsetCommits {
+  readonly #options: OffsetCommitsOptions
+  /** Submitted and not settled, in order; the last one may still take commits. */
+  readonly #inFlight = new Set<SharedCommit>()
+  #open: SharedCommit | undefined
+
+  constructor (options: OffsetCommitsOptions) {
+    this.#options = options
+  }
+
+  /**
+   * The group reads on from `offset`. Returns at once; a commit that fails is made again by the client in some seconds.
+   * Without effect while consumers were not told of a reset, and when a `clientId` is given and another client has the
+   * queue locked.
+   */
+  commit ({ group, topic, queueId }: OffsetKey, offset: number, clientId?: string): void {
+    const key = `${group}@${topic}@${queueId}`
+    if (this.#options.store.consumerOffsets.offset(group, topic, queueId) === offset && this.#newestWith(key) === undefined) return
+    const commit = { group, topic, queueId, offset, clientId }
+    if (this.#open?.isDecided === false && this.#open.maybeAdd(key, commit)) return
+    const shared = this.#open = new SharedCommit(this.#decideCommit, this.#onEnd)
+    shared.maybeAdd(key, commit)
+    this.#inFlight.add(shared)
+    this.#options.submit(shared)
+  }
+
+  /** What is committed from now on comes after everything submitted meanwhile. */
+  close (): void { this.#open = undefined }
+
+  /** Resolves once all that was committed before is applied. @throws what became of one that failed */
+  async settled (): Promise<void> {
+    await Promise.all([...this.#inFlight].map(({ done }) => done))
+  }
+
+  /** Where the group is; a promise when a commit made before is under way. Undefined: it has no offset there. */
+  query ({ group, topic, queueId }: OffsetKey): number | undefined | Promise<number | undefined> {
+    const { consumerOffsets } = this.#options.store
+    const pending = this.#newestWith(`${group}@${topic}@${queueId}`)
+    const offset = (): number | undefined => consumerOffsets.offset(group, topic, queueId)
+    return pending === undefined ? offset() : pending.done.then(offset, offset)
+  }
+
+  /**
+   * Moves a group: its consumers are told at their next pull (`takeReset`), and what they commit before that is ignored.
+   * Resolves, once that is durable, with the new offsets.
+   * @throws MQ_TOPIC_NOT_FOUND, MQ_GROUP_NOT_FOUND, MQ_QUEUE_NOT_FOUND; MQ_INVALID_ARGUMENT the offset is out of range
+   */
+  async reset ({ group, topic, queueId, offset, timeMs = -1 }: ResetRequest): Promise<QueueOffset[]> {
+    const { store, reads } = this.#options
+    const config = store.metadata.topic(topic)
+    if (config === undefined) throw new MqError('MQ_TOPIC_NOT_FOUND', `there is no topic ${topic}`)
+    if (store.metadata.group(group) === undefined) throw new MqError('MQ_GROUP_NOT_FOUND', `there is no group ${group}`)
+    if (queueId !== undefined && (queueId < 0 || queueId >= config.readQueueNums)) throw new MqError('MQ_QUEUE_NOT_FOUND', `topic ${topic} has ${config.readQueueNums} queues, there is no queue ${queueId}`)
+    const offsets: QueueOffset[] = []
+    for (const id of queueId === undefined ? Array.from({ length: config.readQueueNums }, (_, i) => i) : [queueId]) {
+      const { minOffset, maxOffset } = reads.rangeOf(topic, id)
+      if (offset !== undefined && (offset < minOffset || offset > maxOffset + 1)) {
+        throw new MqError('MQ_INVALID_ARGUMENT', `offset ${offset} is not in [${minOffset}, ${maxOffset + 1}] of queue ${id}`, { minOffset, maxOffset })
+      }
+      offsets.push({ queueId: id, offset: offset ?? (timeMs < 0 ? maxOffset : await reads.searchOffset(topic, id, timeMs)) })
+    }
+    await this.#decide(offsets.length * ConsumerOffsets.commitCostBytes(group, topic), (writer) => {
+      for (const { queueId, offset } of offsets) store.consumerOffsets.reset(writer, group, topic, queueId, offset)
+    })
+    return offsets
+  }
+
+  /** The offset of a reset that the group's consumers were not told of yet: who calls this tells them. Undefined: there is none. */
+  takeReset ({ group, topic, queueId }: OffsetKey): number | undefined {
+    const { consumerOffsets } = this.#options.store
+    const offset = consumerOffsets.proposedReset(group, topic, queueId)
+    if (offset === undefined) return undefined
+    // told twice does no harm, so nobody waits for this
+    this.#decide(ConsumerOffsets.commitCostBytes(group, topic), (writer) => {
+      if (consumerOffsets.proposedReset(group, topic, queueId) === offset) consumerOffsets.clearReset(writer, group, topic, queueId)
+    }).catch(() => {})
+    return offset
+  }
+
+  /** Gives a group the offsets of another: in one topic, or in all where that one has some. */
+  async clone ({ from, to, topic }: { readonly from: string, readonly to: string, readonly topic?: string }): Promise<void> {
+    const { consumerOffsets } = this.#options.store
+    await this.settled()
+    const commits: Array<OffsetKey & { readonly offset: number }> = []
+    for (const [name, offsets] of consumerOffsets.offsetsOf(from)) {
+      if (topic === undefined || topic === name) for (const [queueId, offset] of offsets) commits.push({ group: to, topic: name, queueId, offset })
+    }
+    const costBytes = commits.reduce((sum, { group, topic }) => sum + ConsumerOffsets.commitCostBytes(group, topic), 0)
+    await this.#decide(costBytes, (writer) => {
+      for (const { group, topic, queueId, offset } of commits) consumerOffsets.commit(writer, group, topic, queueId, offset)
+    })
+  }
+
+  async #decide (costBytes: number, decide: (writer: EntryBodyWriter) => void): Promise<void> {
+    this.close()
+    const decision = new Decision(costBytes, decide)
+    this.#options.submit(decision)
+    await decision.done
+  }
+
+  #newestWith (key: string): SharedCommit | undefined {
+    let newest: SharedCommit | undefined
+    for (const shared of this.#inFlight) if (shared.commits.has(key)) newest = shared
+    return newest
+  }
+
+  readonly #onEnd = (shared: SharedCommit): void => { this.#inFlight.delete(shared) }
+
+  readonly #decideCommit: DecideCommit = (writer, { group, topic, queueId, offset, clientId }, storeTimestampMs) => {
+    const { store: { consumerOffsets, metadata }, isFenced } = this.#options
+    if (metadata.proposedTopic(topic) === undefined || consumerOffsets.proposedReset(group, topic, queueId) !== undefined) return
+    if (clientId !== undefined && isFenced({ group, topic, queueId }, clientId, storeTimestampMs)) return
+    consumerOffsets.commit(writer, group, topic, queueId, offset)
+  }
+}

@@ -1,0 +1,201 @@
+import { MqError } from '../base/index.ts'
+import { bodyCrcOf, EntryBodyWriter, hostHex, MAX_PROPERTIES_BYTES, offsetMessageId, recordSizeBytes, type BatchItem, type Host, type RecordFields } from '../message/index.ts'
+import type { Proposal } from '../replica/index.ts'
+import type { Topic } from './topic.ts'
+
+/** The directory of an entry gives a topic's name one byte of length. */
+const MAX_TOPIC_BYTES = 255
+/** An IPv6 host takes 12 bytes more than an IPv4 one; and a separator may be missing after the sender's properties. */
+const SPARE_BYTES = 25
+const NO_BYTES = new Uint8Array(0)
+
+/** What the messages of one send request have in common. */
+export interface WireOrigin {
+  /** Below 0: any queue of the topic, chosen when it is stored. */
+  readonly queueId: number
+  readonly sysFlag: number
+  readonly bornTimestampMs: number
+  readonly bornHost: Host
+  readonly reconsumeTimes: number
+  /** Stored behind the sender's properties: what the broker adds. */
+  readonly addedProperties?: Uint8Array
+}
+
+/** A message as it came over the wire. */
+export interface WireMessage extends WireOrigin {
+  readonly flag: number
+  readonly body: Uint8Array
+  /** Stored text, as the client sent it. */
+  readonly properties: Uint8Array
+  /** `tagsCodeIn` the properties. */
+  readonly tagsCode: number
+}
+
+/**
+ * A message from a client on its way into the log. Whoever sends the answer extends this: exactly one of `onStored` and
+ * `onFailed` is called, once, never within `submit` of a message that is taken; neither may throw. Body and properties
+ * are copied when the message is sealed, mostly at the end of the turn: they must not change before the outcome is told.
+ */
+export abstract class WirePut implements Proposal, RecordFields {
+  readonly destination: Topic
+  readonly costBytes: number
+  // what is stored, see RecordFields; `queueId` and the four below are decided when the message is sealed
+  queueId: number
+  flag: number
+  sysFlag: number
+  bornTimestampMs: number
+  bornHost: Host
+  reconsumeTimes: number
+  body: Uint8Array
+  properties: Uint8Array
+  addedProperties: Uint8Array
+  readonly tagsCode: number
+  bodyCrc = 0
+  queueOffset = -1
+  physicalOffset = -1
+  storeTimestampMs = 0
+  topic: Uint8Array = NO_BYTES
+  #refusal: MqError | undefined
+
+  constructor (destination: Topic, message: WireMessage) {
+    this.destination = destination
+    this.queueId = message.queueId
+    this.flag = message.flag
+    this.sysFlag = message.sysFlag
+    this.bornTimestampMs = message.bornTimestampMs
+    this.bornHost = message.bornHost
+    this.reconsumeTimes = message.reconsumeTimes
+    this.body = message.body
+    this.properties = message.properties
+    this.addedProperties = message.addedProperties ?? NO_BYTES
+    this.tagsCode = message.tagsCode
+    this.costBytes = costBytesOf(destination, this.body, this.properties, this.addedProperties) + destination.creationCostBytes
+  }
+
+  /** It is durable: `queueId`, `queueOffset`, `physicalOffset` and `storeTimestampMs` say where and when. */
+  protected abstract onStored (): void
+  /** `error.outcome` says what became of it. */
+  protected abstract onFailed (error: MqError): void
+
+  /** RocketMQ's offset message id, once it is stored. */
+  get messageId (): string { return offsetMessageId(hostHex(this.storeHost), this.physicalOffset) }
+  get storeHost (): Host { return this.destination.storeHost }
+  get preparedTransactionOffset (): number { return 0 }
+
+  decide (writer: EntryBodyWriter, storeTimestampMs: number): void {
+    const { destination } = this
+    this.#refusal = refusalOf(destination, this.properties, this.addedProperties) ?? destination.ensure(writer, this.queueId)
+    if (this.#refusal !== undefined) return
+    if (this.queueId < 0) this.queueId = destination.nextQueueId()
+    const queue = destination.queue(this.queueId)
+    this.topic = queue.of.topicBytes
+    this.bodyCrc = bodyCrcOf(this.body)
+    queue.appendRecord(writer, this, this.tagsCode, storeTimestampMs)
+  }
+
+  settle (): void {
+    if (this.destination.creationCostBytes !== 0) this.destination.confirm()
+    if (this.#refusal === undefined) this.onStored()
+    else this.onFailed(this.#refusal)
+  }
+
+  fail (error: MqError): void { this.onFailed(error) }
+}
+
+/** A message of a batch. */
+export interface WireBatchItem extends BatchItem {
+  readonly tagsCode: number
+}
+
+/** Several messages of one request for one queue: stored side by side in one entry, with consecutive offsets, or none of them. */
+export abstract class WireBatchPut implements Proposal {
+  readonly destination: Topic
+  readonly items: readonly WireBatchItem[]
+  readonly costBytes: number
+  readonly #origin: WireOrigin
+  readonly #addedProperties: Uint8Array
+  /** Decided when the batch is sealed. */
+  queueId: number
+  /** Of the first message. */
+  queueOffset = -1
+  storeTimestampMs = 0
+  readonly physicalOffsets: number[] = []
+  #refusal: MqError | undefined
+
+  constructor (destination: Topic, origin: WireOrigin, items: readonly WireBatchItem[]) {
+    this.destination = destination
+    this.items = items
+    this.queueId = origin.queueId
+    this.#origin = origin
+    const added = this.#addedProperties = origin.addedProperties ?? NO_BYTES
+    this.costBytes = items.reduce((sum, { body, properties }) => sum + costBytesOf(destination, body, properties, added), destination.creationCostBytes)
+  }
+
+  /** @see WirePut */
+  protected abstract onStored (): void
+  protected abstract onFailed (error: MqError): void
+
+  /** RocketMQ's offset message ids of all messages, in order. */
+  messageIds (): string[] {
+    const host = hostHex(this.destination.storeHost)
+    return this.physicalOffsets.map((physicalOffset) => offsetMessageId(host, physicalOffset))
+  }
+
+  decide (writer: EntryBodyWriter, storeTimestampMs: number): void {
+    const { destination, items } = this
+    const added = this.#addedProperties
+    for (let i = 0; i < items.length && this.#refusal === undefined; i++) this.#refusal = refusalOf(destination, items[i]!.properties, added)
+    this.#refusal ??= destination.ensure(writer, this.queueId)
+    if (this.#refusal !== undefined) return
+    if (this.queueId < 0) this.queueId = destination.nextQueueId()
+    const queue = destination.queue(this.queueId)
+    const { sysFlag, bornTimestampMs, bornHost, reconsumeTimes } = this.#origin
+    const record: RecordFields = {
+      bodyCrc: 0,
+      queueId: this.queueId,
+      flag: 0,
+      queueOffset: -1,
+      physicalOffset: -1,
+      sysFlag,
+      bornTimestampMs,
+      bornHost,
+      storeTimestampMs,
+      storeHost: destination.storeHost,
+      reconsumeTimes,
+      preparedTransactionOffset: 0,
+      body: NO_BYTES,
+      topic: queue.of.topicBytes,
+      properties: NO_BYTES,
+      addedProperties: added
+    }
+    for (const { flag, body, properties, tagsCode } of items) {
+      record.flag = flag
+      record.body = body
+      record.properties = properties
+      record.bodyCrc = bodyCrcOf(body)
+      queue.appendRecord(writer, record, tagsCode, storeTimestampMs)
+      this.physicalOffsets.push(record.physicalOffset)
+    }
+    this.queueOffset = record.queueOffset - items.length + 1
+    this.storeTimestampMs = storeTimestampMs
+  }
+
+  settle (): void {
+    if (this.destination.creationCostBytes !== 0) this.destination.confirm()
+    if (this.#refusal === undefined) this.onStored()
+    else this.onFailed(this.#refusal)
+  }
+
+  fail (error: MqError): void { this.onFailed(error) }
+}
+
+function costBytesOf ({ nameBytes }: Topic, body: Uint8Array, properties: Uint8Array, added: Uint8Array): number {
+  return EntryBodyWriter.recordCostBytes(recordSizeBytes(body.length, nameBytes, properties.length + added.length) + SPARE_BYTES, nameBytes)
+}
+
+/** What would not fit into a record's or the directory's lengths. */
+function refusalOf ({ name, nameBytes }: Topic, properties: Uint8Array, added: Uint8Array): MqError | undefined {
+  const propertiesBytes = properties.length + added.length + 1
+  if (propertiesBytes > MAX_PROPERTIES_BYTES) return new MqError('MQ_MESSAGE_TOO_LARGE', `the properties take ${propertiesBytes} bytes, more than ${MAX_PROPERTIES_BYTES}`, { limitBytes: MAX_PROPERTIES_BYTES })
+  return nameBytes > MAX_TOPIC_BYTES ? new MqError('MQ_INVALID_ARGUMENT', `the topic's name takes ${nameBytes} bytes, more than ${MAX_TOPIC_BYTES} (${name.slice(0, 64)}...)`) : undefined
+}

@@ -1,0 +1,104 @@
+import t, { type Test } from 'tap'
+import { putGroup, type GroupConfig } from '../../lib/message/index.ts'
+import { type Engine } from '../../lib/engine/index.ts'
+import { Decision } from '../../lib/engine/decision.ts'
+import { openEngine, put, topicConfig, wireMessage } from './wire.ts'
+
+const key = { group: 'g', topic: 'orders', queueId: 0 }
+
+function groupConfig (group: string): GroupConfig {
+  return {
+    group,
+    consumeEnable: true,
+    consumeFromMinEnable: true,
+    consumeBroadcastEnable: true,
+    consumeMessageOrderly: false,
+    retryQueueNums: 1,
+    retryMaxTimes: 16,
+    brokerId: 0,
+    whichBrokerWhenConsumeSlowly: 1,
+    notifyConsumerIdsChangedEnable: true,
+    groupSysFlag: 0,
+    consumeTimeoutMinute: 15,
+    attributes: {}
+  }
+}
+
+async function open (t: Test): Promise<Engine> {
+  const engine = await openEngine()
+  t.teardown(() => engine.close())
+  for (let i = 0; i < 5; i++) await put(engine, 'orders', wireMessage(`m${i}`), topicConfig('orders', 2))
+  const made = new Decision(500, (writer) => { writer.addCommand(putGroup.type, putGroup.encode(groupConfig('g'))) })
+  engine.submit(made)
+  await made.done
+  return engine
+}
+
+t.test('many commits of one turn are one entry; the last of a queue counts; a query waits for what was committed before', async (t) => {
+  const engine = await open(t)
+  const { lastIndex } = engine.stats().log
+  t.equal(engine.offsets.query(key), undefined)
+  for (let offset = 1; offset <= 1000; offset++) engine.offsets.commit(key, offset)
+  engine.offsets.commit({ ...key, queueId: 1 }, 7)
+  engine.offsets.commit(key, 3)
+  const answer = engine.offsets.query(key)
+  t.ok(answer instanceof Promise)
+  t.equal(await answer, 3, 'a lower commit is obeyed')
+  t.equal(engine.offsets.query({ ...key, queueId: 1 }), 7)
+  t.equal(engine.stats().log.lastIndex, lastIndex + 1)
+  engine.offsets.commit(key, 3)
+  t.equal(engine.offsets.query(key), 3)
+  await engine.offsets.settled()
+  t.equal(engine.stats().log.lastIndex, lastIndex + 1, 'what changes nothing is not logged')
+  engine.offsets.commit(key, 4)
+  engine.offsets.commit(key, 3)
+  t.equal(await engine.offsets.query(key), 3, 'also when it takes something back that is under way')
+})
+
+t.test('more than fits one command list goes on in the next', async (t) => {
+  const engine = await open(t)
+  for (let i = 0; i < 2000; i++) engine.offsets.commit({ ...key, group: `group-${i}` }, i)
+  await engine.offsets.settled()
+  for (const i of [0, 999, 1999]) t.equal(engine.offsets.query({ ...key, group: `group-${i}` }), i)
+})
+
+t.test('a commit for a topic that is gone leaves nothing behind', async (t) => {
+  const engine = await open(t)
+  const deletion = engine.deleteTopic('orders')
+  engine.offsets.commit(key, 4)
+  await deletion
+  t.equal(await engine.offsets.query(key), undefined)
+})
+
+t.test('a reset counts until the consumers were told; what they commit meanwhile does not', async (t) => {
+  const engine = await open(t)
+  engine.offsets.commit(key, 5)
+  t.same(await engine.offsets.reset({ group: 'g', topic: 'orders', queueId: 0, offset: 2 }), [{ queueId: 0, offset: 2 }])
+  t.equal(engine.offsets.query(key), 2)
+  engine.offsets.commit(key, 5)
+  t.equal(await engine.offsets.query(key), 2, 'a commit of a consumer that does not know')
+  t.equal(engine.offsets.takeReset(key), 2)
+  engine.offsets.commit(key, 3)
+  t.equal(await engine.offsets.query(key), 3, 'it was told')
+  t.equal(engine.offsets.takeReset(key), undefined)
+})
+
+t.test('reset by time and to the end, of all queues; what is out of range is refused', async (t) => {
+  const engine = await open(t)
+  t.same(await engine.offsets.reset({ group: 'g', topic: 'orders', timeMs: 0 }), [{ queueId: 0, offset: 0 }, { queueId: 1, offset: 0 }])
+  t.same(await engine.offsets.reset({ group: 'g', topic: 'orders' }), [{ queueId: 0, offset: 5 }, { queueId: 1, offset: 0 }])
+  await t.rejects(engine.offsets.reset({ group: 'g', topic: 'orders', queueId: 0, offset: 7 }), { code: 'MQ_INVALID_ARGUMENT', minOffset: 0, maxOffset: 5 })
+  await t.rejects(engine.offsets.reset({ group: 'g', topic: 'orders', queueId: 2, offset: 0 }), { code: 'MQ_QUEUE_NOT_FOUND' })
+  await t.rejects(engine.offsets.reset({ group: 'none', topic: 'orders' }), { code: 'MQ_GROUP_NOT_FOUND' })
+  await t.rejects(engine.offsets.reset({ group: 'g', topic: 'none' }), { code: 'MQ_TOPIC_NOT_FOUND' })
+})
+
+t.test('a group takes over the offsets of another', async (t) => {
+  const engine = await open(t)
+  engine.offsets.commit(key, 4)
+  engine.offsets.commit({ ...key, queueId: 1 }, 1)
+  await engine.offsets.clone({ from: 'g', to: 'h', topic: 'orders' })
+  t.same([engine.offsets.query({ ...key, group: 'h' }), engine.offsets.query({ ...key, group: 'h', queueId: 1 })], [4, 1])
+  await engine.offsets.clone({ from: 'g', to: 'i', topic: 'other' })
+  t.equal(engine.offsets.query({ ...key, group: 'i' }), undefined)
+})
