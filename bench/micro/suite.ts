@@ -9,6 +9,7 @@ const suites: Readonly<Record<string, () => Promise<MicroSuite>>> = {
   checksums: async () => (await import('./checksums.ts')).checksums,
   codecs: async () => (await import('./codecs.ts')).codecs,
   pages: async () => (await import('./pages.ts')).pages,
+  remoting: async () => (await import('./remoting.ts')).remoting,
   quorums: async () => (await import('./quorums.ts')).quorums
 }
 

@@ -9,7 +9,7 @@ export function addressText ({ host, port }: Address): string {
 
 /** @throws MQ_INVALID_ARGUMENT the text is no `host:port` or `[IPv6]:port` */
 export function parseAddress (text: string): Address {
-  const match = /^(?:\[([0-9a-fA-F:.%]+)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(text.trim())
+  const match = /^(?:\[([0-9a-fA-F:.]+(?:%\w+)?)\]|([^\s:[\]]+)):(\d{1,5})$/.exec(text.trim())
   const port = Number(match?.[3])
   if (match === null || port > 0xffff) throw new MqError('MQ_INVALID_ARGUMENT', `'${text}' is no address of the form host:port`)
   return { host: match[1] ?? match[2]!, port }

@@ -1,5 +1,6 @@
 import { MqError } from '../base/index.ts'
 import type { Body, RemotingRequest, RemotingResponse } from './command.ts'
+import { writeInt32 } from './fast-writes.ts'
 import { HeaderType, LENGTH_BYTES, ONE_WAY_FLAG, PREFIX_BYTES, RESPONSE_FLAG, type Answerable } from './frame.ts'
 import { DEFAULT_MAX_FRAME_BYTES } from './frame-decoder.ts'
 import type { ExtFields } from './header-codec.ts'
@@ -112,8 +113,8 @@ export function endFrame (out: OutboundBuffer, headerType: HeaderType, headerByt
   }
   const totalBytes = at - start - LENGTH_BYTES
   if (totalBytes > DEFAULT_MAX_FRAME_BYTES || headerBytes > MAX_HEADER_BYTES) throw tooLarge(totalBytes)
-  writeUint32(bytes, start, totalBytes)
-  writeUint32(bytes, start + LENGTH_BYTES, headerType << 24 | headerBytes)
+  writeInt32(bytes, start, totalBytes)
+  writeInt32(bytes, start + LENGTH_BYTES, headerType << 24 | headerBytes)
   out.at = at
 }
 
@@ -123,13 +124,6 @@ export function bodyBytes (body: Body | undefined): number {
   let size = 0
   for (const piece of body) size += piece.length
   return size
-}
-
-function writeUint32 (bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 24
-  bytes[at + 1] = value >>> 16
-  bytes[at + 2] = value >>> 8
-  bytes[at + 3] = value
 }
 
 function tooLarge (sizeBytes: number): MqError {

@@ -24,6 +24,8 @@ export class FieldReader {
   readonly #names: readonly string[]
   /** Slot of the name with that hash, or -1; names that share a hash follow each other. */
   readonly #table = new Int16Array(TABLE_SIZE).fill(-1)
+  /** Slot of each name of one byte. */
+  readonly #short = new Int16Array(256).fill(-1)
   readonly #nameBytes: Uint8Array[] = []
   readonly #nameSlots: number[] = []
   readonly #starts: Int32Array
@@ -40,6 +42,7 @@ export class FieldReader {
   }
 
   #addName (bytes: Uint8Array, slot: number): void {
+    if (bytes.length === 1) this.#short[bytes[0]!] = slot
     let at = hash(bytes, 0, bytes.length)
     while (this.#table[at] !== -1) at = (at + 1) % TABLE_SIZE
     this.#table[at] = this.#nameBytes.push(bytes) - 1
@@ -50,7 +53,8 @@ export class FieldReader {
   open (frame: RemotingFrame): void {
     const { spans, extCount } = frame.scanned()
     const { bytes } = frame
-    const starts = this.#starts.fill(-1)
+    const starts = this.#starts
+    for (let slot = 0; slot < starts.length; slot++) starts[slot] = -1
     for (let at = 0; at < extCount * SPAN_INTS; at += SPAN_INTS) {
       const flags = spans[at + SPAN_FLAGS]!
       const slot = (flags & KEY_ESCAPED) === 0
@@ -65,6 +69,7 @@ export class FieldReader {
 
   #slotOf (bytes: Uint8Array, start: number, end: number): number {
     const length = end - start
+    if (length === 1) return this.#short[bytes[start]!]!
     if (length === 0) return -1
     for (let at = hash(bytes, start, length); ; at = (at + 1) % TABLE_SIZE) {
       const name = this.#table[at]!

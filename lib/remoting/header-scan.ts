@@ -36,7 +36,7 @@ export class HeaderScan {
   remarkEscaped = false
   extCount = 0
   /** `extCount` times SPAN_INTS numbers; positions are those in the frame's bytes. */
-  spans = new Int32Array(64 * SPAN_INTS)
+  spans: Int32Array = new Int32Array(64 * SPAN_INTS)
 
   reset (): void {
     this.code = 0
@@ -52,8 +52,7 @@ export class HeaderScan {
 
   add (keyStart: number, keyEnd: number, valueStart: number, valueEnd: number, flags: number): void {
     const at = this.extCount * SPAN_INTS
-    if (at === this.spans.length) this.#grow()
-    const spans = this.spans
+    const spans = at < this.spans.length ? this.spans : this.grow(this.extCount)
     spans[at] = keyStart
     spans[at + 1] = keyEnd
     spans[at + 2] = valueStart
@@ -62,11 +61,13 @@ export class HeaderScan {
     this.extCount++
   }
 
-  #grow (): void {
-    if (this.extCount >= MAX_EXT_FIELDS) throw badFrame(`the header has more than ${MAX_EXT_FIELDS} extension fields`)
+  /** Makes `spans` longer when it holds that many fields. */
+  grow (count: number): Int32Array {
+    if (count >= MAX_EXT_FIELDS) throw badFrame(`the header has more than ${MAX_EXT_FIELDS} extension fields`)
     const grown = new Int32Array(this.spans.length * 2)
     grown.set(this.spans)
     this.spans = grown
+    return grown
   }
 }
 

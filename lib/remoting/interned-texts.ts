@@ -15,8 +15,10 @@ export class InternedTexts {
   textOf (bytes: Uint8Array, start: number, end: number): string {
     const length = end - start
     if (length > MAX_BYTES) return textOf(bytes, start, end)
-    let hash = length
-    for (let at = start; at < end; at++) hash = Math.imul(hash, 31) + bytes[at]! | 0
+    if (length === 0) return ''
+    // the last bytes tell names apart that count something; comparing follows, so a weak hash costs time only
+    let hash = length * 31 + bytes[start]!
+    for (let at = length > 8 ? end - 8 : start; at < end; at++) hash = Math.imul(hash, 31) + bytes[at]! | 0
     const slot = (hash ^ hash >>> 10 ^ hash >>> 20) & (SLOTS - 1)
     const known = this.#bytes[slot]
     if (known !== undefined && known.length === length) {

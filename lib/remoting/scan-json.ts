@@ -1,4 +1,4 @@
-import { badFrame, KEY_ESCAPED, VALUE_ESCAPED, type HeaderScan } from './header-scan.ts'
+import { badFrame, KEY_ESCAPED, SPAN_INTS, VALUE_ESCAPED, type HeaderScan } from './header-scan.ts'
 import { LanguageCode, languageOfName } from './language-code.ts'
 import { textOf } from './text.ts'
 
@@ -11,6 +11,8 @@ const CLOSE_BRACE = 0x7d
 const OPEN_BRACKET = 0x5b
 const CLOSE_BRACKET = 0x5d
 const SPACE = 0x20
+/** No other value begins with an n. */
+const NULL_START = 0x6e
 
 /** Values inside values are skipped, down to this depth. */
 const MAX_DEPTH = 32
@@ -33,9 +35,9 @@ export function scanJsonHeader (bytes: Uint8Array, start: number, end: number, s
   } else {
     for (;;) {
       const keyStart = at + 1
-      at = keyAt(bytes, at, end)
-      const keyEnd = at < 0 ? -at - 1 : at - 1
-      at = afterColon(bytes, keyEnd + 1, end)
+      at = afterKey(bytes, at, end)
+      const keyEnd = at - 1
+      at = afterColon(bytes, at, end)
       at = topLevelValue(bytes, keyStart, keyEnd, at, end, scan)
       at = skipSpace(bytes, at, end)
       if (at >= end) throw badFrame('the JSON header is cut short')
@@ -55,16 +57,14 @@ function topLevelValue (bytes: Uint8Array, keyStart: number, keyEnd: number, at:
   const first = bytes[keyStart]
   if (keyBytes === 9 && first === 0x65 && is(bytes, keyStart, 'extFields')) {
     if (bytes[at] === OPEN_BRACE) return scanExtFields(bytes, at + 1, end, scan)
-    if (bytes[at] !== 0x6e) throw badFrame('extFields is no object')
+    if (bytes[at] !== NULL_START) throw badFrame('extFields is no object')
     return afterValue(bytes, at, end)
   }
   const isQuoted = bytes[at] === QUOTE
-  const after = afterValue(bytes, at, end)
-  const next = after < 0 ? -after : after
+  const next = afterValue(bytes, at, end)
   const valueStart = isQuoted ? at + 1 : at
   const valueEnd = isQuoted ? next - 1 : next
-  const isNull = !isQuoted && bytes[at] === 0x6e
-  if (isNull) return next
+  if (bytes[at] === NULL_START) return next
   if (keyBytes === 4 && first === 0x63 && is(bytes, keyStart, 'code')) scan.code = headerInt(bytes, valueStart, valueEnd, 'code')
   else if (keyBytes === 4 && first === 0x66 && is(bytes, keyStart, 'flag')) scan.flag = headerInt(bytes, valueStart, valueEnd, 'flag')
   else if (keyBytes === 6 && first === 0x6f && is(bytes, keyStart, 'opaque')) scan.opaque = headerInt(bytes, valueStart, valueEnd, 'opaque')
@@ -73,47 +73,68 @@ function topLevelValue (bytes: Uint8Array, keyStart: number, keyEnd: number, at:
   else if (keyBytes === 6 && first === 0x72 && is(bytes, keyStart, 'remark')) {
     scan.remarkStart = valueStart
     scan.remarkEnd = valueEnd
-    scan.remarkEscaped = after < 0
+    scan.remarkEscaped = hasEscapes(bytes, valueStart, valueEnd)
   }
   return next
 }
 
-/** The pairs of extFields; `at` is behind its opening brace. Returns the position after the closing one. */
+/**
+ * The pairs of extFields; `at` is behind its opening brace. Returns the position after the closing one. Written for text
+ * without spaces, as clients send it, with the loops over keys and values in place: this is most of the work of a send.
+ */
 function scanExtFields (bytes: Uint8Array, at: number, end: number, scan: HeaderScan): number {
   scan.extCount = 0
   at = skipSpace(bytes, at, end)
   if (at < end && bytes[at] === CLOSE_BRACE) return at + 1
+  let { spans } = scan
+  let span = 0
   for (;;) {
-    const keyStart = at + 1
-    at = keyAt(bytes, at, end)
+    if (at >= end || bytes[at] !== QUOTE) throw badFrame('a key of the JSON header is missing')
+    const keyStart = ++at
     let flags = 0
-    if (at < 0) {
+    let byte = 0
+    while (at < end && (byte = bytes[at]!) !== QUOTE && byte !== BACKSLASH) at++
+    if (byte === BACKSLASH) {
       flags = KEY_ESCAPED
-      at = -at
+      at = afterString(bytes, at, end) - 1
     }
-    const keyEnd = at - 1
-    at = afterColon(bytes, at, end)
+    const keyEnd = at++
+    if (at + 1 < end && bytes[at] === COLON && bytes[at + 1]! > SPACE) at++
+    else at = afterColon(bytes, at, end)
+    let valueStart = at
+    let valueEnd: number
     const first = bytes[at]
     if (first === QUOTE) {
-      const valueStart = at + 1
-      at = afterString(bytes, valueStart, end)
-      if (at < 0) {
+      valueStart = ++at
+      while (at < end && (byte = bytes[at]!) !== QUOTE && byte !== BACKSLASH) at++
+      if (byte === BACKSLASH) {
         flags |= VALUE_ESCAPED
-        at = -at
+        at = afterString(bytes, at, end) - 1
+      } else if (at >= end) {
+        throw badFrame('a string of the JSON header does not end')
       }
-      scan.add(keyStart, keyEnd, valueStart, at - 1, flags)
+      valueEnd = at++
     } else {
-      const valueStart = at
-      at = afterValue(bytes, at, end)
-      if (first !== 0x6e) scan.add(keyStart, keyEnd, valueStart, at, flags)
+      valueEnd = at = afterValue(bytes, at, end)
     }
-    at = skipSpace(bytes, at, end)
+    if (first !== NULL_START) {
+      if (span === spans.length) spans = scan.grow(span / SPAN_INTS)
+      spans[span] = keyStart
+      spans[span + 1] = keyEnd
+      spans[span + 2] = valueStart
+      spans[span + 3] = valueEnd
+      spans[span + 4] = flags
+      span += SPAN_INTS
+    }
+    if (at < end && bytes[at]! <= SPACE) at = skipSpace(bytes, at, end)
     if (at >= end) throw badFrame('the JSON header is cut short')
-    const byte = bytes[at]
-    at++
-    if (byte === CLOSE_BRACE) return at
+    byte = bytes[at++]!
+    if (byte === CLOSE_BRACE) {
+      scan.extCount = span / SPAN_INTS
+      return at
+    }
     if (byte !== COMMA) throw badFrame('extFields is malformed')
-    at = skipSpace(bytes, at, end)
+    if (at < end && bytes[at]! <= SPACE) at = skipSpace(bytes, at, end)
   }
 }
 
@@ -126,8 +147,8 @@ function skipSpace (bytes: Uint8Array, at: number, end: number): number {
   return at
 }
 
-/** The position after the key that starts at `at`, negated when it holds escapes. */
-function keyAt (bytes: Uint8Array, at: number, end: number): number {
+/** The position after the key that starts at `at`. */
+function afterKey (bytes: Uint8Array, at: number, end: number): number {
   if (at >= end || bytes[at] !== QUOTE) throw badFrame('a key of the JSON header is missing')
   return afterString(bytes, at + 1, end)
 }
@@ -140,22 +161,22 @@ function afterColon (bytes: Uint8Array, at: number, end: number): number {
   return at
 }
 
-/** The position after the closing quote of the string whose first byte is at `at`, negated when it holds escapes. */
+/** The position after the closing quote of the string that `at` is inside of. */
 function afterString (bytes: Uint8Array, at: number, end: number): number {
-  let sign = 1
   while (at < end) {
     const byte = bytes[at]!
-    if (byte === QUOTE) return sign * (at + 1)
-    if (byte === BACKSLASH) {
-      sign = -1
-      at++
-    }
-    at++
+    if (byte === QUOTE) return at + 1
+    at += byte === BACKSLASH ? 2 : 1
   }
   throw badFrame('a string of the JSON header does not end')
 }
 
-/** The position after the value at `at`, negated when it is a string with escapes. */
+function hasEscapes (bytes: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (bytes[at] === BACKSLASH) return true
+  return false
+}
+
+/** The position after the value at `at`. */
 function afterValue (bytes: Uint8Array, at: number, end: number): number {
   const first = bytes[at]!
   if (first === QUOTE) return afterString(bytes, at + 1, end)
@@ -178,8 +199,7 @@ function afterNested (bytes: Uint8Array, at: number, end: number): number {
     const byte = bytes[at]!
     at++
     if (byte === QUOTE) {
-      const after = afterString(bytes, at, end)
-      at = after < 0 ? -after : after
+      at = afterString(bytes, at, end)
     } else if (byte === OPEN_BRACE || byte === OPEN_BRACKET) {
       if (++depth > MAX_DEPTH) throw badFrame('a value of the JSON header is nested too deep')
     } else if (byte === CLOSE_BRACE || byte === CLOSE_BRACKET) {
