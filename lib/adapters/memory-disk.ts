@@ -12,8 +12,11 @@ export function diskError (code: string, call: string, path: string): NodeJS.Err
  * leaves its open handles usable, as on Unix.
  */
 export class MemoryDisk implements Disk {
+  readonly alignBytes = 1
   readonly #files = new Map<string, PagedBytes>()
   readonly #directories = new Set<string>(['/', '.'])
+
+  alignedMemory (sizeBytes: number): Uint8Array { return new Uint8Array(sizeBytes) }
 
   async open (path: string, { create = false, readOnly = false }: { readonly create?: boolean, readonly readOnly?: boolean } = {}): Promise<DiskFile> {
     const name = normalize(path)
@@ -91,6 +94,8 @@ class MemoryFile implements DiskFile {
 
   async sizeBytes (): Promise<number> { return this.#bytes.sizeBytes }
   async write (bytes: Uint8Array, position: number): Promise<void> { this.writeNow(bytes, position) }
+  async writeThrough (bytes: Uint8Array, position: number): Promise<void> { this.writeNow(bytes, position) }
+  writeThroughNow (bytes: Uint8Array, position: number): void { this.writeNow(bytes, position) }
   async sync (): Promise<void> {}
   syncNow (): void {}
   async read (into: Uint8Array, position: number): Promise<number> { return this.#bytes.read(into, position) }

@@ -1,10 +1,16 @@
 import { execFile } from 'node:child_process'
-import { close, constants, fdatasync, fdatasyncSync, fstat, fsync, ftruncate, open, read, readSync, write, writeSync } from 'node:fs'
+import { close, closeSync, constants, fdatasync, fdatasyncSync, fstat, fsync, ftruncate, open, openSync, read, readSync, write, writeSync } from 'node:fs'
 import { mkdir, readFile, readdir, rename, rm, statfs, unlink } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import type { DirectoryItem, Disk, DiskFile } from '../base/index.ts'
 
 const onWindows = process.platform === 'win32'
+const onLinux = process.platform === 'linux'
+/** Logical blocks of disks are 512 or 4096 bytes. */
+const BLOCK_BYTES = 4096
+const WASM_PAGE_BYTES = 65_536
+/** A global that no library of types for Node alone declares. */
+declare const WebAssembly: { readonly Memory: new (size: { readonly initial: number, readonly maximum: number }) => { readonly buffer: ArrayBuffer } }
 const openFile = promisify(open)
 const closeFile = promisify(close)
 const fsyncFile = promisify(fsync)
@@ -13,13 +19,23 @@ const statFile = promisify(fstat)
 
 /**
  * The file system of this machine. Where platforms differ:
- * - Linux: fdatasync; the boot id is the kernel's.
+ * - Linux: fdatasync; aligned writes through are O_DIRECT and O_DSYNC, which spares the page cache and a second call;
+ *   the boot id is the kernel's.
  * - macOS: libuv turns fdatasync into F_FULLFSYNC, so bytes reach the medium; the boot id is the boot session's uuid.
  * - Windows: a directory cannot be synced (NTFS journals names itself), so `syncDirectory` does nothing; a file open in
  *   this process can be renamed and unlinked, but a virus scanner may hold it for a moment, so both are tried again
  *   a few times; there is no boot id, which callers take as "may have rebooted".
  */
 export class NodeDisk implements Disk {
+  readonly alignBytes = onLinux ? BLOCK_BYTES : 1
+
+  /** The only memory of a script that surely begins at a page is WebAssembly's. */
+  alignedMemory (sizeBytes: number): Uint8Array {
+    if (!onLinux) return new Uint8Array(sizeBytes)
+    const pages = Math.ceil(sizeBytes / WASM_PAGE_BYTES)
+    return new Uint8Array(new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer, 0, sizeBytes)
+  }
+
   async open (path: string, { create = false, readOnly = false } = {}): Promise<DiskFile> {
     const flags = readOnly ? constants.O_RDONLY : constants.O_RDWR | (create ? constants.O_CREAT : 0)
     return new NodeFile(path, await openFile(path, flags, 0o644))
@@ -65,9 +81,17 @@ export class NodeDisk implements Disk {
   }
 }
 
+const NO_FD = -1
+
+function isAligned (bytes: Uint8Array, position: number): boolean {
+  return position % BLOCK_BYTES === 0 && bytes.length % BLOCK_BYTES === 0 && bytes.byteOffset % BLOCK_BYTES === 0
+}
+
 class NodeFile implements DiskFile {
   readonly path: string
   readonly #fd: number
+  /** The same file, opened for writes straight to the device; undefined before the first, NO_FD where there are none. */
+  #directFd: number | undefined = onLinux ? undefined : NO_FD
 
   constructor (path: string, fd: number) {
     this.path = path
@@ -76,10 +100,65 @@ class NodeFile implements DiskFile {
 
   async sizeBytes (): Promise<number> { return (await statFile(this.#fd)).size }
 
-  write (bytes: Uint8Array, position: number): Promise<void> {
+  write (bytes: Uint8Array, position: number): Promise<void> { return this.#write(this.#fd, bytes, position) }
+
+  writeNow (bytes: Uint8Array, position: number): void { this.#writeNow(this.#fd, bytes, position) }
+
+  async writeThrough (bytes: Uint8Array, position: number): Promise<void> {
+    if (isAligned(bytes, position)) {
+      const fd = this.#openDirect()
+      if (fd !== NO_FD) {
+        try {
+          await this.#write(fd, bytes, position)
+          return
+        } catch (error) {
+          this.#giveDirectUp(error)
+        }
+      }
+    }
+    await this.write(bytes, position)
+    await this.sync()
+  }
+
+  writeThroughNow (bytes: Uint8Array, position: number): void {
+    if (isAligned(bytes, position)) {
+      const fd = this.#openDirect()
+      if (fd !== NO_FD) {
+        try {
+          this.#writeNow(fd, bytes, position)
+          return
+        } catch (error) {
+          this.#giveDirectUp(error)
+        }
+      }
+    }
+    this.writeNow(bytes, position)
+    this.syncNow()
+  }
+
+  #openDirect (): number {
+    if (this.#directFd === undefined) {
+      try {
+        // By the open handle, since the file may have been renamed.
+        this.#directFd = openSync(`/proc/self/fd/${this.#fd}`, constants.O_RDWR | constants.O_DIRECT | constants.O_DSYNC)
+      } catch {
+        this.#directFd = NO_FD
+      }
+    }
+    return this.#directFd
+  }
+
+  /** Not every file system has such writes; EINVAL means that it looked at the request alone, and wrote nothing. Any other error is one of the disk. */
+  #giveDirectUp (error: unknown): void {
+    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error
+    closeSync(this.#directFd!)
+    this.#directFd = NO_FD
+  }
+
+  #write (fd: number, bytes: Uint8Array, position: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const writeFrom = (from: number): void => {
-        write(this.#fd, bytes, from, bytes.length - from, position + from, (error, written) => {
+        write(fd, bytes, from, bytes.length - from, position + from, (error, written) => {
           if (error !== null) reject(error)
           else if (from + written === bytes.length) resolve()
           else if (written === 0) reject(wroteNothing(this.path))
@@ -90,9 +169,9 @@ class NodeFile implements DiskFile {
     })
   }
 
-  writeNow (bytes: Uint8Array, position: number): void {
+  #writeNow (fd: number, bytes: Uint8Array, position: number): void {
     for (let from = 0; from < bytes.length;) {
-      const written = writeSync(this.#fd, bytes, from, bytes.length - from, position + from)
+      const written = writeSync(fd, bytes, from, bytes.length - from, position + from)
       if (written === 0) throw wroteNothing(this.path)
       from += written
     }
@@ -128,7 +207,13 @@ class NodeFile implements DiskFile {
   }
 
   async truncate (sizeBytes: number): Promise<void> { await truncateFile(this.#fd, sizeBytes) }
-  async close (): Promise<void> { await closeFile(this.#fd) }
+
+  async close (): Promise<void> {
+    const directFd = this.#directFd
+    this.#directFd = NO_FD
+    if (directFd !== undefined && directFd !== NO_FD) await closeFile(directFd)
+    await closeFile(this.#fd)
+  }
 }
 
 function wroteNothing (path: string): Error {

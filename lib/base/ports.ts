@@ -32,6 +32,13 @@ export interface DirectoryItem {
  * the platform's error, `code` set (`ENOSPC`, `EIO`, `ENOENT`, ...).
  */
 export interface Disk {
+  /**
+   * `writeThrough` is at its best, straight from memory to the device, when position and length are multiples of this and
+   * the bytes begin at a multiple of it in memory from `alignedMemory`. 1: alignment gains nothing here.
+   */
+  readonly alignBytes: number
+  /** Zeroed memory that begins at a multiple of `alignBytes`. */
+  alignedMemory (sizeBytes: number): Uint8Array
   /** Opens for reading and writing; `create: true` makes the file when it is missing. One handle for a file's life. */
   open (path: string, options?: { readonly create?: boolean, readonly readOnly?: boolean }): Promise<DiskFile>
   /** The whole file, or undefined when there is none. */
@@ -59,6 +66,10 @@ export interface DiskFile {
   write (bytes: Uint8Array, position: number): Promise<void>
   /** The same on the calling thread. */
   writeNow (bytes: Uint8Array, position: number): void
+  /** `write` and `sync` of these bytes in one step. Bytes written otherwise still need their `sync`. */
+  writeThrough (bytes: Uint8Array, position: number): Promise<void>
+  /** The same on the calling thread. */
+  writeThroughNow (bytes: Uint8Array, position: number): void
   /** fdatasync. */
   sync (): Promise<void>
   /** The same on the calling thread. */

@@ -5,7 +5,7 @@ const FAST_MS = 1
  * Flushes of this size gain nothing from zeros written ahead: overwriting saves the file system one journal commit a
  * flush, but the zeros take as much of the disk as the entries do.
  */
-const LARGE_FLUSH_BYTES = 96 * 1024
+const LARGE_FLUSH_BYTES = 192 * 1024
 /** Weight of the newest flush in their average size. */
 const NEWEST = 1 / 16
 
@@ -16,19 +16,20 @@ export class FlushHistory {
   #next = 0
   #fast = WINDOW
 
-  note (elapsedMs: number): void {
+  note (sizeBytes: number): void {
+    this.#averageBytes += (sizeBytes - this.#averageBytes) * NEWEST
+  }
+
+  /** A small flush that was synced took so long. */
+  noteSmall (elapsedMs: number): void {
     if (this.#recent[this.#next]! < FAST_MS) this.#fast--
     if (elapsedMs < FAST_MS) this.#fast++
     this.#recent[this.#next] = elapsedMs
     this.#next = (this.#next + 1) % WINDOW
   }
 
-  noteSize (sizeBytes: number): void {
-    this.#averageBytes += (sizeBytes - this.#averageBytes) * NEWEST
-  }
-
-  /** Whether they gain from zeros written ahead. */
-  get areSmall (): boolean { return this.#averageBytes < LARGE_FLUSH_BYTES }
+  /** Whether they are so small that they gain from zeros written ahead. */
+  get gainFromZeros (): boolean { return this.#averageBytes < LARGE_FLUSH_BYTES }
 
   /** Whether their median is small. */
   get areFast (): boolean { return this.#fast * 2 > WINDOW }

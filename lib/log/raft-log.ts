@@ -62,6 +62,7 @@ export class RaftLog {
     this.#terms = recovered.terms
     this.#end = recovered.end
     this.#writer = new Writer({
+      disk: options.disk,
       segments,
       clock: options.clock,
       start: recovered.end,

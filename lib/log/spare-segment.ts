@@ -1,7 +1,5 @@
 import type { Disk, DiskFile } from '../base/index.ts'
-import { ZERO_STEP_BYTES, zeroBytes } from './zeros.ts'
-
-const SYNC_EVERY_BYTES = 4 * ZERO_STEP_BYTES
+import { ZERO_STEP_BYTES } from './zeros.ts'
 
 export interface Spare {
   readonly path: string
@@ -21,7 +19,7 @@ export class SpareSegment {
   readonly #onFailure: (error: unknown) => void
   #file: DiskFile | undefined
   #zeroed = 0
-  #synced = 0
+  #zeros: Uint8Array | undefined
   #target = 0
   #running: Promise<void> | undefined
   #isTaken = false
@@ -52,7 +50,7 @@ export class SpareSegment {
     if (file === undefined) return undefined
     const spare = { path: this.#path, file, fileBytes: this.#zeroed }
     this.#file = undefined
-    this.#zeroed = this.#synced = 0
+    this.#zeroed = 0
     return spare
   }
 
@@ -65,14 +63,11 @@ export class SpareSegment {
   async #run (): Promise<void> {
     try {
       this.#file ??= await this.#disk.open(this.#path, { create: true })
+      this.#zeros ??= this.#disk.alignedMemory(ZERO_STEP_BYTES)
       while (this.#zeroed < this.#target) {
         const step = Math.min(ZERO_STEP_BYTES, this.#segmentBytes - this.#zeroed)
-        await this.#file.write(zeroBytes(step), this.#zeroed)
+        await this.#file.writeThrough(this.#zeros.subarray(0, step), this.#zeroed)
         this.#zeroed += step
-        if (this.#zeroed - this.#synced >= SYNC_EVERY_BYTES || this.#zeroed === this.#segmentBytes) {
-          await this.#file.sync()
-          this.#synced = this.#zeroed
-        }
       }
     } catch (error) {
       this.#closed = true

@@ -1,19 +1,20 @@
-import { MqError, viewOf, type Clock } from '../base/index.ts'
+import { MqError, viewOf, type Clock, type Disk } from '../base/index.ts'
 import type { RaftEntry } from '../raft/index.ts'
 import { setSyncedTo } from './entry.ts'
+import { AlignedFlush } from './aligned-flush.ts'
+import { BufferedFlush } from './buffered-flush.ts'
+import type { Flush } from './flush.ts'
 import { FlushHistory } from './flush-history.ts'
 import type { LogPoint } from './log-point.ts'
 import type { Segment } from './segment.ts'
 import type { SegmentStore } from './segment-store.ts'
-import { WritePlan } from './write-plan.ts'
-import { zeroBytes, ZERO_STEP_BYTES } from './zeros.ts'
+import { ZERO_STEP_BYTES } from './zeros.ts'
 
-/** One flush takes no more than this: what waits behind it waits no longer than the disk needs for it. */
-const MAX_FLUSH_BYTES = 16 * 1024 * 1024
 /** Larger flushes never run on the event loop. */
 const MAX_INLINE_BYTES = 256 * 1024
 
 export interface WriterOptions {
+  readonly disk: Disk
   readonly segments: SegmentStore
   readonly clock: Clock
   /** The point behind the last entry on disk, synced. */
@@ -39,7 +40,7 @@ export class Writer {
   readonly #clock: Clock
   readonly #options: WriterOptions
   readonly #history = new FlushHistory()
-  readonly #plan = new WritePlan()
+  readonly #flush: Flush
   #pending: RaftEntry[] = []
   #head = 0
   #written: LogPoint
@@ -54,6 +55,8 @@ export class Writer {
     this.#options = options
     this.#segments = options.segments
     this.#clock = options.clock
+    const { disk, syncEachWrite } = options
+    this.#flush = syncEachWrite && disk.alignBytes > 1 ? new AlignedFlush(disk) : new BufferedFlush(syncEachWrite)
     this.#written = this.#durable = options.start
   }
 
@@ -62,8 +65,8 @@ export class Writer {
   /** Behind the last entry a sync covers. */
   get durable (): LogPoint { return this.#durable }
   get dirtyBytes (): number { return this.#written.position - this.#durable.position }
-  /** Whether flushes are so small that they gain from files filled with zeros ahead of need. */
-  get wantZerosAhead (): boolean { return this.#segments.preallocate && this.#history.areSmall }
+  /** Whether flushes gain from files filled with zeros ahead of need. */
+  get wantZerosAhead (): boolean { return this.#segments.preallocate && this.#history.gainFromZeros }
 
   /** Takes entries over. May flush them, and report that, before it returns. */
   append (entries: readonly RaftEntry[]): void {
@@ -138,7 +141,7 @@ export class Writer {
   async #run (): Promise<void> {
     try {
       while (!this.#isEmpty && this.#holds === 0 && !this.#failed) {
-        await this.#flush()
+        await this.#flushNext()
         this.#options.onProgress()
       }
     } catch (error) {
@@ -168,45 +171,30 @@ export class Writer {
     if (this.#nextBatchBytes() > MAX_INLINE_BYTES) return false
     const end = this.#endOfNextBatch() - segment.basePosition
     if (this.wantZerosAhead && end > segment.fileBytes) return false
-    const plan = this.#collect()
-    const file = segment.openFile
+    this.#collect()
     const startedAt = this.#clock.nowMs()
-    for (const { bytes, position } of plan.pieces) file.writeNow(bytes, position - segment.basePosition)
-    if (syncEachWrite) {
-      file.syncNow()
-      this.#history.note(this.#clock.nowMs() - startedAt)
-    }
-    segment.fileBytes = Math.max(segment.fileBytes, end)
-    this.#finish(plan)
+    this.#flush.writeNow()
+    this.#finish(this.#clock.nowMs() - startedAt)
     return true
   }
 
-  async #flush (): Promise<void> {
-    await this.#maybeRoll()
-    const plan = this.#collect()
-    const segment = this.#segments.active
-    const file = segment.openFile
+  async #flushNext (): Promise<void> {
+    // Before the first await, where nothing has to roll: the flush is under way when the call returns.
+    if (this.#segments.isFullAt(this.#pending[this.#head]!.physicalOffset)) await this.#roll()
+    this.#collect()
     const startedAt = this.#clock.nowMs()
-    for (const { bytes, position } of plan.pieces) await file.write(bytes, position - segment.basePosition)
-    const end = plan.endPosition - segment.basePosition
-    if (end > segment.fileBytes) segment.fileBytes = end + await this.#writeZerosBehind(end)
-    if (this.#options.syncEachWrite) {
-      await file.sync()
-      if (plan.sizeBytes <= MAX_INLINE_BYTES) this.#history.note(this.#clock.nowMs() - startedAt)
-    }
-    this.#finish(plan)
+    await this.#flush.write(this.#zerosBehind)
+    this.#finish(this.#clock.nowMs() - startedAt)
   }
 
   /** Where the file must grow, it grows by a step of zeros: the next small flushes then overwrite written blocks. */
-  async #writeZerosBehind (end: number): Promise<number> {
-    const step = this.wantZerosAhead ? Math.max(0, Math.min(ZERO_STEP_BYTES, this.#segments.segmentBytes - end)) : 0
-    if (step > 0) await this.#segments.active.openFile.write(zeroBytes(step), end)
-    return step
+  get #zerosBehind (): number {
+    const { active, segmentBytes } = this.#segments
+    return this.wantZerosAhead ? Math.max(0, Math.min(ZERO_STEP_BYTES, segmentBytes - active.usedBytes)) : 0
   }
 
-  async #maybeRoll (): Promise<void> {
+  async #roll (): Promise<void> {
     const { physicalOffset, index, prevTerm } = this.#pending[this.#head]!
-    if (!this.#segments.isFullAt(physicalOffset)) return
     // Unsynced bytes must never lie in two segments: recovery takes a segment with a successor for synced.
     await this.#syncWritten()
     if (this.#failed) throw new MqError('MQ_IO', 'the log stopped')
@@ -224,36 +212,45 @@ export class Writer {
     return last.physicalOffset + last.sizeBytes
   }
 
-  /** Moves the entries of the next flush, all of the active segment, from the queue into the write plan. */
-  #collect (): WritePlan {
-    const plan = this.#plan
+  /** Moves the entries of the next flush, all of the active segment, out of the queue. */
+  #collect (): void {
+    const flush = this.#flush
     const segment = this.#segments.active
     const syncedTo = this.#durable.position
-    plan.begin()
-    while (!this.#isEmpty) {
+    const { end, sizeBytes } = this.#nextFlush()
+    flush.begin(segment, this.#pending[this.#head]!, sizeBytes)
+    for (; this.#head < end; this.#head++) {
       const entry = this.#pending[this.#head]!
-      if (plan.count > 0 && (this.#segments.isFullAt(entry.physicalOffset) || plan.sizeBytes + entry.sizeBytes > MAX_FLUSH_BYTES)) break
-      this.#head++
       setSyncedTo(entry.bytes, viewOf(entry.bytes), 0, syncedTo)
-      plan.add(entry)
+      flush.add(entry)
       segment.firstTerm ??= entry.term
       segment.index.note(entry.sizeBytes)
     }
-    if (this.#isEmpty) {
-      this.#pending = []
-    } else {
-      this.#pending.splice(0, this.#head)
-    }
+    if (this.#isEmpty) this.#pending = []
+    else this.#pending.splice(0, this.#head)
     this.#head = 0
-    plan.end()
-    segment.endPosition = plan.endPosition
-    return plan
+    segment.endPosition = flush.endPosition
   }
 
-  #finish (plan: WritePlan): void {
-    this.#history.noteSize(plan.sizeBytes)
-    this.#written = { index: plan.lastIndex, term: plan.lastTerm, position: plan.endPosition }
-    if (this.#options.syncEachWrite) this.#durable = this.#written
+  /** Where in the queue the next flush ends, and the bytes of its entries; the first is part of it in any case. */
+  #nextFlush (): { readonly end: number, readonly sizeBytes: number } {
+    let end = this.#head + 1
+    let { sizeBytes } = this.#pending[this.#head]!
+    for (; end < this.#pending.length; end++) {
+      const entry = this.#pending[end]!
+      if (this.#segments.isFullAt(entry.physicalOffset) || sizeBytes + entry.sizeBytes > this.#flush.maxBytes) break
+      sizeBytes += entry.sizeBytes
+    }
+    return { end, sizeBytes }
+  }
+
+  #finish (elapsedMs: number): void {
+    const { sizeBytes, lastIndex, lastTerm, endPosition } = this.#flush
+    const { syncEachWrite } = this.#options
+    this.#history.note(sizeBytes)
+    if (syncEachWrite && sizeBytes <= MAX_INLINE_BYTES) this.#history.noteSmall(elapsedMs)
+    this.#written = { index: lastIndex, term: lastTerm, position: endPosition }
+    if (syncEachWrite) this.#durable = this.#written
   }
 
   #fail (error: unknown): void {

@@ -10,8 +10,8 @@ export class PendingProposals {
   get count (): number { return this.#proposals.length - this.#from }
   get costBytes (): number { return this.#costBytes }
   get isEmpty (): boolean { return this.#from === this.#proposals.length }
-  /** The array that holds them; valid from `from`, and never changed in front of its end. */
-  get proposals (): readonly Proposal[] { return this.#proposals }
+  /** The array that holds them, from `from` on. Who took some out owns their places. */
+  get proposals (): Proposal[] { return this.#proposals }
   get from (): number { return this.#from }
 
   push (proposal: Proposal): void {

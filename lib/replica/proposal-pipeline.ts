@@ -175,16 +175,15 @@ export class ProposalPipeline {
   #scheduleRun (): void {
     this.#runScheduled = true
     this.#options.clock.defer(() => {
+      this.#runScheduled = false
+      if (this.#pending.isEmpty || !this.#maySeal) return
       try {
-        // Entry by entry: while the disk writes the first, the next is sealed.
-        while (!this.#pending.isEmpty && this.#maySeal) {
-          this.#sealNext()
-          this.#options.onSealed()
-        }
+        // One entry in a turn of the loop: while the disk writes it the next is sealed, and what the disk finishes is settled in between.
+        this.#sealNext()
+        this.#options.onSealed()
+        if (!this.#runScheduled && !this.#pending.isEmpty && this.#maySeal) this.#scheduleRun()
       } catch (error) {
         this.#options.onFailure(error)
-      } finally {
-        this.#runScheduled = false
       }
     })
   }

@@ -5,7 +5,8 @@ import type { Proposal } from './ports.ts'
 interface Batch {
   readonly index: number
   readonly term: number
-  readonly proposals: readonly Proposal[]
+  /** Shared with other batches; each takes those of its own range out when they have ended. */
+  readonly proposals: Array<Proposal | undefined>
   readonly from: number
   readonly to: number
   readonly costBytes: number
@@ -17,7 +18,7 @@ interface Batch {
  * effect, also when leadership was lost meanwhile; another term's entry applied at its index, it never will.
  */
 export class UndecidedBatches {
-  #batches: Batch[] = []
+  #batches: Array<Batch | undefined> = []
   #from = 0
   #count = 0
   #costBytes = 0
@@ -48,7 +49,13 @@ export class UndecidedBatches {
       this.#remove(batch)
       invariant(batch.index >= index, 'every entry is applied, in order')
       if (batch.term === term) {
-        for (let i = batch.from; i < batch.to; i++) batch.proposals[i]!.settle()
+        const { proposals, to } = batch
+        for (let i = batch.from; i < to; i++) {
+          const proposal = proposals[i]!
+          // Nothing that has ended is held: what survives a collection makes the next ones slow.
+          proposals[i] = undefined
+          proposal.settle()
+        }
       } else {
         invariant(batch.term < term, 'an entry of an older term was applied in the place of a newer one')
         fail(batch, new MqError('MQ_OVERWRITTEN', `entry ${index} of term ${term} took the place of the request's, of term ${batch.term}`, { logIndex: index, term }))
@@ -65,7 +72,7 @@ export class UndecidedBatches {
   }
 
   #remove (batch: Batch): void {
-    this.#from++
+    this.#batches[this.#from++] = undefined
     this.#count -= batch.to - batch.from
     this.#costBytes -= batch.costBytes
     if (this.isEmpty) {
@@ -79,5 +86,10 @@ export class UndecidedBatches {
 }
 
 function fail (batch: Batch, error: MqError): void {
-  for (let i = batch.from; i < batch.to; i++) batch.proposals[i]!.fail(error)
+  const { proposals, to } = batch
+  for (let i = batch.from; i < to; i++) {
+    const proposal = proposals[i]!
+    proposals[i] = undefined
+    proposal.fail(error)
+  }
 }

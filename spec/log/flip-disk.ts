@@ -2,6 +2,7 @@ import type { DirectoryItem, Disk, DiskFile } from '../../lib/base/index.ts'
 
 /** A fixed set of files, one of them with one bit flipped; what is written to it is thrown away by `flip`. */
 export class FlipDisk implements Disk {
+  readonly alignBytes = 1
   readonly #pristine: ReadonlyMap<string, Uint8Array>
   readonly #image: Uint8Array
   readonly #path: string
@@ -64,6 +65,7 @@ export class FlipDisk implements Disk {
     return bytes.length
   }
 
+  alignedMemory (sizeBytes: number): Uint8Array { return new Uint8Array(sizeBytes) }
   sizeOf (path: string): number { return this.#files.get(path)!.length }
 
   async readFile (path: string): Promise<Uint8Array | undefined> { return this.#files.get(path) }
@@ -94,6 +96,8 @@ class FlipFile implements DiskFile {
   async sizeBytes (): Promise<number> { return this.#disk.sizeOf(this.path) }
   async write (bytes: Uint8Array, position: number): Promise<void> { this.#disk.write(this.path, bytes, position) }
   writeNow (bytes: Uint8Array, position: number): void { this.#disk.write(this.path, bytes, position) }
+  async writeThrough (bytes: Uint8Array, position: number): Promise<void> { this.#disk.write(this.path, bytes, position) }
+  writeThroughNow (bytes: Uint8Array, position: number): void { this.#disk.write(this.path, bytes, position) }
   async sync (): Promise<void> {}
   syncNow (): void {}
   async read (into: Uint8Array, position: number): Promise<number> { return this.#disk.read(this.path, into, position) }

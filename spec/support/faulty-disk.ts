@@ -27,6 +27,8 @@ export interface FaultyDiskOptions {
   /** What a power cut leaves whole. */
   readonly sectorBytes?: number
   readonly capacityBytes?: number
+  /** What write-throughs must be multiples of; by default alignment gains nothing. */
+  readonly alignBytes?: number
   /** Calls that answer and do nothing, to see that a spec notices. */
   readonly lies?: ReadonlyArray<'sync' | 'syncDirectory'>
   /** Directories that are there and durable from the start. */
@@ -44,6 +46,7 @@ export interface FaultyDiskOptions {
  * under way at once, throw in the spec.
  */
 export class FaultyDisk implements Disk {
+  readonly alignBytes: number
   readonly faults: Faults
   capacityBytes: number
   /** Handles that were opened and not closed. */
@@ -56,7 +59,8 @@ export class FaultyDisk implements Disk {
   #pending: NameChange[] = []
   #boot = 1
 
-  constructor ({ faults = new Faults(), schedule, sectorBytes = 512, capacityBytes = 2 ** 50, directories = [], lies = [] }: FaultyDiskOptions = {}) {
+  constructor ({ faults = new Faults(), schedule, sectorBytes = 512, capacityBytes = 2 ** 50, alignBytes = 1, directories = [], lies = [] }: FaultyDiskOptions = {}) {
+    this.alignBytes = alignBytes
     this.faults = faults
     this.#schedule = schedule
     this.#sectorBytes = sectorBytes
@@ -67,6 +71,8 @@ export class FaultyDisk implements Disk {
       this.#durable.directories.add(directory)
     }
   }
+
+  alignedMemory (sizeBytes: number): Uint8Array { return new Uint8Array(sizeBytes) }
 
   async open (path: string, { create = false, readOnly = false }: { readonly create?: boolean, readonly readOnly?: boolean } = {}): Promise<DiskFile> {
     const name = normalize(path)
@@ -367,6 +373,18 @@ class Handle implements DiskFile {
     this.#disk.mutateNow('write', `${this.path} ${position}+${bytes.length}`, () => { this.#land(piece, piece) }, () => { this.#land(piece, firstHalf(piece)) })
   }
 
+  async writeThrough (bytes: Uint8Array, position: number): Promise<void> {
+    this.#assertAligned(bytes, position)
+    await this.write(bytes, position)
+    await this.sync()
+  }
+
+  writeThroughNow (bytes: Uint8Array, position: number): void {
+    this.#assertAligned(bytes, position)
+    this.writeNow(bytes, position)
+    this.syncNow()
+  }
+
   async sync (): Promise<void> {
     this.#assertOpen('fdatasync')
     const { covered, whole, half, failed } = this.#syncing()
@@ -431,6 +449,11 @@ class Handle implements DiskFile {
       half: () => { this.#file.makeDurable(covered.slice(0, covered.length >> 1)) },
       failed: () => { this.#file.drop(covered) }
     }
+  }
+
+  #assertAligned (bytes: Uint8Array, position: number): void {
+    const { alignBytes } = this.#disk
+    invariant(position % alignBytes === 0 && bytes.length % alignBytes === 0 && bytes.byteOffset % alignBytes === 0, `${this.path}: a write through of ${bytes.length} bytes at ${position} is not aligned`)
   }
 
   #assertOpen (call: string): void {

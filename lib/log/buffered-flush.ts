@@ -1,19 +1,24 @@
 import type { RaftEntry } from '../raft/index.ts'
+import type { Flush } from './flush.ts'
+import type { Segment } from './segment.ts'
+import { zeroBytes, ZERO_STEP_BYTES } from './zeros.ts'
 
 const STAGING_BYTES = 256 * 1024
 const SMALL_RUN_BYTES = 32 * 1024
 
-export interface WritePiece {
+interface WritePiece {
   readonly bytes: Uint8Array
   /** Log position of its first byte. */
   readonly position: number
 }
 
 /**
- * Turns the entries of one flush into as few writes as possible: entries that lie back to back in memory are written as
+ * Flushes through the page cache, in as few writes as possible: entries that lie back to back in memory are written as
  * they are, small scattered ones are copied together first.
  */
-export class WritePlan {
+export class BufferedFlush implements Flush {
+  readonly maxBytes = 16 * 1024 * 1024
+  readonly #sync: boolean
   #staging: Uint8Array | undefined
   #stagedFrom = 0
   #stagedTo = 0
@@ -22,17 +27,20 @@ export class WritePlan {
   #runStart = 0
   #runBytes = 0
   #runPosition = 0
-  pieces: WritePiece[] = []
-  count = 0
+  #pieces: WritePiece[] = []
+  #segment!: Segment
   sizeBytes = 0
   lastIndex = 0
   lastTerm = 0
   endPosition = 0
 
-  /** Starts over; the pieces of the last plan must have been written. */
-  begin (): void {
-    this.pieces = []
-    this.count = this.sizeBytes = 0
+  /** `sync`: a flush ends with a sync of the file. */
+  constructor (sync: boolean) { this.#sync = sync }
+
+  begin (segment: Segment): void {
+    this.#segment = segment
+    this.#pieces = []
+    this.sizeBytes = 0
     this.#stagedFrom = this.#stagedTo = 0
     this.#runBuffer = undefined
   }
@@ -48,16 +56,40 @@ export class WritePlan {
       this.#runBytes = bytes.length
       this.#runPosition = entry.physicalOffset
     }
-    this.count++
     this.sizeBytes += entry.sizeBytes
     this.lastIndex = entry.index
     this.lastTerm = entry.term
     this.endPosition = entry.physicalOffset + entry.sizeBytes
   }
 
-  end (): void {
-    this.#closeRun(this.pieces.length === 0 && this.#stagedTo === this.#stagedFrom)
+  async write (zerosBehind: number): Promise<void> {
+    const segment = this.#segment
+    const file = segment.openFile
+    for (const { bytes, position } of this.#takePieces()) await file.write(bytes, position - segment.basePosition)
+    const end = this.endPosition - segment.basePosition
+    if (end > segment.fileBytes) {
+      segment.fileBytes = end
+      const step = Math.min(zerosBehind, ZERO_STEP_BYTES)
+      if (step > 0) {
+        await file.write(zeroBytes(step), end)
+        segment.fileBytes += step
+      }
+    }
+    if (this.#sync) await file.sync()
+  }
+
+  writeNow (): void {
+    const segment = this.#segment
+    const file = segment.openFile
+    for (const { bytes, position } of this.#takePieces()) file.writeNow(bytes, position - segment.basePosition)
+    segment.fileBytes = Math.max(segment.fileBytes, this.endPosition - segment.basePosition)
+    if (this.#sync) file.syncNow()
+  }
+
+  #takePieces (): readonly WritePiece[] {
+    this.#closeRun(this.#pieces.length === 0 && this.#stagedTo === this.#stagedFrom)
     this.#flushStaged()
+    return this.#pieces
   }
 
   #closeRun (isOnly: boolean): void {
@@ -66,7 +98,7 @@ export class WritePlan {
     this.#runBuffer = undefined
     if (isOnly || run.length > SMALL_RUN_BYTES) {
       this.#flushStaged()
-      this.pieces.push({ bytes: run, position: this.#runPosition })
+      this.#pieces.push({ bytes: run, position: this.#runPosition })
       return
     }
     if (this.#stagedTo + run.length > STAGING_BYTES) {
@@ -85,7 +117,7 @@ export class WritePlan {
 
   #flushStaged (): void {
     if (this.#stagedTo === this.#stagedFrom) return
-    this.pieces.push({ bytes: this.#staging!.subarray(this.#stagedFrom, this.#stagedTo), position: this.#stagedPosition })
+    this.#pieces.push({ bytes: this.#staging!.subarray(this.#stagedFrom, this.#stagedTo), position: this.#stagedPosition })
     this.#stagedFrom = this.#stagedTo
   }
 }
