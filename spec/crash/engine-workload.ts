@@ -34,6 +34,11 @@ export async function workload (life: EngineLife): Promise<void> {
   await Promise.all([1, 0, 1].map((queueId) => life.send('orders', queueId, 700)))
   const third = await life.pop('orders', 3)
   await life.ack(third[0]!)
+  // enough for the base dump after the next one, which takes the place of the oldest
+  for (let i = 0; i < 3; i++) {
+    await life.send('orders', 0, 17_000)
+    await life.idle(30)
+  }
   await life.close()
 }
 

@@ -5,9 +5,13 @@ import { outcomesOf, stopPoints, summary } from './machine.ts'
 
 t.setTimeout(300_000)
 
-for (const inlineFlush of [false, true]) {
-  t.test(`a log stopped at every boundary, ${inlineFlush ? 'flushed on the calling thread' : 'flushed in the background'}`, async (t) => {
-    const whole = await runUntilStopped(1, new Faults({ trace: true }), inlineFlush)
+for (const { how, inlineFlush, alignBytes } of [
+  { how: 'flushed in the background', inlineFlush: false, alignBytes: 512 },
+  { how: 'flushed on the calling thread', inlineFlush: true, alignBytes: 512 },
+  { how: 'flushed through the page cache', inlineFlush: false, alignBytes: 1 }
+]) {
+  t.test(`a log stopped at every boundary, ${how}`, async (t) => {
+    const whole = await runUntilStopped(1, new Faults({ trace: true }), inlineFlush, alignBytes)
     t.same(await complaints(whole.life, whole.machine.afterPowerCut('none', 1)), [], 'nothing is lost after a clean close')
     t.equal(whole.life.failure, undefined)
     t.equal(whole.machine.disk.openHandles, 0, 'every file was closed')
@@ -19,7 +23,7 @@ for (const inlineFlush of [false, true]) {
       for (const point of stopPoints) {
         const faults = new Faults()
         faults.stopAt(boundary, point)
-        const { life, machine } = await runUntilStopped(1, faults, inlineFlush)
+        const { life, machine } = await runUntilStopped(1, faults, inlineFlush, alignBytes)
         for (const { name, found } of outcomesOf(boundary)) {
           const wrong = await complaints(life, found(machine, new Faults()))
           crashes++

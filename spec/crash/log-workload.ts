@@ -79,8 +79,8 @@ export async function complaints (before: LogLife, machine: Machine): Promise<st
 }
 
 /** The workload on a machine that stops as `faults` say. */
-export async function runUntilStopped (seed: number, faults: Faults, inlineFlush: boolean): Promise<{ life: LogLife, machine: Machine }> {
-  const machine = new Machine(seed, { faults })
+export async function runUntilStopped (seed: number, faults: Faults, inlineFlush: boolean, alignBytes?: number): Promise<{ life: LogLife, machine: Machine }> {
+  const machine = new Machine(seed, { faults, ...(alignBytes === undefined ? {} : { alignBytes }) })
   const life = new LogLife(machine, { inlineFlush })
   await machine.run(workload(life))
   return { life, machine }

@@ -35,6 +35,8 @@ export function outcomesOf (seed: number): Outcome[] {
 
 interface MachineOptions {
   readonly faults?: Faults
+  /** 1: its disk has no writes through that are better than others. */
+  readonly alignBytes?: number
   readonly lies?: ReadonlyArray<'sync' | 'syncDirectory' | 'batch'>
   readonly from?: { readonly disk: (schedule: Schedule) => FaultyDisk, readonly kv: (schedule: Schedule) => FaultyKv, readonly wallMs: number }
 }
@@ -48,12 +50,12 @@ export class Machine {
   readonly kv: FaultyKv
 
   /** `lies`: what this machine's devices answer and do not do. */
-  constructor (seed: number, { faults = new Faults(), lies = [], from }: MachineOptions = {}) {
+  constructor (seed: number, { faults = new Faults(), alignBytes = 512, lies = [], from }: MachineOptions = {}) {
     this.faults = faults
     this.random = new SeededRandom(seed)
     this.clock = new VirtualClock({ deferred: 'stepped', ...(from === undefined ? {} : { wallMs: from.wallMs + 1000 }) })
     const schedule: Schedule = (fn) => { this.clock.setTimer(0.05 + this.random.next() * 0.4, fn) }
-    this.disk = from === undefined ? new FaultyDisk({ faults, schedule, lies: lies.filter((lie) => lie !== 'batch') }) : from.disk(schedule)
+    this.disk = from === undefined ? new FaultyDisk({ faults, schedule, alignBytes, lies: lies.filter((lie) => lie !== 'batch') }) : from.disk(schedule)
     this.kv = from === undefined ? new FaultyKv({ faults, schedule, lies: lies.includes('batch') }) : from.kv(schedule)
   }
 

@@ -23,6 +23,7 @@ export interface Parameters {
   readonly slowDiskRate: number
   readonly slowDiskMs: number
   readonly diskErrorEveryMs: number
+  readonly alignBytes: number
   // machine
   readonly crashEveryMs: number
   readonly crashMs: number
@@ -70,6 +71,7 @@ export function drawParameters (random: SeededRandom): Parameters {
     maxDiskMs: between(0.5, random.chance(0.2) ? 30 : 3),
     slowDiskRate: random.chance(0.3) ? between(0, 0.02) : 0,
     slowDiskMs: between(50, 800),
+    alignBytes: random.pick([1, 512, 4096]),
     diskErrorEveryMs: some(0.25, () => between(2_000, 8_000)),
     crashEveryMs: some(0.8, () => between(400, 3_000)),
     crashMs: between(50, 1_500),

@@ -62,7 +62,7 @@ export class SimNode {
     this.id = id
     this.#world = world
     const faults = new Faults()
-    this.#disk = new FaultyDisk({ faults, schedule: this.#schedule, directories: ['/'] })
+    this.#disk = new FaultyDisk({ faults, schedule: this.#schedule, alignBytes: world.parameters.alignBytes, directories: ['/'] })
     this.#kv = new FaultyKv({ faults, schedule: this.#schedule })
   }
 

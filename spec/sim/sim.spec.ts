@@ -56,7 +56,7 @@ const planted: ReadonlyArray<{ readonly mutant: Mutant, readonly rules: readonly
   { mutant: mutants.losesLastEntry, rules: ['acknowledged is durable', 'leader completeness', 'committed never changes'], parameters: { nodeCount: 3, crashEveryMs: 500 } },
   { mutant: mutants.appliesUncommitted, rules: ['committed never changes', 'no unexpected errors'], parameters: elections },
   { mutant: mutants.commitsAlone, rules: ['committed never changes', 'leader completeness'], parameters: elections },
-  { mutant: mutants.settlesAtAppend, rules: ['acknowledged is applied'] },
+  { mutant: mutants.settlesAtAppend, rules: ['acknowledged is applied', 'queue offsets'] },
   { mutant: mutants.knowsWhatItCannot, rules: ['not applied means never'], parameters: errors },
   { mutant: mutants.readsAtOnce, rules: ['linearizable reads'], parameters: elections }
 ]

@@ -27,6 +27,40 @@ export function diskConformance (t: Test, makeDisk: () => Promise<{ disk: Disk, 
     await again.close()
   })
 
+  t.test('writes through are there at once for every reader, whatever was written or read before', async (t) => {
+    const { disk, directory } = await makeDisk()
+    const { alignBytes } = disk
+    const path = join(directory, 'a')
+    const file = await disk.open(path, { create: true })
+    const block = disk.alignedMemory(4 * alignBytes)
+    t.equal(block.length, 4 * alignBytes)
+    t.equal(block.byteOffset % alignBytes, 0)
+    t.ok(block.every((byte) => byte === 0))
+    await file.write(bytes('before'), 0)
+    await file.writeThrough(block.fill(1), alignBytes)
+    await disk.rename(path, join(directory, 'b'))
+    file.writeThroughNow(block.subarray(0, alignBytes).fill(2), 2 * alignBytes)
+    const into = new Uint8Array(6 * alignBytes)
+    t.equal(await file.read(into, 0), 5 * alignBytes)
+    t.same([alignBytes, 2 * alignBytes, 3 * alignBytes, 5 * alignBytes - 1, 5 * alignBytes].map((at) => into[at]), [1, 2, 1, 1, 0])
+    await file.write(bytes('xyz'), 2 * alignBytes)
+    await file.writeThrough(block.subarray(alignBytes, 2 * alignBytes).fill(3), alignBytes)
+    t.equal(file.readNow(into, alignBytes), 4 * alignBytes)
+    t.equal(into[0], 3)
+    t.equal(text(into.subarray(alignBytes, alignBytes + 4)), 'xyz\x02')
+    await file.close()
+  })
+
+  t.test('writes through of any place and size, from any memory, where nothing asks for alignment', async (t) => {
+    const { disk, directory } = await makeDisk()
+    if (disk.alignBytes === 512) return t.pass('a disk that checks alignment')
+    const file = await disk.open(join(directory, 'a'), { create: true })
+    await file.writeThrough(bytes('hello'), 3)
+    file.writeThroughNow(bytes('HE'), 3)
+    t.equal(text(await disk.readFile(file.path)), '\0\0\0HEllo')
+    await file.close()
+  })
+
   t.test('a large write and read cross any inner boundary whole', async (t) => {
     const { disk, directory } = await makeDisk()
     const file = await disk.open(join(directory, 'a'), { create: true })

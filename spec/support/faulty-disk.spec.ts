@@ -28,7 +28,7 @@ t.test('faulty disk keeps the disk contract', async (t) => {
 })
 
 t.test('faulty disk with latency keeps the disk contract', async (t) => {
-  diskConformance(t, async () => ({ disk: new FaultyDisk({ directories: ['/d'], schedule: setImmediate }), directory: '/d' }))
+  diskConformance(t, async () => ({ disk: new FaultyDisk({ directories: ['/d'], schedule: setImmediate, alignBytes: 512 }), directory: '/d' }))
 })
 
 t.test('memory disk keeps the disk contract', async (t) => {

@@ -314,7 +314,7 @@ export class FaultyDisk implements Disk {
   }
 
   #successor (options: FaultyDiskOptions): FaultyDisk {
-    const next = new FaultyDisk({ schedule: this.#schedule, sectorBytes: this.#sectorBytes, capacityBytes: this.capacityBytes, ...options })
+    const next = new FaultyDisk({ schedule: this.#schedule, sectorBytes: this.#sectorBytes, capacityBytes: this.capacityBytes, alignBytes: this.alignBytes, ...options })
     next.#boot = this.#boot
     return next
   }
