@@ -5,6 +5,7 @@ import { Replica, type Proposal, type ReplicaSettings } from '../replica/index.t
 import { DeadLetterProposal, deadLetterTopicOf, PopMachine, ReleaseOwnerProposal, SeekProposal, Store, type ConsumeQueue, type StartPosition } from '../store/index.ts'
 import { Arrival } from './arrival.ts'
 import { explained, takeDirectory, type LockPort } from './data-directory.ts'
+import { ConfigChanges } from './config-changes.ts'
 import { Decision } from './decision.ts'
 import type { Delivery, StoredRecord } from './delivery.ts'
 import { Expiry } from './expiry.ts'
@@ -46,6 +47,8 @@ export class Engine {
   readonly reads: QueueReads
   /** Where groups that consume by offset are. */
   readonly offsets: OffsetCommits
+  /** Topics, groups and settings as administrators change them. */
+  readonly config: ConfigChanges
   readonly #machine: PopMachine
   readonly #replica: Replica
   readonly #logger: Logger
@@ -146,6 +149,8 @@ export class Engine {
     this.#topics = new Topics(store, options.storeHost ?? LOCAL_HOST)
     this.#reader = new MessageReader({ store, log: replica.log, logger })
     this.reads = new QueueReads({ store, log: replica.log, logger })
+    this.config = new ConfigChanges(store, submit)
+    this.config.onChange((kind, name) => { if (kind === 'topic') this.#topicChanged(name) })
     this.offsets = new OffsetCommits({ store, reads: this.reads, submit, isFenced: () => false })
     this.#pops = new Pops({
       store,
@@ -286,10 +291,18 @@ export class Engine {
       if (onlyIfMissing ? present === undefined : present !== undefined) metadata.putTopic(writer, config)
       else if (!onlyIfMissing) throw new MqError('MQ_TOPIC_NOT_FOUND', `there is no topic ${settings.name}`)
     })
-    const applied = metadata.topic(settings.name)
-    if (applied !== undefined) this.#topics.applied(applied)
+  }
+
+  #topicChanged (name: string): void {
+    const config = this.store.metadata.topic(name)
+    if (config !== undefined) {
+      this.#topics.applied(config)
+    } else {
+      this.#topics.deleted(name)
+      for (const listener of this.#topicGoneListeners) listener(name)
+    }
     // consumers of the topic look at its queues anew
-    this.#waiting.topicGrew(settings.name, Infinity)
+    this.#waiting.topicGrew(name, Infinity)
   }
 
   /** Removes the topic, its messages and every group's place in it. @throws MQ_TOPIC_NOT_FOUND */
@@ -299,9 +312,6 @@ export class Engine {
       this.store.deleteTopic(writer, name)
       this.#topics.deletionProposed(name)
     })
-    this.#topics.deleted(name)
-    for (const listener of this.#topicGoneListeners) listener(name)
-    this.#waiting.topicGrew(name, Infinity)
   }
 
   /** Told after a topic was deleted: handles of it are void. */

@@ -31,6 +31,8 @@ export interface GroupConfig {
   readonly groupSysFlag: number
   readonly consumeTimeoutMinute: number
   readonly attributes: Attributes
+  /** JSON as an administrator gave it; empty: the default. */
+  readonly groupRetryPolicy: string
 }
 
 export const topicConfigSchema: Schema = {
@@ -47,25 +49,27 @@ export const topicConfigSchema: Schema = {
   ]
 }
 
-export const groupConfigSchema: Schema = {
-  type: 'record',
-  name: 'GroupConfig',
-  fields: [
-    { name: 'group', type: 'string' },
-    { name: 'consumeEnable', type: 'boolean' },
-    { name: 'consumeFromMinEnable', type: 'boolean' },
-    { name: 'consumeBroadcastEnable', type: 'boolean' },
-    { name: 'consumeMessageOrderly', type: 'boolean' },
-    { name: 'retryQueueNums', type: 'int' },
-    { name: 'retryMaxTimes', type: 'int' },
-    { name: 'brokerId', type: 'long' },
-    { name: 'whichBrokerWhenConsumeSlowly', type: 'long' },
-    { name: 'notifyConsumerIdsChangedEnable', type: 'boolean' },
-    { name: 'groupSysFlag', type: 'int' },
-    { name: 'consumeTimeoutMinute', type: 'int' },
-    { name: 'attributes', type: { type: 'map', values: 'string' } }
-  ]
-}
+const groupFields: Array<{ name: string, type: Schema }> = [
+  { name: 'group', type: 'string' },
+  { name: 'consumeEnable', type: 'boolean' },
+  { name: 'consumeFromMinEnable', type: 'boolean' },
+  { name: 'consumeBroadcastEnable', type: 'boolean' },
+  { name: 'consumeMessageOrderly', type: 'boolean' },
+  { name: 'retryQueueNums', type: 'int' },
+  { name: 'retryMaxTimes', type: 'int' },
+  { name: 'brokerId', type: 'long' },
+  { name: 'whichBrokerWhenConsumeSlowly', type: 'long' },
+  { name: 'notifyConsumerIdsChangedEnable', type: 'boolean' },
+  { name: 'groupSysFlag', type: 'int' },
+  { name: 'consumeTimeoutMinute', type: 'int' },
+  { name: 'attributes', type: { type: 'map', values: 'string' } }
+]
+
+/** Oldest first. */
+export const groupConfigSchemas: readonly Schema[] = [
+  { type: 'record', name: 'GroupConfig', fields: groupFields },
+  { type: 'record', name: 'GroupConfig', fields: [...groupFields, { name: 'groupRetryPolicy', type: 'string', default: '' }] }
+]
 
 /** Makes a topic or replaces its configuration. */
 export const putTopic = defineCommand<TopicConfig>({ type: 0x0101, name: 'putTopic', versions: [topicConfigSchema] })
@@ -78,7 +82,7 @@ export const deleteTopic = defineCommand<{ readonly topic: string }>({
 })
 
 /** Makes a consumer group or replaces its configuration. */
-export const putGroup = defineCommand<GroupConfig>({ type: 0x0103, name: 'putGroup', versions: [groupConfigSchema] })
+export const putGroup = defineCommand<GroupConfig>({ type: 0x0103, name: 'putGroup', versions: groupConfigSchemas })
 
 export const deleteGroup = defineCommand<{ readonly group: string, readonly removeOffsets: boolean }>({
   type: 0x0104,

@@ -4,7 +4,7 @@ export { defaultStoreSettings, type StoreOptions, type StoreSettings, type Store
 export { ConsumeQueues } from './consume-queues.ts'
 export { ConsumeQueue } from './consume-queue.ts'
 export { ConsumerOffsets } from './consumer-offsets.ts'
-export { Metadata } from './metadata.ts'
+export { Metadata, type DataVersion, type MetadataKind } from './metadata.ts'
 export { CommitLog, type LocatedRecord } from './commit-log.ts'
 export { PendingValues } from './pending-values.ts'
 export { defineValue, type ValueType } from './stored-value.ts'

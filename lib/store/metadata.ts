@@ -1,9 +1,21 @@
-import { deleteGroup, deleteTopic, groupConfigSchema, putGroup, putSetting, putTopic, topicConfigSchema, type EntryBodyWriter, type GroupConfig, type TopicConfig } from '../message/index.ts'
-import { on, type KeyChange, type KeyValue, type Machine } from './machine.ts'
+import type { Schema } from 'avsc'
+import { deleteGroup, deleteTopic, groupConfigSchemas, putGroup, putSetting, putTopic, topicConfigSchema, type EntryBodyWriter, type GroupConfig, type TopicConfig } from '../message/index.ts'
+import { on, type ApplyContext, type KeyChange, type KeyValue, type Machine } from './machine.ts'
 import { PendingValues } from './pending-values.ts'
 import { defineValue, type ValueType } from './stored-value.ts'
 
 const settingSchema = 'string'
+
+/** Counts the changes of topics, or of groups, and tells when the last one was made. @see RocketMQ DataVersion */
+export interface DataVersion {
+  readonly counter: number
+  readonly timestampMs: number
+}
+
+const NO_VERSION: DataVersion = { counter: 0, timestampMs: 0 }
+const versionSchema: Schema = { type: 'record', name: 'DataVersion', fields: [{ name: 'counter', type: 'long' }, { name: 'timestampMs', type: 'long' }] }
+
+export type MetadataKind = 'topic' | 'group' | 'setting'
 
 /** Values of one kind by name, with their overlay and what changed since the last checkpoint. */
 class Catalogue<V> {
@@ -53,16 +65,27 @@ class Catalogue<V> {
 export class Metadata implements Machine {
   readonly name = 'meta'
   readonly #topics = new Catalogue<TopicConfig>('topic/', defineValue([topicConfigSchema]))
-  readonly #groups = new Catalogue<GroupConfig>('group/', defineValue([groupConfigSchema]))
+  readonly #groups = new Catalogue<GroupConfig>('group/', defineValue(groupConfigSchemas))
   readonly #settings = new Catalogue<string>('setting/', defineValue([settingSchema]))
+  readonly #versions = new Catalogue<DataVersion>('version/', defineValue([versionSchema]))
+  /** Told of each change, right after it was applied, within its entry. */
+  onChange: ((kind: MetadataKind, name: string) => void) | undefined
 
   readonly handlers = [
-    on(putTopic, (config) => { this.#topics.apply(config.topic, sortedAttributes(config)) }),
-    on(deleteTopic, ({ topic }) => { this.#topics.apply(topic, undefined) }),
-    on(putGroup, (config) => { this.#groups.apply(config.group, sortedAttributes(config)) }),
-    on(deleteGroup, ({ group }) => { this.#groups.apply(group, undefined) }),
-    on(putSetting, ({ name, value }) => { this.#settings.apply(name, value === '' ? undefined : value) })
+    on(putTopic, (config, context) => { this.#change('topic', this.#topics, config.topic, sortedAttributes(config), context) }),
+    on(deleteTopic, ({ topic }, context) => { this.#change('topic', this.#topics, topic, undefined, context) }),
+    on(putGroup, (config, context) => { this.#change('group', this.#groups, config.group, sortedAttributes(config), context) }),
+    on(deleteGroup, ({ group }, context) => { this.#change('group', this.#groups, group, undefined, context) }),
+    on(putSetting, ({ name, value }, context) => { this.#change('setting', this.#settings, name, value === '' ? undefined : value, context) })
   ]
+
+  #change<V> (kind: MetadataKind, catalogue: Catalogue<V>, name: string, value: V | undefined, { storeTimestampMs }: ApplyContext): void {
+    catalogue.apply(name, value)
+    this.#versions.apply(kind, { counter: this.version(kind).counter + 1, timestampMs: storeTimestampMs })
+    this.onChange?.(kind, name)
+  }
+
+  version (kind: MetadataKind): DataVersion { return this.#versions.applied.get(kind) ?? NO_VERSION }
 
   topic (topic: string): TopicConfig | undefined { return this.#topics.applied.get(topic) }
   group (group: string): GroupConfig | undefined { return this.#groups.applied.get(group) }
@@ -118,7 +141,7 @@ export class Metadata implements Machine {
     for (const catalogue of this.#all) catalogue.clear()
   }
 
-  get #all (): ReadonlyArray<Catalogue<any>> { return [this.#topics, this.#groups, this.#settings] }
+  get #all (): ReadonlyArray<Catalogue<any>> { return [this.#topics, this.#groups, this.#settings, this.#versions] }
 }
 
 /** Equal attributes give equal bytes, whatever order they came in. */

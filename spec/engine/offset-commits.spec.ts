@@ -1,36 +1,14 @@
 import t, { type Test } from 'tap'
-import { putGroup, type GroupConfig } from '../../lib/message/index.ts'
 import { type Engine } from '../../lib/engine/index.ts'
-import { Decision } from '../../lib/engine/decision.ts'
-import { openEngine, put, topicConfig, wireMessage } from './wire.ts'
+import { groupConfig, openEngine, put, topicConfig, wireMessage } from './wire.ts'
 
 const key = { group: 'g', topic: 'orders', queueId: 0 }
-
-function groupConfig (group: string): GroupConfig {
-  return {
-    group,
-    consumeEnable: true,
-    consumeFromMinEnable: true,
-    consumeBroadcastEnable: true,
-    consumeMessageOrderly: false,
-    retryQueueNums: 1,
-    retryMaxTimes: 16,
-    brokerId: 0,
-    whichBrokerWhenConsumeSlowly: 1,
-    notifyConsumerIdsChangedEnable: true,
-    groupSysFlag: 0,
-    consumeTimeoutMinute: 15,
-    attributes: {}
-  }
-}
 
 async function open (t: Test): Promise<Engine> {
   const engine = await openEngine()
   t.teardown(() => engine.close())
   for (let i = 0; i < 5; i++) await put(engine, 'orders', wireMessage(`m${i}`), topicConfig('orders', 2))
-  const made = new Decision(500, (writer) => { writer.addCommand(putGroup.type, putGroup.encode(groupConfig('g'))) })
-  engine.submit(made)
-  await made.done
+  await engine.config.ensureGroup(groupConfig('g'), topicConfig('%RETRY%g', 1))
   return engine
 }
 

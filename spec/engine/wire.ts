@@ -1,7 +1,7 @@
 import { VirtualClock } from '../../lib/adapters/index.ts'
 import type { MqError } from '../../lib/base/index.ts'
 import { Engine, GetMessagesResult, WireBatchPut, WirePut, type EngineOptions, type GetMessagesRequest, type WireMessage } from '../../lib/engine/index.ts'
-import { RecordView, tagsCodeIn, type TopicConfig } from '../../lib/message/index.ts'
+import { RecordView, tagsCodeIn, type GroupConfig, type TopicConfig } from '../../lib/message/index.ts'
 import { checkOpenOptions } from '../../lib/queue/options.ts'
 
 export const BORN_HOST = Uint8Array.of(10, 1, 2, 3, 0, 0, 4, 210)
@@ -14,6 +14,25 @@ export async function openEngine (clock = new VirtualClock(), options: Partial<E
 
 export function topicConfig (topic: string, queues = 4, attributes: Record<string, string> = {}): TopicConfig {
   return { topic, readQueueNums: queues, writeQueueNums: queues, perm: 6, topicSysFlag: 0, order: false, attributes }
+}
+
+export function groupConfig (group: string): GroupConfig {
+  return {
+    group,
+    consumeEnable: true,
+    consumeFromMinEnable: true,
+    consumeBroadcastEnable: true,
+    consumeMessageOrderly: false,
+    retryQueueNums: 1,
+    retryMaxTimes: 16,
+    brokerId: 0,
+    whichBrokerWhenConsumeSlowly: 1,
+    notifyConsumerIdsChangedEnable: true,
+    groupSysFlag: 0,
+    consumeTimeoutMinute: 15,
+    attributes: {},
+    groupRetryPolicy: ''
+  }
 }
 
 export function wireMessage (body: string, { tags = '', ...rest }: Partial<WireMessage> & { readonly tags?: string } = {}): WireMessage {

@@ -1,0 +1,77 @@
+import { MqError } from '../base/index.ts'
+import type { Attributes } from '../message/index.ts'
+
+/** What an attribute may be. */
+interface AttributeRule {
+  readonly isChangeable: boolean
+  accepts (value: string): boolean
+  /** For people. */
+  readonly values: string
+}
+
+export type AttributeRules = Readonly<Record<string, AttributeRule>>
+
+const oneOf = (isChangeable: boolean, ...values: string[]): AttributeRule => ({ isChangeable, accepts: (value) => values.includes(value), values: values.join(', ') })
+
+/**
+ * Attributes of topics.
+ * @see RocketMQ TopicAttributes. Divergence: queues of inner batches (BatchCQ) and compaction are not there.
+ */
+export const topicAttributeRules: AttributeRules = {
+  'message.type': oneOf(true, 'UNSPECIFIED', 'NORMAL', 'FIFO', 'DELAY', 'TRANSACTION', 'MIXED'),
+  'queue.type': oneOf(false, 'SimpleCQ'),
+  'cleanup.policy': oneOf(false, 'DELETE'),
+  'reserve.time': { isChangeable: true, accepts: (value) => /^(-1|\d{1,15})$/.test(value), values: 'milliseconds, or -1' }
+}
+
+/** Attributes of groups: none so far. */
+export const groupAttributeRules: AttributeRules = {}
+
+/** Names with '+' (give a value) or '-' (take away) before them. */
+export type AttributeChanges = Readonly<Record<string, string>>
+
+/**
+ * Changes as tools write them: `+a=1,+b=2,-c`.
+ * @throws MQ_INVALID_ARGUMENT
+ */
+export function parseAttributeChanges (text: string): AttributeChanges {
+  const changes: Record<string, string> = {}
+  for (const part of text.split(',')) {
+    if (part.trim() === '') continue
+    const [name = '', value, ...rest] = part.trim().split('=')
+    const isGiven = name.startsWith('+') && value !== undefined && value !== '' && rest.length === 0
+    if (!isGiven && !(name.startsWith('-') && value === undefined)) throw invalid(`${part.slice(0, 100)} is no change of an attribute: write +name=value or -name`)
+    if (Object.hasOwn(changes, name)) throw invalid(`attribute ${name.slice(1)} is changed twice`)
+    changes[name] = value ?? ''
+  }
+  return changes
+}
+
+/**
+ * The attributes after the changes.
+ * @param current undefined: what they belong to is being made
+ * @throws MQ_INVALID_ARGUMENT
+ */
+export function changedAttributes (rules: AttributeRules, current: Attributes | undefined, changes: AttributeChanges): Attributes {
+  const attributes = new Map(Object.entries(current ?? {}))
+  const seen = new Set<string>()
+  for (const [signed, value] of Object.entries(changes)) {
+    const sign = signed[0]
+    const name = signed.slice(1)
+    const rule = Object.hasOwn(rules, name) ? rules[name] : undefined
+    if (seen.has(name)) throw invalid(`attribute ${name} is changed twice`)
+    seen.add(name)
+    if (sign !== '+' && sign !== '-') throw invalid(`${signed.slice(0, 100)} begins with neither + nor -`)
+    if (rule === undefined) throw invalid(`there is no attribute ${name.slice(0, 100)}`)
+    if (current !== undefined && !rule.isChangeable) throw invalid(`attribute ${name} cannot be changed`)
+    if (sign === '-') {
+      if (!attributes.delete(name)) throw invalid(`attribute ${name} is not set`)
+    } else {
+      if (!rule.accepts(value)) throw invalid(`attribute ${name} may be ${rule.values}, not ${value.slice(0, 100)}`)
+      attributes.set(name, value)
+    }
+  }
+  return Object.fromEntries(attributes)
+}
+
+function invalid (message: string): MqError { return new MqError('MQ_INVALID_ARGUMENT', message) }
