@@ -41,12 +41,12 @@ export class ConfigChanges {
   /** How often topics, or groups, have changed. */
   version (kind: MetadataKind): DataVersion { return this.#store.metadata.version(kind) }
 
-  /** Makes or changes topics. @throws MQ_INVALID_ARGUMENT an attribute */
+  /** Makes or changes topics. @throws MQ_INVALID_ARGUMENT an attribute; MQ_MESSAGE_TOO_LARGE they are too many for one entry */
   async putTopics (changes: readonly TopicChange[]): Promise<void> {
     const { metadata } = this.#store
     const configs = changes.map(({ config }) => ({ ...config, attributes: {} }))
     const costBytes = configs.reduce((sum, config) => sum + createTopicCostBytes(config), 0) + attributesBytes(changes) + changes.reduce((sum, { config: { topic } }) => sum + textsBytes(metadata.topic(topic)?.attributes), 0)
-    await this.#decide(costBytes, (writer) => {
+    await this.#decide(costBytes, false, (writer) => {
       const decided = changes.map(({ config, attributeChanges = {} }) => ({ ...config, attributes: changedAttributes(topicAttributeRules, metadata.proposedTopic(config.topic)?.attributes, attributeChanges) }))
       for (const config of decided) if (!isDeepStrictEqual(metadata.proposedTopic(config.topic), config)) metadata.putTopic(writer, config)
     })
@@ -56,7 +56,7 @@ export class ConfigChanges {
   async putGroups (changes: readonly GroupChange[]): Promise<void> {
     const { metadata } = this.#store
     const costBytes = changes.reduce((sum, { config }) => sum + groupCostBytes({ ...config, attributes: metadata.group(config.group)?.attributes ?? {} }), attributesBytes(changes))
-    await this.#decide(costBytes, (writer) => {
+    await this.#decide(costBytes, false, (writer) => {
       const decided = changes.map(({ config, attributeChanges = {} }) => ({ ...config, attributes: changedAttributes(groupAttributeRules, metadata.proposedGroup(config.group)?.attributes, attributeChanges) }))
       for (const config of decided) if (!isDeepStrictEqual(metadata.proposedGroup(config.group), config)) metadata.putGroup(writer, config)
     })
@@ -65,7 +65,7 @@ export class ConfigChanges {
   /** A group that is seen for the first time, with the topic of its retries; what of them is there stays as it is. Resolves with whether anything was made. */
   async ensureGroup (group: GroupConfig, retryTopic: TopicConfig): Promise<boolean> {
     const { metadata } = this.#store
-    return await this.#decide(groupCostBytes(group) + createTopicCostBytes(retryTopic), (writer) => {
+    return await this.#decide(groupCostBytes(group) + createTopicCostBytes(retryTopic), false, (writer) => {
       const makesGroup = metadata.proposedGroup(group.group) === undefined
       const makesTopic = metadata.proposedTopic(retryTopic.topic) === undefined
       if (makesGroup) metadata.putGroup(writer, group)
@@ -77,7 +77,7 @@ export class ConfigChanges {
   /** A topic unless it is there. Resolves with whether it was made. */
   async ensureTopic (config: TopicConfig): Promise<boolean> {
     const { metadata } = this.#store
-    return await this.#decide(createTopicCostBytes(config), (writer) => {
+    return await this.#decide(createTopicCostBytes(config), false, (writer) => {
       if (metadata.proposedTopic(config.topic) !== undefined) return false
       metadata.putTopic(writer, config)
       return true
@@ -86,7 +86,7 @@ export class ConfigChanges {
 
   /** Its locks and delayed retries end with it. @throws MQ_GROUP_NOT_FOUND */
   async deleteGroup (group: string, { removeOffsets }: { readonly removeOffsets: boolean }): Promise<void> {
-    await this.#decide(EntryBodyWriter.commandCostBytes(SETTING_BYTES + 3 * group.length), (writer) => {
+    await this.#decide(EntryBodyWriter.commandCostBytes(SETTING_BYTES + 3 * group.length), true, (writer) => {
       if (this.#store.metadata.proposedGroup(group) === undefined) throw new MqError('MQ_GROUP_NOT_FOUND', `there is no group ${group}`)
       this.#store.deleteGroup(writer, group, { removeOffsets })
     })
@@ -97,13 +97,13 @@ export class ConfigChanges {
     const { metadata } = this.#store
     const entries = Object.entries(settings)
     const costBytes = entries.reduce((sum, [name, value]) => sum + EntryBodyWriter.commandCostBytes(SETTING_BYTES + 3 * (name.length + value.length)), 0)
-    await this.#decide(costBytes, (writer) => {
+    await this.#decide(costBytes, false, (writer) => {
       for (const [name, value] of entries) if ((metadata.proposedSetting(name) ?? '') !== value) metadata.putSetting(writer, name, value)
     })
   }
 
-  async #decide<Result> (costBytes: number, decide: (writer: EntryBodyWriter) => Result): Promise<Result> {
-    const decision = new Decision(costBytes, decide)
+  async #decide<Result> (costBytes: number, relieves: boolean, decide: (writer: EntryBodyWriter) => Result): Promise<Result> {
+    const decision = new Decision(costBytes, decide, { relieves })
     this.#submit(decision)
     return await decision.done
   }

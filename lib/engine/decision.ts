@@ -5,6 +5,8 @@ import type { Proposal } from '../replica/index.ts'
 /** A decision of the engine's that is no hot path: `decide` is given as a function, `done` resolves with its result once that is applied. */
 export class Decision<Result> implements Proposal {
   readonly costBytes: number
+  /** Mostly: small, and of what must be possible on a full disk, as opening, removing, dead letters. */
+  readonly relieves: boolean
   readonly done: Promise<Result>
   readonly #decide: (writer: EntryBodyWriter, storeTimestampMs: number) => Result
   #result: Result | undefined
@@ -13,17 +15,15 @@ export class Decision<Result> implements Proposal {
   #reject!: (error: unknown) => void
 
   /** `decide` may throw an MqError before it has written anything: the promise rejects with it when the entries before are applied. */
-  constructor (costBytes: number, decide: (writer: EntryBodyWriter, storeTimestampMs: number) => Result) {
+  constructor (costBytes: number, decide: (writer: EntryBodyWriter, storeTimestampMs: number) => Result, { relieves = true } = {}) {
     this.costBytes = costBytes
+    this.relieves = relieves
     this.#decide = decide
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
   }
-
-  /** Small, and of what must be possible on a full disk: opening, removing, dead letters. */
-  get relieves (): boolean { return true }
 
   decide (writer: EntryBodyWriter, storeTimestampMs: number): void {
     try {

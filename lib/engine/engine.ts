@@ -2,7 +2,7 @@ import { holdProcess, processId, realDirectory } from '../adapters/index.ts'
 import { MqError, type Clock, type Logger, type Timer } from '../base/index.ts'
 import { EntryBodyWriter, LOCAL_HOST, type TopicConfig } from '../message/index.ts'
 import { Replica, type Proposal, type ReplicaSettings } from '../replica/index.ts'
-import { DeadLetterProposal, deadLetterTopicOf, PopMachine, ReleaseOwnerProposal, SeekProposal, Store, type ConsumeQueue, type StartPosition } from '../store/index.ts'
+import { DeadLetterProposal, deadLetterTopicOf, ExpireProposal, PopMachine, ReleaseOwnerProposal, SeekProposal, Store, type ConsumeQueue, type StartPosition } from '../store/index.ts'
 import { Arrival } from './arrival.ts'
 import { explained, takeDirectory, type LockPort } from './data-directory.ts'
 import { ConfigChanges } from './config-changes.ts'
@@ -15,6 +15,7 @@ import { OffsetCommits } from './offset-commits.ts'
 import { Pops, type PopOptions } from './pops.ts'
 import { directoryPorts, memoryPorts } from './ports.ts'
 import { watchRecovery } from './recovery-progress.ts'
+import { QueueLocks } from './queue-locks.ts'
 import { QueueReads } from './queue-reads.ts'
 import { Retention } from './retention.ts'
 import { createTopicCostBytes, deadLetterSettings, topicConfigOf, type Topic, type TopicSettings } from './topic.ts'
@@ -47,6 +48,8 @@ export class Engine {
   readonly reads: QueueReads
   /** Where groups that consume by offset are. */
   readonly offsets: OffsetCommits
+  /** Which client holds which queue for ordered consumption. */
+  readonly locks: QueueLocks
   /** Topics, groups and settings as administrators change them. */
   readonly config: ConfigChanges
   readonly #machine: PopMachine
@@ -151,7 +154,8 @@ export class Engine {
     this.reads = new QueueReads({ store, log: replica.log, logger })
     this.config = new ConfigChanges(store, submit)
     this.config.onChange((kind, name) => { if (kind === 'topic') this.#topicChanged(name) })
-    this.offsets = new OffsetCommits({ store, reads: this.reads, submit, isFenced: () => false })
+    this.offsets = new OffsetCommits({ store, reads: this.reads, submit, isFenced: (key, clientId, nowMs) => this.locks.isFenced(key, clientId, nowMs) })
+    this.locks = new QueueLocks({ clock, store, submit, closeCommits: () => { this.offsets.close() } })
     this.#pops = new Pops({
       store,
       machine: pop,
@@ -164,7 +168,15 @@ export class Engine {
       assertOpen: () => { this.assertOpen() },
       deadLetter: (delivery) => this.deadLetter(delivery)
     })
-    this.#expiry = new Expiry({ clock, machine: pop, submit })
+    this.#expiry = new Expiry({
+      clock,
+      nextMs: () => pop.nextExpiryMs,
+      expire: () => {
+        const proposal = new ExpireProposal(pop)
+        submit(proposal)
+        return proposal.done
+      }
+    })
     this.#retention = new Retention({
       clock,
       logger,
@@ -176,7 +188,11 @@ export class Engine {
     })
     store.consumeQueues.onAppended = (queue, fromOffset) => { this.#appended(queue, fromOffset) }
     pop.onAvailable = (group, topic) => { this.#waiting.wake(topic, group, Infinity) }
-    replica.onLeadership(() => { this.#topics.leadershipChanged() })
+    replica.onLeadership(({ isLeader }) => {
+      this.#topics.leadershipChanged()
+      // one that fails will lead no more
+      if (isLeader) this.locks.begin().catch(() => {})
+    })
     replica.onFailure((error) => { this.#fail(error) })
   }
 
@@ -190,6 +206,7 @@ export class Engine {
       await this.#decide(256, (writer) => this.store.metadata.putSetting(writer, 'flushDiskType', flushDiskType))
     }
     this.#expiry.look()
+    await this.locks.begin()
   }
 
   // ---- messages ----
@@ -411,6 +428,7 @@ export class Engine {
 
   async #close (): Promise<void> {
     this.#expiry.stop()
+    this.locks.stop()
     this.#waiting.wakeAll()
     try {
       await this.#retention.stop()

@@ -13,5 +13,6 @@ export type { OffsetCommits, OffsetKey, QueueOffset, ResetRequest } from './offs
 export type { PopOptions } from './pops.ts'
 export { PutBatchProposal, PutProposal } from './put-proposal.ts'
 export { PutResult } from './put-result.ts'
+export type { LockableQueue, QueueLocks } from './queue-locks.ts'
 export type { RetentionRules } from './retention.ts'
 export { deadLetterSettings, ORIGIN_CODEC, type Topic, type TopicSettings } from './topic.ts'

@@ -66,10 +66,12 @@ class SharedCommit implements Proposal {
     this.#onEnd = onEnd
   }
 
-  /** Returns whether there was room. */
+  /** Returns whether there was room. A commit never takes the place of another client's, of which it may be that only that one counts. */
   maybeAdd (key: string, commit: Commit): boolean {
     const costBytes = ConsumerOffsets.commitCostBytes(commit.group, commit.topic)
-    if (!this.commits.has(key)) {
+    const known = this.commits.get(key)
+    if (known !== undefined && known.clientId !== commit.clientId) return false
+    if (known === undefined) {
       if (this.#bytes + costBytes > SHARED_BYTES) return false
       this.#bytes += costBytes
     }
@@ -213,7 +215,7 @@ export class OffsetCommits {
 
   readonly #decideCommit: DecideCommit = (writer, { group, topic, queueId, offset, clientId }, storeTimestampMs) => {
     const { store: { consumerOffsets, metadata }, isFenced } = this.#options
-    if (metadata.proposedTopic(topic) === undefined || consumerOffsets.proposedReset(group, topic, queueId) !== undefined) return
+    if (metadata.proposedTopic(topic) === undefined || group.includes('@') || consumerOffsets.proposedReset(group, topic, queueId) !== undefined) return
     if (clientId !== undefined && isFenced({ group, topic, queueId }, clientId, storeTimestampMs)) return
     consumerOffsets.commit(writer, group, topic, queueId, offset)
   }

@@ -4,6 +4,7 @@ export { defaultStoreSettings, type StoreOptions, type StoreSettings, type Store
 export { ConsumeQueues } from './consume-queues.ts'
 export { ConsumeQueue } from './consume-queue.ts'
 export { ConsumerOffsets } from './consumer-offsets.ts'
+export { LockMachine, LOCK_TTL_MS, LOST_CONNECTION_TTL_MS } from './lock-machine.ts'
 export { Metadata, type DataVersion, type MetadataKind } from './metadata.ts'
 export { CommitLog, type LocatedRecord } from './commit-log.ts'
 export { PendingValues } from './pending-values.ts'

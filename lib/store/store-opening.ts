@@ -10,6 +10,7 @@ import { AppliedFile, commitCheckpoint, freezeMachines, machineKey, MACHINE_RANG
 import { CommitLog } from './commit-log.ts'
 import { ConsumeQueues } from './consume-queues.ts'
 import { ConsumerOffsets } from './consumer-offsets.ts'
+import { LockMachine } from './lock-machine.ts'
 import type { KeyChange, Machine } from './machine.ts'
 import { Metadata } from './metadata.ts'
 import { OpeningMark } from './opening-mark.ts'
@@ -87,9 +88,10 @@ async function openEmpty ({ options, settings, mark }: Opening): Promise<Omit<Lo
     commitLog: new CommitLog(options.log),
     consumeQueues: new ConsumeQueues({ kv, pageCacheBytes: settings.pageCacheBytes, onDamage }),
     consumerOffsets: new ConsumerOffsets(),
-    metadata: new Metadata()
+    metadata: new Metadata(),
+    locks: new LockMachine()
   }
-  return { kv, core, machines: [core.commitLog, core.metadata, core.consumeQueues, core.consumerOffsets, ...options.machines?.(core) ?? []] }
+  return { kv, core, machines: [core.commitLog, core.metadata, core.consumeQueues, core.consumerOffsets, core.locks, ...options.machines?.(core) ?? []] }
 }
 
 /** @throws whatever shows that the kv cannot be used */

@@ -8,6 +8,7 @@ import type { CommitLog, LocatedRecord } from './commit-log.ts'
 import type { ConsumeQueues } from './consume-queues.ts'
 import type { ConsumerOffsets } from './consumer-offsets.ts'
 import type { ApplyContext, CommandHandler, Machine } from './machine.ts'
+import type { LockMachine } from './lock-machine.ts'
 import type { Metadata } from './metadata.ts'
 import { hashState } from './state-hash.ts'
 import { openStore } from './store-opening.ts'
@@ -24,6 +25,7 @@ export class Store {
   readonly consumeQueues: ConsumeQueues
   readonly consumerOffsets: ConsumerOffsets
   readonly metadata: Metadata
+  readonly locks: LockMachine
   readonly #machines: readonly Machine[]
   readonly #handlers = new Map<number, CommandHandler[]>()
   readonly #parts: StoreParts
@@ -52,6 +54,7 @@ export class Store {
     this.consumeQueues = core.consumeQueues
     this.consumerOffsets = core.consumerOffsets
     this.metadata = core.metadata
+    this.locks = core.locks
     this.#machines = machines
     for (const { handlers } of machines) {
       for (const handler of handlers) this.#handlers.set(handler.command.type, [...this.#handlers.get(handler.command.type) ?? [], handler])
