@@ -1,12 +1,10 @@
 import { dirname } from 'node:path'
 import type { Disk } from './ports.ts'
 
-/** Writes the file whole, its directory too if there is none: after a crash at any moment the old content is there, or the new. */
+/** Writes the file whole, in a directory that is there: after a crash at any moment it has the old content or the new. */
 export async function replaceFile (disk: Disk, path: string, bytes: Uint8Array): Promise<void> {
-  const directory = dirname(path)
-  await ensureDirectory(disk, directory)
-  const temporary = `${path}.new`
-  const file = await disk.open(temporary, { create: true })
+  const fresh = `${path}.new`
+  const file = await disk.open(fresh, { create: true })
   try {
     await file.truncate(0)
     await file.write(bytes, 0)
@@ -14,11 +12,12 @@ export async function replaceFile (disk: Disk, path: string, bytes: Uint8Array):
   } finally {
     await file.close()
   }
-  await disk.rename(temporary, path)
-  await disk.syncDirectory(directory)
+  await disk.rename(fresh, path)
+  await disk.syncDirectory(dirname(path))
 }
 
-async function ensureDirectory (disk: Disk, directory: string): Promise<void> {
+/** Makes the directory and those above it that are not there, durably. */
+export async function ensureDirectory (disk: Disk, directory: string): Promise<void> {
   if (await disk.list(directory) !== undefined) return
   const parent = dirname(directory)
   if (parent !== directory) await ensureDirectory(disk, parent)

@@ -1,4 +1,4 @@
-import { getInt64, hash64, setInt64, viewOf, type Disk } from '../base/index.ts'
+import { getInt64, hash64, replaceFile, setInt64, viewOf, type Disk } from '../base/index.ts'
 import { TermTable } from './term-table.ts'
 
 const MAGIC = 0x4C4D5154
@@ -45,17 +45,7 @@ export class TermsFile {
       setInt64(view, 24 + 16 * i, firstIndex)
     }
     view.setBigUint64(bytes.length - 8, hash64(bytes.subarray(0, bytes.length - 8), this.#groupSeed))
-    const fresh = `${this.#path}.new`
-    const file = await this.#disk.open(fresh, { create: true })
-    try {
-      await file.truncate(0)
-      await file.write(bytes, 0)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await this.#disk.rename(fresh, this.#path)
-    await this.#disk.syncDirectory(this.#directory)
+    await replaceFile(this.#disk, this.#path, bytes)
     this.throughIndex = throughIndex
   }
 

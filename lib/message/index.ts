@@ -10,5 +10,6 @@ export { EntryBodyWriter, EntryBody, type BodyTarget, type BodyCommand } from '.
 export { defineCommand, type CommandType, type CommandDefinition } from './command.ts'
 export { utf8SizeBytes } from './utf8.ts'
 export * from './commands.ts'
-export * from './json-reader.ts'
+export { parseJson, jsonLimits, type JsonKey, type JsonLimits, type JsonMap, type JsonValue } from './json-reader.ts'
+export * from './json-fields.ts'
 export * from './json-writer.ts'

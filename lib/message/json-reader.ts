@@ -33,58 +33,26 @@ export function parseJson (source: string | Uint8Array, limits: JsonLimits = jso
   return new JsonReader(text, limits).readAll()
 }
 
-/** A map's key that is an object, also where it was written as text with JSON inside; undefined for any other key. */
-export function objectKey (key: JsonKey): JsonMap | undefined {
-  if (typeof key !== 'string') return key
-  if (!key.startsWith('{')) return undefined
-  try {
-    return jsonMap(parseJson(key))
-  } catch {
-    return undefined
-  }
-}
+const DOUBLE_QUOTE = 0x22
+const SINGLE_QUOTE = 0x27
+const COMMA = 0x2c
+const COLON = 0x3a
+const OPENING_BRACKET = 0x5b
+const BACKSLASH = 0x5c
+const CLOSING_BRACKET = 0x5d
+const OPENING_BRACE = 0x7b
+const CLOSING_BRACE = 0x7d
 
-// What Java's readers take for a value of a type; undefined when it is absent or unfit.
-
-export function jsonText (value: JsonValue | undefined): string | undefined {
-  if (typeof value === 'string') return value
-  return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean' ? String(value) : undefined
-}
-
-/** A Java long, also from text. */
-export function jsonLong (value: JsonValue | undefined): number | bigint | undefined {
-  const long = typeof value === 'string' && integer.test(value) ? integerOf(value) : value
-  return typeof long === 'bigint' || (typeof long === 'number' && Number.isSafeInteger(long)) ? long : undefined
-}
-
-/** A 32-bit integer, also from text. */
-export function jsonInt (value: JsonValue | undefined): number | undefined {
-  const long = jsonLong(value)
-  return typeof long === 'number' && long === (long | 0) ? long | 0 : undefined
-}
-
-export function jsonBoolean (value: JsonValue | undefined): boolean | undefined {
-  if (typeof value === 'boolean') return value
-  if (value === 'true' || value === 1) return true
-  return value === 'false' || value === 0 ? false : undefined
-}
-
-export function jsonMap (value: JsonValue | undefined): JsonMap | undefined {
-  return value instanceof Map ? value : undefined
-}
-
-export function jsonArray (value: JsonValue | undefined): JsonValue[] | undefined {
-  return Array.isArray(value) ? value : undefined
-}
-
-const integer = /^-?\d{1,19}$/
+/** Digits that may be a Java long. */
+export const integer = /^-?\d{1,19}$/
 const number = /-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?/y
 const word = /[\w$@.-]+/y
 const LONGEST_NUMBER = 400
 /** So many digits are below 2^53 whatever they are. */
 const SHORT_INTEGER = 15
 
-function integerOf (digits: string): number | bigint {
+/** Of digits that `integer` matches. */
+export function integerOf (digits: string): number | bigint {
   const value = Number(digits)
   return Number.isSafeInteger(value) ? value + 0 : BigInt(digits)
 }
@@ -110,79 +78,84 @@ class JsonReader {
 
   readAll (): JsonValue {
     if (this.#text.charCodeAt(0) === 0xfeff) this.#at++
-    const value = this.#value((container) => container)
+    const value = this.#value(undefined, 0)
     this.#skipBlanks()
     if (this.#at < this.#text.length) throw this.#error('more than one value')
     return value
   }
 
-  /** `attach` puts a container where it belongs before it is filled, so that references find what was read so far. */
-  #value (attach: (container: JsonValue[] | JsonMap) => void): JsonValue {
+  /** Reads what will be at `key` of `parent`. Objects and arrays are put there before they are filled, so that references find what was read so far. */
+  #value (parent: JsonMap | JsonValue[] | undefined, key: JsonKey | number): JsonValue {
     this.#skipBlanks()
-    switch (this.#text[this.#at]) {
-      case '{': return this.#object(attach)
-      case '[': return this.#array(attach)
-      case '"': case '\'': return this.#string()
+    switch (this.#text.charCodeAt(this.#at)) {
+      case OPENING_BRACE: return this.#object(parent, key)
+      case OPENING_BRACKET: return this.#array(parent, key)
+      case DOUBLE_QUOTE: case SINGLE_QUOTE: return this.#string()
       default: return this.#scalar()
     }
   }
 
-  #object (attach: (container: JsonMap) => void): JsonValue {
+  #object (parent: JsonMap | JsonValue[] | undefined, place: JsonKey | number): JsonMap | JsonValue[] {
     const map: JsonMap = new Map()
-    this.#enter(map)
-    attach(map)
-    while (!this.#ends('}')) {
+    this.#enter(map, parent, place)
+    while (!this.#ends(CLOSING_BRACE)) {
       const key = this.#key()
       if (typeof key !== 'string') this.#onlyObjectKeys.set(map, this.#onlyObjectKeys.has(map) ? undefined : key)
       this.#skipBlanks()
-      if (this.#text[this.#at] !== ':') throw this.#error('a colon is missing')
+      if (this.#text.charCodeAt(this.#at) !== COLON) throw this.#error('a colon is missing')
       this.#at++
-      map.set(key, this.#value((container) => { map.set(key, container) }))
-      this.#separator('}')
+      map.set(key, this.#value(map, key))
+      this.#separator(CLOSING_BRACE)
     }
     this.#open.pop()
     return this.#referred(map) ?? map
   }
 
-  #array (attach: (container: JsonValue[]) => void): JsonValue[] {
+  #array (parent: JsonMap | JsonValue[] | undefined, place: JsonKey | number): JsonValue[] {
     const array: JsonValue[] = []
-    this.#enter(array)
-    attach(array)
-    while (!this.#ends(']')) {
+    this.#enter(array, parent, place)
+    while (!this.#ends(CLOSING_BRACKET)) {
       const index = array.length
-      array[index] = this.#value((container) => { array[index] = container })
-      this.#separator(']')
+      array[index] = this.#value(array, index)
+      this.#separator(CLOSING_BRACKET)
     }
     this.#open.pop()
     return array
   }
 
-  #enter (container: JsonValue[] | JsonMap): void {
+  #enter (container: JsonValue[] | JsonMap, parent: JsonMap | JsonValue[] | undefined, place: JsonKey | number): void {
     if (this.#open.length >= this.#limits.maxDepth) throw this.#error(`nested deeper than ${this.#limits.maxDepth}`)
     if (++this.#containers > this.#limits.maxContainers) throw this.#error(`more than ${this.#limits.maxContainers} objects and arrays`)
     this.#open.push(container)
     this.#at++
+    if (Array.isArray(parent)) parent[place as number] = container
+    else parent?.set(place as JsonKey, container)
   }
 
   /** Whether the container ends here; passes over its end. */
-  #ends (end: string): boolean {
-    this.#skipCommas()
-    if (this.#at >= this.#text.length) throw this.#error(`the text ends before ${end}`)
-    if (this.#text[this.#at] !== end) return false
+  #ends (end: number): boolean {
+    this.#skipBlanks()
+    while (this.#text.charCodeAt(this.#at) === COMMA) {
+      this.#at++
+      this.#skipBlanks()
+    }
+    if (this.#at >= this.#text.length) throw this.#error(`the text ends before ${String.fromCharCode(end)}`)
+    if (this.#text.charCodeAt(this.#at) !== end) return false
     this.#at++
     return true
   }
 
-  #separator (end: string): void {
+  #separator (end: number): void {
     this.#skipBlanks()
-    if (this.#text[this.#at] !== ',' && this.#text[this.#at] !== end) throw this.#error('a comma is missing')
+    const unit = this.#text.charCodeAt(this.#at)
+    if (unit !== COMMA && unit !== end) throw this.#error('a comma is missing')
   }
 
   #key (): JsonKey {
-    const first = this.#text[this.#at]
-    if (first === '"' || first === '\'') return this.#string()
-    if (first !== '{') return this.#match(word) ?? this.#fail('a key is missing')
-    const key = this.#object(() => {})
+    const first = this.#text.charCodeAt(this.#at)
+    if (first === DOUBLE_QUOTE || first === SINGLE_QUOTE) return this.#string()
+    if (first !== OPENING_BRACE) return this.#match(word) ?? this.#fail('a key is missing')
+    const key = this.#object(undefined, 0)
     return key instanceof Map ? key : this.#fail('a key is no object')
   }
 
@@ -211,7 +184,7 @@ class JsonReader {
         value = value * 10 + unit - 0x30
         continue
       }
-      if (at === this.#at || !(unit === 0x2c || unit === 0x7d || unit === 0x5d)) return undefined
+      if (at === this.#at || !(unit === COMMA || unit === CLOSING_BRACE || unit === CLOSING_BRACKET)) return undefined
       this.#at = at
       return value
     }
@@ -221,27 +194,43 @@ class JsonReader {
   #string (): string {
     const text = this.#text
     const quote = text.charCodeAt(this.#at)
-    let from = ++this.#at
-    let done = ''
-    for (; this.#at < text.length; this.#at++) {
-      const unit = text.charCodeAt(this.#at)
-      if (unit === quote) return done + text.slice(from, this.#at++)
-      if (unit !== 0x5c) continue
-      done += text.slice(from, this.#at) + this.#escaped()
-      from = this.#at + 1
+    const from = ++this.#at
+    let isEscaped = false
+    for (let at = from; at < text.length; at++) {
+      const unit = text.charCodeAt(at)
+      if (unit === quote) {
+        const string = isEscaped ? this.#unescaped(from, at) : text.slice(from, at)
+        this.#at = at + 1
+        return string
+      }
+      if (unit !== BACKSLASH) continue
+      isEscaped = true
+      at++
     }
     throw this.#error('the text ends within a string')
   }
 
+  /** Characters [from, to) with their escapes resolved. */
+  #unescaped (from: number, to: number): string {
+    const text = this.#text
+    const units = new Uint16Array(to - from)
+    let count = 0
+    for (this.#at = from; this.#at < to; this.#at++) {
+      const unit = text.charCodeAt(this.#at)
+      units[count++] = unit === BACKSLASH ? this.#escape(to) : unit
+    }
+    return Buffer.from(units.buffer, 0, count * 2).toString('utf16le')
+  }
+
   /** Reads an escape and stands on its last character afterwards. */
-  #escaped (): string {
-    const letter = this.#text[++this.#at]
-    if (letter === undefined) throw this.#error('the text ends within a string')
-    if (letter !== 'u' && letter !== 'x') return Object.hasOwn(escapes, letter) ? escapes[letter]! : letter
-    const digits = this.#text.slice(this.#at + 1, this.#at + (letter === 'u' ? 5 : 3))
-    if (!(letter === 'u' ? /^[\da-fA-F]{4}$/ : /^[\da-fA-F]{2}$/).test(digits)) throw this.#error('an escape is not complete')
-    this.#at += digits.length
-    return String.fromCharCode(parseInt(digits, 16))
+  #escape (end: number): number {
+    const letter = this.#text[++this.#at]!
+    if (letter !== 'u' && letter !== 'x') return (Object.hasOwn(escapes, letter) ? escapes[letter]! : letter).charCodeAt(0)
+    const from = this.#at + 1
+    this.#at += letter === 'u' ? 4 : 2
+    const digits = this.#text.slice(from, Math.min(this.#at + 1, end))
+    if (from + digits.length !== this.#at + 1 || !/^[\da-fA-F]+$/.test(digits)) throw this.#error('an escape is not complete')
+    return parseInt(digits, 16)
   }
 
   #match (pattern: RegExp): string | undefined {
@@ -253,14 +242,6 @@ class JsonReader {
 
   #skipBlanks (): void {
     while (this.#text.charCodeAt(this.#at) <= 0x20) this.#at++
-  }
-
-  #skipCommas (): void {
-    this.#skipBlanks()
-    while (this.#text[this.#at] === ',') {
-      this.#at++
-      this.#skipBlanks()
-    }
   }
 
   /** What a map that is a reference stands for; undefined: it is none, or what it names is not there or not complete. */

@@ -1,4 +1,5 @@
-import { isMqError, MqError, replaceFile, type Disk } from '../base/index.ts'
+import { dirname } from 'node:path'
+import { ensureDirectory, isMqError, MqError, replaceFile, type Disk } from '../base/index.ts'
 import { encodeJson, jsonLimits, jsonMap, jsonText, parseJson } from '../message/index.ts'
 
 /** Where `updateOrderConf` of the tools keeps `broker-a:8;broker-b:8` per ordered topic. @see RocketMQ NamesrvUtil */
@@ -105,12 +106,17 @@ export class KvConfig {
       taken.push(item)
     }
     try {
-      if (next !== this.#table && this.#path !== undefined) await replaceFile(this.#disk, this.#path, encodeTable(next))
+      if (next !== this.#table && this.#path !== undefined) await this.#save(this.#path, next)
       this.#table = next
       for (const { resolve } of taken) resolve()
     } catch (cause) {
       for (const { reject } of taken) reject(new MqError('MQ_IO', `${this.#path} could not be written: ${String(cause)}`, { cause }))
     }
+  }
+
+  async #save (path: string, table: Table): Promise<void> {
+    await ensureDirectory(this.#disk, dirname(path))
+    await replaceFile(this.#disk, path, encodeTable(table))
   }
 }
 

@@ -1,4 +1,4 @@
-import { hash64, viewOf, setInt64, getInt64, MqError, type Disk, type Random } from '../base/index.ts'
+import { hash64, viewOf, setInt64, getInt64, MqError, replaceFile, type Disk, type Random } from '../base/index.ts'
 import type { NodeId } from '../raft/index.ts'
 
 /**
@@ -82,17 +82,7 @@ export async function readIdentity (disk: Disk, directory: string): Promise<Iden
 
 /** Makes the identity durable: whole under its name, or not there at all. */
 export async function writeIdentity (disk: Disk, directory: string, identity: Identity): Promise<void> {
-  const temporary = `${directory}/identity.new`
-  const file = await disk.open(temporary, { create: true })
-  try {
-    await file.truncate(0)
-    await file.write(encodeIdentity(identity), 0)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-  await disk.rename(temporary, `${directory}/identity`)
-  await disk.syncDirectory(directory)
+  await replaceFile(disk, `${directory}/identity`, encodeIdentity(identity))
 }
 
 function damaged (file: string, byte: number): MqError {

@@ -50,20 +50,20 @@ export function brokerProcessors (context: ProcessorContext): Processors {
 function register ({ table, kv, config, limits, onRegistered }: ProcessorContext, request: RemotingFrame, connection: RemotingConnection): RemotingResponse {
   const { heartbeatTimeoutMillis, bodyCrc32 = 0, ...header } = registerBroker.request.decode(request)
   if (bodyCrc32 !== 0 && (crc32(request.body) & 0x7fffffff) !== bodyCrc32) return failure(ResponseCode.SYSTEM_ERROR, 'crc32 not match: the body of the registration was damaged on its way')
-  const body = decodeRegisterBody(request.body, request.version, { maxBytes: limits.maxRegisterBodyBytes, maxTopics: limits.maxTopicsPerBroker })
   const result = table.register({
     ...header,
     zoneName: request.extFields().get('__ZONE_NAME'),
     enableActingMaster: header.enableActingMaster,
     heartbeatTimeoutMillis: heartbeatTimeoutMillis && Math.min(Math.max(heartbeatTimeoutMillis, MIN_HEARTBEAT_TIMEOUT_MS), MAX_HEARTBEAT_TIMEOUT_MS),
-    body
+    body: decodeRegisterBody(request.body, request.version, { maxBytes: limits.maxRegisterBodyBytes, maxTopics: limits.maxTopicsPerBroker })
   }, connection)
   if (result.kind === 'refused') return failure(ResponseCode.SYSTEM_ERROR, `register broker failed: ${result.reason}`)
-  if (result.kind === 'stale') return success
-  onRegistered(connection)
   const orders = config.values.returnOrderTopicConfigToBroker ? kv.list(ORDER_TOPIC_CONFIG) : undefined
+  const body = orders && encodeJson({ table: orders })
+  if (result.kind === 'stale') return { code: ResponseCode.SUCCESS, body }
+  onRegistered(connection)
   const { masterAddr, haServerAddr } = result
-  return { code: ResponseCode.SUCCESS, extFields: registerBroker.response.encode({ masterAddr, haServerAddr }), body: orders && encodeJson({ table: orders }) }
+  return { code: ResponseCode.SUCCESS, extFields: registerBroker.response.encode({ masterAddr, haServerAddr }), body }
 }
 
 /** Tells a broker whether it has to register again. A sign of life, too. */

@@ -18,7 +18,7 @@ function route ({ clock, startedAtMs, table, kv, config: { values: settings } }:
     return failure(ResponseCode.SYSTEM_ERROR, `the name server has just started and waits ${settings.waitSecondsForService} s for brokers (needWaitForService)`)
   }
   const found = table.route(topic)
-  if (found === undefined) return failure(ResponseCode.TOPIC_NOT_EXIST, `no broker that is registered here has topic ${topic}; ${table.brokerCount} are registered`)
+  if (found === undefined) return failure(ResponseCode.TOPIC_NOT_EXIST, `no broker has registered topic ${topic} here (brokers registered: ${table.brokerCount})`)
   const orderTopicConf = settings.orderMessageEnable ? kv.get(ORDER_TOPIC_CONFIG, topic) : undefined
   const isStandard = request.version >= VersionGate.standardJsonRoute || acceptStandardJsonOnly === true
   const seen = nearby(settings.supportActingMaster && !topic.startsWith(SYNC_BROKER_MEMBER_PREFIX) ? withActingMasters(found) : found, request)
