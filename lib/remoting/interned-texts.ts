@@ -26,7 +26,8 @@ export class InternedTexts {
       while (i < length && known[i] === bytes[start + i]) i++
       if (i === length) return this.#texts[slot]!
     }
-    this.#bytes[slot] = bytes.slice(start, end)
+    // a copy, so that it holds on to nothing else (`slice` of a Buffer is none)
+    this.#bytes[slot] = new Uint8Array(bytes.subarray(start, end))
     const text = textOf(bytes, start, end)
     this.#texts[slot] = text
     return text

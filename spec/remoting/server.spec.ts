@@ -1,13 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Duplex } from 'node:stream'
 import t, { type Test } from 'tap'
 import { NodeClock } from '../../lib/adapters/index.ts'
 import {
-  FrameDecoder, getConsumerListByGroup, getMaxOffset, HeaderType, RemotingClient, RemotingServer, RequestCode, ResponseCode, Version,
+  getConsumerListByGroup, getMaxOffset, HeaderType, RemotingClient, RemotingServer, RequestCode, ResponseCode, Version,
   type Answerable, type RemotingConnection, type RemotingFrame, type RemotingServerOptions
 } from '../../lib/remoting/index.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
 import { MemoryNetwork } from './memory-network.ts'
+import { RawPeer } from './raw-peer.ts'
 import { rawFrame, requestBytes, responseBytes } from './support.ts'
 
 const PORT = 10_911
@@ -27,37 +27,6 @@ async function started (t: Test, options: Partial<RemotingServerOptions> = {}) {
     await closing
   })
   return { clock, network, server, client, connections }
-}
-
-/** A peer that is driven byte by byte. */
-class RawPeer {
-  readonly stream: Duplex
-  readonly frames: RemotingFrame[] = []
-  readonly writes: number[] = []
-  isClosed = false
-  readonly #decoder = new FrameDecoder()
-
-  constructor (stream: Duplex) {
-    this.stream = stream
-    stream.on('close', () => { this.isClosed = true })
-    stream.on('data', (chunk: Uint8Array) => {
-      this.writes.push(chunk.length)
-      this.#decoder.push(chunk)
-      for (let frame; (frame = this.#decoder.next()) !== undefined;) this.frames.push(frame)
-    })
-  }
-
-  send (...frames: Uint8Array[]): this {
-    this.stream.write(Buffer.concat(frames))
-    return this
-  }
-
-  async until (condition: () => boolean): Promise<void> {
-    for (let turn = 0; !condition(); turn++) {
-      if (turn > 10_000) throw new Error('it did not happen')
-      await nextTurn()
-    }
-  }
 }
 
 t.test('requests are answered in the header type they came in', async (t) => {
