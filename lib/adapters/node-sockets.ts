@@ -25,6 +25,8 @@ export interface ServerTls {
   readonly ca?: string | Buffer
   /** Whether clients are asked for a certificate, and refused without one. */
   readonly clientAuth?: 'none' | 'optional' | 'require'
+  /** With `optional`: a certificate that cannot be verified is worse than none, and its client is refused. */
+  readonly verifyClients?: boolean
 }
 
 export interface ClientTls {
@@ -190,7 +192,7 @@ class Entrance {
 
   /** It never listens; sockets are handed to it. */
   #createTlsServer (): TlsServer {
-    const { certificate = selfSignedCertificate(new Date()), ca, clientAuth = 'none' } = this.#tls
+    const { certificate = selfSignedCertificate(new Date()), ca, clientAuth = 'none', verifyClients = false } = this.#tls
     const server = createTlsServer({
       ...certificate,
       ...(ca !== undefined && { ca }),
@@ -200,6 +202,10 @@ class Entrance {
       noDelay: true
     })
     server.on('secureConnection', (socket: TLSSocket) => {
+      if (verifyClients && !socket.authorized && Object.keys(socket.getPeerCertificate()).length > 0) {
+        socket.destroy()
+        return
+      }
       const peer = addressOf(socket)
       this.#onConnection({ stream: socket, peer: this.#handshaking.get(textOf(peer)) ?? peer, isEncrypted: true })
     })

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
-import { Command } from 'commander'
-import { isMqError } from '../base/index.ts'
+import { Command, Option } from 'commander'
+import { failureText } from './command-error.ts'
+import type { LogFormat } from './logger.ts'
 
 interface PackageFacts { readonly version: string, readonly description: string }
 
@@ -12,7 +13,26 @@ const program = new Command('ledgermq')
   .version(version)
   .showHelpAfterError()
 
+const logOption = (): Option => new Option('--log <format>', 'events on stderr, for people or for programs').choices(['text', 'json']).default('text')
+
 // Each command is loaded when it runs: help needs none of the engine.
+program.command('namesrv')
+  .description('run a name server, which tells clients where brokers and their topics are')
+  .option('-c, --config <file>', 'configuration, .properties')
+  .option('--bind <host>', 'address to listen on, 0.0.0.0 for all (default: bindAddress of the file, or 127.0.0.1)')
+  .option('-p, --print', 'print what is in force, with where each value came from, and end')
+  .addOption(logOption())
+  .addHelpText('after', `
+Examples:
+  $ ledgermq namesrv                          # on 127.0.0.1:9876
+  $ ledgermq namesrv --bind 0.0.0.0           # for other machines, too
+  $ ledgermq namesrv -c namesrv.properties -p # what the file comes to
+
+SIGTERM and SIGINT stop it: requests under way are answered first. A second one ends it at once.`)
+  .action(async (options: { config?: string, bind?: string, print?: boolean, log: LogFormat }) => {
+    process.exitCode = await (await import('./namesrv.ts')).namesrv({ ...options, version })
+  })
+
 program.command('stats')
   .description('topics, groups and log of a data directory that is not open elsewhere')
   .argument('<dir>', 'the data directory')
@@ -32,6 +52,6 @@ program.command('repair')
 
 // no top-level await: the file may be loaded by require too
 program.parseAsync().catch((error: unknown) => {
-  console.error(isMqError(error) ? `ledgermq: ${error.code}: ${error.message}` : error)
+  console.error(failureText(error))
   process.exitCode = 1
 })

@@ -118,6 +118,14 @@ t.test('clients that must have a certificate', async (t) => {
   await t.rejects(client({ trustAll: true }).invoke(address, { code: 1 }), { name: 'MqError' })
 })
 
+t.test('clients that may have a certificate', async (t) => {
+  const [own, other] = [selfSignedCertificate(new Date(), 'own'), selfSignedCertificate(new Date(), 'other')]
+  const { address, client } = await started(t, { serverTls: { mode: 'enforcing', certificate: own, ca: own.cert, clientAuth: 'optional', verifyClients: true } })
+  t.equal((await client({ trustAll: true }).invoke(address, { code: 1 })).code, 0)
+  t.equal((await client({ trustAll: true, certificate: own }).invoke(address, { code: 1 })).code, 0)
+  await t.rejects(client({ trustAll: true, certificate: other }).invoke(address, { code: 1 }), { name: 'MqError' })
+})
+
 t.test('a proxy says who the client is', async (t) => {
   const { port, connections } = await started(t, { serverTls: { mode: 'permissive' }, acceptProxyProtocol: true })
   const peerSeen = async (...pieces: Array<string | Uint8Array>): Promise<string | undefined> => frameOf(await answerTo(port, ...pieces)).extFields().get('peer')

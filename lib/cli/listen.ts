@@ -1,0 +1,25 @@
+import { addressText, type Address, type RemotingServer } from '../remoting/index.ts'
+import { CommandError, systemErrorText } from './command-error.ts'
+import { portHolder } from './port-holder.ts'
+
+/**
+ * Listens, or says why that cannot be.
+ * @throws CommandError naming the address, and who has it where that can be told
+ */
+export async function listenAt (server: RemotingServer, address: Address, who: string): Promise<Address> {
+  try {
+    return await server.listen(address)
+  } catch (error) {
+    throw new CommandError(`the ${who} cannot listen on ${addressText(address)}: ${await objection(error, address)}`)
+  }
+}
+
+async function objection (error: unknown, { host, port }: Address): Promise<string> {
+  switch ((error as { code?: string }).code) {
+    case 'EADDRINUSE': return `port ${port} is in use by ${await portHolder(port) ?? 'another process'}; listenPort in the configuration file sets another one`
+    case 'EACCES': return `no right to use port ${port}; ports from 1024 on need none`
+    case 'EADDRNOTAVAIL': return `${host} is no address of this machine`
+    case 'ENOTFOUND': case 'EAI_AGAIN': return `${host} is no known host`
+    default: return systemErrorText(error)
+  }
+}
