@@ -3,6 +3,7 @@ import { isMqError, MqError, viewOf } from '../base/index.ts'
 import {
   encodeJson, jsonArray, jsonBoolean, jsonInt, jsonLimits, jsonMap, jsonText, parseJson, writeJson, type JsonFields, type JsonMap, type JsonValue, type TopicConfig
 } from '../message/index.ts'
+import { VersionGate } from '../remoting/index.ts'
 import { dataVersionFields, noDataVersion, readDataVersion, type DataVersion } from './data-version.ts'
 import { readTopicQueueMapping, topicQueueMappingFields, type TopicQueueMapping } from './topic-queue-mapping.ts'
 
@@ -29,8 +30,6 @@ export interface RegisterBody {
 
 const emptyBody: RegisterBody = { dataVersion: noDataVersion, topics: new Map(), filterServers: [], mappings: [] }
 
-/** From this version on, a compressed body ends with the mappings. */
-const VERSION_WITH_MAPPINGS = 413
 /** zlib's first byte for a window of 32 KiB, which every writer uses; no JSON begins with it. */
 const ZLIB_START = 0x78
 const MAX_NAME_CHARACTERS = 255
@@ -140,7 +139,7 @@ function decodeCompressed (bytes: Uint8Array, version: number, limits: RegisterB
   const filterServers = readFilterServers(pieces.json())
   const mappings: TopicQueueMapping[] = []
   // Where a newer version's section is missing, the body ends here.
-  for (let left = version >= VERSION_WITH_MAPPINGS && !pieces.isAtEnd ? pieces.count() : 0; left > 0; left--) addMapping(mappings, pieces.json(), limits)
+  for (let left = version >= VersionGate.registrationWithMappings && !pieces.isAtEnd ? pieces.count() : 0; left > 0; left--) addMapping(mappings, pieces.json(), limits)
   return { dataVersion, topics, filterServers, mappings }
 }
 

@@ -54,7 +54,7 @@ function register ({ table, kv, config, limits, onRegistered }: ProcessorContext
     ...header,
     zoneName: request.extFields().get('__ZONE_NAME'),
     enableActingMaster: header.enableActingMaster,
-    heartbeatTimeoutMillis: heartbeatTimeoutMillis && Math.min(Math.max(heartbeatTimeoutMillis, MIN_HEARTBEAT_TIMEOUT_MS), MAX_HEARTBEAT_TIMEOUT_MS),
+    heartbeatTimeoutMillis: heartbeatTimeoutMillis === undefined ? undefined : Math.min(Math.max(heartbeatTimeoutMillis, MIN_HEARTBEAT_TIMEOUT_MS), MAX_HEARTBEAT_TIMEOUT_MS),
     body: decodeRegisterBody(request.body, request.version, { maxBytes: limits.maxRegisterBodyBytes, maxTopics: limits.maxTopicsPerBroker })
   }, connection)
   if (result.kind === 'refused') return failure(ResponseCode.SYSTEM_ERROR, `register broker failed: ${result.reason}`)
