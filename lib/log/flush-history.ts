@@ -5,7 +5,7 @@ const FAST_MS = 1
  * Flushes of this size gain nothing from zeros written ahead: overwriting saves the file system one journal commit a
  * flush, but the zeros take as much of the disk as the entries do.
  */
-const LARGE_FLUSH_BYTES = 192 * 1024
+const LARGE_FLUSH_BYTES = 64 * 1024
 /** Weight of the newest flush in their average size. */
 const NEWEST = 1 / 16
 

@@ -107,8 +107,7 @@ export class RaftLog {
       directory,
       logger,
       segmentBytes: options.segmentBytes ?? 64 * MIB,
-      preallocate: options.preallocate ?? true,
-      onFailure: (error) => { owner.log!.#fail(error) }
+      preallocate: options.preallocate ?? true
     })
     const recovered = await recoverLog({ disk, clock, logger, directory, groupSeed, segments, onDamage: options.onDamage ?? 'refuse', start: options.start })
     owner.log = new RaftLog(options, segments, groupSeed, recovered)
@@ -305,7 +304,6 @@ export class RaftLog {
     this.#tail.evict(written.index)
     if (written.position > this.#written) this.#room.noteWritten(written.position - this.#written)
     this.#written = written.position
-    if (this.#room.hasRoom && this.#writer.wantZerosAhead) this.#segments.prepareNext()
     if (!this.#closed) {
       this.#syncSchedule?.noteWritten()
       this.#idle.touch()

@@ -6,7 +6,7 @@ import { naming, walkEntries, type BadEntry, type WalkEnd } from './entry-walk.t
 import { FloorFile, type LogFloor } from './floor-file.ts'
 import type { RecoveryReport } from './recovery-report.ts'
 import { positionOfSegmentName, Segment } from './segment.ts'
-import { SPARE_NAME, type SegmentStore } from './segment-store.ts'
+import type { SegmentStore } from './segment-store.ts'
 import { SyncMark } from './sync-mark.ts'
 import { findHeaders, keepAside, syncedToAt, wipe, writeAgain } from './tail-check.ts'
 import { TermTable } from './term-table.ts'
@@ -98,7 +98,7 @@ class Recovery {
     return await this.#recoverTail()
   }
 
-  /** The segments at and above the floor, in order; what lies below it, and an unused spare, is removed. */
+  /** The segments at and above the floor, in order; what lies below it is removed. */
   async #listFiles (): Promise<CutFile[]> {
     const { disk, directory } = this.#options
     const names = (await disk.list(directory) ?? []).map(({ name }) => name)
@@ -108,7 +108,6 @@ class Recovery {
         return basePosition === undefined ? [] : [{ path: `${directory}/${name}`, basePosition }]
       })
       .sort((a, b) => a.basePosition - b.basePosition)
-    if (names.includes(SPARE_NAME)) await disk.unlink(`${directory}/${SPARE_NAME}`)
     const floor = this.#floor.floor.physicalOffset
     while (files.length > 0 && files[0]!.basePosition < floor && (files[1]?.basePosition ?? Infinity) <= floor) {
       await disk.unlink(files.shift()!.path)

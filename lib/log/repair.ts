@@ -41,7 +41,7 @@ export async function repairLog ({ disk, clock, logger = silentLogger, directory
   await loadChecksum()
   const groupSeed = seedOfGroup(groupId)
   await dropUnreadableMark(disk, directory, groupSeed, logger)
-  const segments = new SegmentStore({ disk, directory, segmentBytes: 0, preallocate: false, logger, onFailure: () => {} })
+  const segments = new SegmentStore({ disk, directory, segmentBytes: 0, preallocate: false, logger })
   const recovered = await recoverLog({ disk, clock, logger, directory, groupSeed, segments, onDamage: 'report' })
   try {
     const { end, lost, report } = recovered

@@ -3,12 +3,9 @@ import type { LogFloor } from './floor-file.ts'
 import { OpenSegments } from './open-segments.ts'
 import { lastNotAbove } from './position-index.ts'
 import { Segment, segmentName, type SegmentStart } from './segment.ts'
-import { SpareSegment } from './spare-segment.ts'
 
 /** Sealed segments that stay open for reading. */
 const MAX_OPEN_SEGMENTS = 64
-
-export const SPARE_NAME = 'spare.zeros'
 
 export interface SegmentStoreOptions {
   readonly disk: Disk
@@ -16,7 +13,6 @@ export interface SegmentStoreOptions {
   readonly segmentBytes: number
   readonly preallocate: boolean
   readonly logger: Logger
-  readonly onFailure: (error: unknown) => void
 }
 
 /** The segments of one log in order of position; the last one is the active one. */
@@ -27,19 +23,17 @@ export class SegmentStore {
   readonly #disk: Disk
   readonly #directory: string
   readonly #logger: Logger
-  readonly #spare: SpareSegment
   #segments: Segment[] = []
   #bases: number[] = []
   #deleting: Promise<void> = Promise.resolve()
 
-  constructor ({ disk, directory, segmentBytes, preallocate, logger, onFailure }: SegmentStoreOptions) {
+  constructor ({ disk, directory, segmentBytes, preallocate, logger }: SegmentStoreOptions) {
     this.segmentBytes = segmentBytes
     this.preallocate = preallocate
     this.opened = new OpenSegments(MAX_OPEN_SEGMENTS, (segment) => segment === this.active)
     this.#disk = disk
     this.#directory = directory
     this.#logger = logger
-    this.#spare = new SpareSegment(disk, `${directory}/${SPARE_NAME}`, segmentBytes, onFailure)
   }
 
   get all (): readonly Segment[] { return this.#segments }
@@ -82,24 +76,17 @@ export class SegmentStore {
   /** Makes the next active segment, durable in the directory before anything is written to it. */
   async startNext (start: SegmentStart): Promise<Segment> {
     const path = `${this.#directory}/${segmentName(start.basePosition)}`
-    const spare = await this.#spare.take()
-    const file = spare?.file ?? await this.#disk.open(path, { create: true })
+    const file = await this.#disk.open(path, { create: true })
     try {
-      if (spare !== undefined) await this.#disk.rename(spare.path, path)
       await this.#disk.syncDirectory(this.#directory)
     } catch (error) {
       await file.close()
       throw error
     }
-    const segment = new Segment(this.#disk, path, start, spare?.fileBytes ?? 0, file)
+    const segment = new Segment(this.#disk, path, start, 0, file)
     if (this.#segments.length > 0) this.opened.note(this.active)
     this.add(segment)
     return segment
-  }
-
-  /** Tells how far the active segment is used, so that the next one is prepared in time. */
-  prepareNext (): void {
-    if (this.preallocate) this.#spare.advance(this.active.usedBytes)
   }
 
   /** Where the log would begin without the segments that end at or below `position` and hold no entry above `throughIndex`. */
@@ -141,7 +128,6 @@ export class SegmentStore {
 
   async close (): Promise<void> {
     await this.#deleting
-    await this.#spare.close()
     for (const segment of this.#segments) await segment.close()
   }
 

@@ -65,8 +65,6 @@ export class Writer {
   /** Behind the last entry a sync covers. */
   get durable (): LogPoint { return this.#durable }
   get dirtyBytes (): number { return this.#written.position - this.#durable.position }
-  /** Whether flushes gain from files filled with zeros ahead of need. */
-  get wantZerosAhead (): boolean { return this.#segments.preallocate && this.#history.gainFromZeros }
 
   /** Takes entries over. May flush them, and report that, before it returns. */
   append (entries: readonly RaftEntry[]): void {
@@ -170,7 +168,7 @@ export class Writer {
     if (this.#segments.isFullAt(this.#pending[this.#head]!.physicalOffset)) return false
     if (this.#nextBatchBytes() > MAX_INLINE_BYTES) return false
     const end = this.#endOfNextBatch() - segment.basePosition
-    if (this.wantZerosAhead && end > segment.fileBytes) return false
+    if (this.#zerosBehind > 0 && end > segment.fileBytes) return false
     this.#collect()
     const startedAt = this.#clock.nowMs()
     this.#flush.writeNow()
@@ -190,7 +188,7 @@ export class Writer {
   /** Where the file must grow, it grows by a step of zeros: the next small flushes then overwrite written blocks. */
   get #zerosBehind (): number {
     const { active, segmentBytes } = this.#segments
-    return this.wantZerosAhead ? Math.max(0, Math.min(ZERO_STEP_BYTES, segmentBytes - active.usedBytes)) : 0
+    return this.#segments.preallocate && this.#history.gainFromZeros ? Math.max(0, Math.min(ZERO_STEP_BYTES, segmentBytes - active.usedBytes)) : 0
   }
 
   async #roll (): Promise<void> {

@@ -1,7 +1,7 @@
 import type { DiskFile } from '../base/index.ts'
 
-/** One step of zero-filling: small enough that log writes between steps do not notice it. */
-export const ZERO_STEP_BYTES = 1024 * 1024
+/** One step of zero-filling: small enough that the flush it comes with hardly notices it. */
+export const ZERO_STEP_BYTES = 512 * 1024
 const zeros = new Uint8Array(ZERO_STEP_BYTES)
 
 /** A view on zeros, at most ZERO_STEP_BYTES. Nobody writes to it. */
