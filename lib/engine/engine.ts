@@ -383,6 +383,9 @@ export class Engine {
 
   // ---- figures and life ----
 
+  /** Of the leader: grows with each. */
+  get term (): number { return this.#replica.status().term }
+
   stats (): { log: { minPosition: number, maxPosition: number, lastIndex: number, appliedIndex: number }, pendingProposals: number } {
     const { lastIndex, appliedIndex, pendingProposals, undecidedProposals } = this.#replica.status()
     const { log } = this.#replica

@@ -1,8 +1,16 @@
 import type { ExtFields } from './header-codec.ts'
 import type { LanguageCode } from './language-code.ts'
 
-/** Bytes, or pieces that follow each other (records of a log); copied once, into the outgoing buffer, before the call that takes it returns. */
-export type Body = Uint8Array | readonly Uint8Array[]
+/** Writes itself where it is to go, such as records of a log that change on their way out. */
+export interface BodyWriter {
+  /** What `copyTo` writes. */
+  readonly sizeBytes: number
+  /** Returns where it ends. */
+  copyTo (target: Uint8Array, at: number): number
+}
+
+/** Bytes, pieces that follow each other, or what writes them; copied once, into the outgoing buffer, before the call that takes it returns. */
+export type Body = Uint8Array | readonly Uint8Array[] | BodyWriter
 
 export interface RemotingRequest {
   readonly code: number

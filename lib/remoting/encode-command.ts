@@ -105,11 +105,13 @@ export function endFrame (out: OutboundBuffer, headerType: HeaderType, headerByt
   if (body instanceof Uint8Array) {
     bytes.set(body, at)
     at += body.length
-  } else if (body !== undefined) {
+  } else if (isPieces(body)) {
     for (const piece of body) {
       bytes.set(piece, at)
       at += piece.length
     }
+  } else if (body !== undefined) {
+    at = body.copyTo(bytes, at)
   }
   const totalBytes = at - start - LENGTH_BYTES
   if (totalBytes > DEFAULT_MAX_FRAME_BYTES || headerBytes > MAX_HEADER_BYTES) throw tooLarge(totalBytes)
@@ -121,9 +123,15 @@ export function endFrame (out: OutboundBuffer, headerType: HeaderType, headerByt
 export function bodyBytes (body: Body | undefined): number {
   if (body === undefined) return 0
   if (body instanceof Uint8Array) return body.length
+  if (!isPieces(body)) return body.sizeBytes
   let size = 0
   for (const piece of body) size += piece.length
   return size
+}
+
+/** `Array.isArray` does not tell read-only arrays from the rest. */
+function isPieces (body: Body | undefined): body is readonly Uint8Array[] {
+  return Array.isArray(body)
 }
 
 function tooLarge (sizeBytes: number): MqError {

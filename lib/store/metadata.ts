@@ -92,6 +92,8 @@ export class Metadata implements Machine {
   setting (name: string): string | undefined { return this.#settings.applied.get(name) }
   topics (): IterableIterator<TopicConfig> { return this.#topics.applied.values() }
   groups (): IterableIterator<GroupConfig> { return this.#groups.applied.values() }
+  get topicCount (): number { return this.#topics.applied.size }
+  get groupCount (): number { return this.#groups.applied.size }
 
   // What follows is for proposals: the state as it will be, and changes written into the entry being sealed.
 

@@ -37,6 +37,11 @@ export class MemoryNetwork implements Network {
 export function linkedPair (): [Duplex, Duplex] {
   const [a, b] = duplexPair({ allowHalfOpen: false })
   for (const [one, other] of [[a, b], [b, a]] as const) one.once('close', () => { if (!other.destroyed) other.destroy() })
-  for (const side of [a, b]) side.on('error', () => {})
+  for (const side of [a, b]) {
+    side.on('error', () => {})
+    // a system copies what is written: who wrote it uses the memory again
+    const write = side._write.bind(side)
+    side._write = (chunk: Uint8Array, encoding, written) => { write(Buffer.from(chunk), encoding, written) }
+  }
   return [a, b]
 }

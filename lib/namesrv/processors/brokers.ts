@@ -2,13 +2,13 @@ import { crc32 } from 'node:zlib'
 import { encodeJson, jsonMap, parseJson } from '../../message/index.ts'
 import {
   addWritePermOfBroker, brokerHeartbeat, getBrokerMemberGroup, queryDataVersion, registerBroker, RequestCode, ResponseCode, unregisterBroker, wipeWritePermOfBroker,
-  type RemotingConnection, type RemotingFrame, type RemotingResponse
+  failure, success, withBody, type RemotingConnection, type RemotingFrame, type RemotingResponse
 } from '../../remoting/index.ts'
 import { dataVersionFields, isSameVersion, readDataVersion } from '../data-version.ts'
 import { ORDER_TOPIC_CONFIG } from '../kv-config.ts'
 import { decodeRegisterBody } from '../register-body.ts'
 import { brokerDataFields } from '../route.ts'
-import { failure, success, withBody, type ProcessorContext, type Processors } from './processor.ts'
+import type { ProcessorContext, Processors } from './processor.ts'
 
 /** A broker's own time of expiry is taken within these bounds. */
 const MIN_HEARTBEAT_TIMEOUT_MS = 1000

@@ -1,7 +1,7 @@
 import { isMqError, type MqError } from '../../base/index.ts'
 import type { UpdateRefusal } from '../../config/index.ts'
-import { RequestCode, ResponseCode } from '../../remoting/index.ts'
-import { failure, success, type ProcessorContext, type Processors } from './processor.ts'
+import { RequestCode, ResponseCode, failure, success } from '../../remoting/index.ts'
+import type { ProcessorContext, Processors } from './processor.ts'
 
 /** The name server's own config. */
 export function configurationProcessors ({ config }: ProcessorContext): Processors {

@@ -1,5 +1,5 @@
-import { deleteKvConfig, getKvConfig, getKvlistByNamespace, putKvConfig, RequestCode, ResponseCode } from '../../remoting/index.ts'
-import { failure, success, withBody, type ProcessorContext, type Processors } from './processor.ts'
+import { deleteKvConfig, getKvConfig, getKvlistByNamespace, putKvConfig, RequestCode, ResponseCode, failure, success, withBody } from '../../remoting/index.ts'
+import type { ProcessorContext, Processors } from './processor.ts'
 
 /** The key-value table. */
 export function kvProcessors ({ kv }: ProcessorContext): Processors {

@@ -1,7 +1,6 @@
 import type { Clock } from '../../base/index.ts'
 import type { RunningConfig } from '../../config/index.ts'
-import { encodeJson, type JsonOutput } from '../../message/index.ts'
-import { ResponseCode, type RemotingConnection, type RemotingFrame, type RemotingResponse } from '../../remoting/index.ts'
+import type { RemotingConnection, RemotingFrame, RemotingResponse } from '../../remoting/index.ts'
 import type { KvConfig } from '../kv-config.ts'
 import type { RouteTable } from '../route-table.ts'
 import type { NameServerLimits } from '../settings.ts'
@@ -21,13 +20,3 @@ export interface ProcessorContext {
 /** Answers requests of one code. What it throws is answered with SYSTEM_ERROR and the error's text. */
 export type Processor = (request: RemotingFrame, connection: RemotingConnection) => RemotingResponse | Promise<RemotingResponse>
 export type Processors = Readonly<Record<number, Processor>>
-
-export const success: RemotingResponse = { code: ResponseCode.SUCCESS }
-
-export function failure (code: ResponseCode, remark: string): RemotingResponse {
-  return { code, remark }
-}
-
-export function withBody (value: JsonOutput): RemotingResponse {
-  return { code: ResponseCode.SUCCESS, body: encodeJson(value) }
-}

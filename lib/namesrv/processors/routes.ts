@@ -1,8 +1,8 @@
 import { encodeJson } from '../../message/index.ts'
-import { getRouteinfoByTopic, RequestCode, ResponseCode, VersionGate, type RemotingFrame, type RemotingResponse } from '../../remoting/index.ts'
+import { getRouteinfoByTopic, RequestCode, ResponseCode, VersionGate, failure, type RemotingFrame, type RemotingResponse } from '../../remoting/index.ts'
 import { ORDER_TOPIC_CONFIG } from '../kv-config.ts'
 import { inZone, topicRouteFields, withActingMasters, type TopicRoute } from '../route.ts'
-import { failure, type ProcessorContext, type Processors } from './processor.ts'
+import type { ProcessorContext, Processors } from './processor.ts'
 
 /** Topics that brokers of one name use among themselves: they ask who is really there. */
 const SYNC_BROKER_MEMBER_PREFIX = 'rmq_sys_SYNC_BROKER_MEMBER_'

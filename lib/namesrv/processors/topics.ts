@@ -1,8 +1,8 @@
 import { jsonArray, jsonInt, jsonMap, jsonText, parseJson } from '../../message/index.ts'
-import { deleteTopicInNamesrv, getTopicsByCluster, registerTopicInNamesrv, RequestCode, ResponseCode, type RemotingFrame, type RemotingResponse } from '../../remoting/index.ts'
+import { deleteTopicInNamesrv, getTopicsByCluster, registerTopicInNamesrv, RequestCode, ResponseCode, failure, success, withBody, type RemotingFrame, type RemotingResponse } from '../../remoting/index.ts'
 import { isSystemTopic, systemTopics } from '../system-topics.ts'
 import type { QueueData } from '../route.ts'
-import { failure, success, withBody, type Processor, type ProcessorContext, type Processors } from './processor.ts'
+import type { Processor, ProcessorContext, Processors } from './processor.ts'
 
 const MAX_TOPIC_CHARACTERS = 255
 

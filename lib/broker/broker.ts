@@ -1,0 +1,156 @@
+import { NodeRandom, processId } from '../adapters/index.ts'
+import { silentLogger, type Logger } from '../base/index.ts'
+import type { RunningConfig } from '../config/index.ts'
+import { Engine, type EnginePorts, type RecoveryProgress } from '../engine/index.ts'
+import { addressText, encodeHost, RemotingClient, RemotingServer, UniqueKeys, type Address, type Network } from '../remoting/index.ts'
+import { ClientRegistry } from './client-registry.ts'
+import type { BrokerContext } from './context.ts'
+import { engineOptionsOf } from './engine-options.ts'
+import { BrokerGroups } from './groups.ts'
+import { defaultBrokerLimits, type BrokerLimits } from './limits.ts'
+import { processorsOf } from './processors.ts'
+import { Pulls } from './pulls.ts'
+import { Registration } from './registration.ts'
+import { Sends } from './sends.ts'
+import { BrokerStats } from './stats.ts'
+import type { BrokerNames } from './system-topics.ts'
+import { BrokerTopics } from './topics.ts'
+
+const ANY_ADDRESS = '0.0.0.0'
+const DEFAULT_BROKER_NAME = 'DEFAULT_BROKER'
+
+export interface BrokerOptions {
+  readonly config: RunningConfig<'broker'>
+  readonly network: Network
+  readonly logger?: Logger
+  /** Others than the machine's, for specs: disk, state, clock and random source. */
+  readonly ports?: EnginePorts
+  readonly limits?: Partial<BrokerLimits>
+  readonly onProgress?: (progress: RecoveryProgress) => void
+  readonly signal?: AbortSignal
+}
+
+/**
+ * A broker that RocketMQ's clients use: an engine, and a server in front of it that knows the protocol's request codes.
+ *
+ *     const broker = await Broker.open({ config, network })   // what is stored is readable
+ *     await broker.start()                                     // clients are served, name servers know of it
+ *     await broker.close()
+ */
+export class Broker implements AsyncDisposable {
+  readonly engine: Engine
+  readonly server: RemotingServer
+  /** What clients are told to connect to, `host:port`. */
+  readonly address: string
+  readonly #context: BrokerContext
+  readonly #client: RemotingClient
+  readonly #registration: Registration
+  readonly #listenAt: Address
+  readonly #logger: Logger
+  #closing: Promise<void> | undefined
+
+  /**
+   * Opens (or makes) the data in `storePathRootDir`. Nothing listens yet.
+   * @throws MQ_NOT_A_DATA_DIRECTORY, MQ_READ_ONLY, MQ_LOCKED, MQ_CORRUPT, MQ_FORMAT_TOO_NEW, MQ_FORMAT_TOO_OLD, MQ_DISK_ROOM, MQ_IO, MQ_ABORTED
+   */
+  static async open (options: BrokerOptions): Promise<Broker> {
+    const { config: { values }, network, logger = silentLogger, ports, onProgress, signal } = options
+    // ids of messages carry the port, so it has to be known before there are any
+    const port = values.listenPort === 0 ? await freePort(network, values.bindAddress) : values.listenPort
+    const told = { host: values.brokerIP1 !== '' ? values.brokerIP1 : values.bindAddress === ANY_ADDRESS ? '127.0.0.1' : values.bindAddress, port: values.advertisedPort || port }
+    const storeHost = encodeHost(told)
+    const engine = await Engine.open(engineOptionsOf(values, { storeHost, logger, ports, onProgress, signal }))
+    return new Broker(options, engine, { host: values.bindAddress, port }, told)
+  }
+
+  private constructor ({ config, network, logger = silentLogger, ports, limits }: BrokerOptions, engine: Engine, listenAt: Address, told: Address) {
+    const { values } = config
+    const { clock } = engine
+    const storeHost = encodeHost(told)
+    const names: BrokerNames = { brokerName: values.brokerName === '' ? DEFAULT_BROKER_NAME : values.brokerName, clusterName: values.brokerClusterName }
+    const allLimits = { ...defaultBrokerLimits, ...limits }
+    const random = ports?.random ?? new NodeRandom()
+    this.engine = engine
+    this.address = addressText(told)
+    this.#listenAt = listenAt
+    this.#logger = logger
+    this.server = new RemotingServer({ clock, network, logger, connectionLimits: { idleTimeoutMs: values.serverChannelMaxIdleTimeSeconds * 1000 } })
+    this.#client = new RemotingClient({ clock, network, logger })
+    const stats = new BrokerStats()
+    const topics = new BrokerTopics({ engine, config, names, limits: allLimits })
+    const groups = new BrokerGroups({ engine, config, limits: allLimits })
+    const clients = new ClientRegistry({
+      clock,
+      logger,
+      expiry: () => config.values,
+      isNotified: (group) => config.values.notifyConsumerIdsChangedEnable && groups.find(group)?.notifyConsumerIdsChangedEnable !== false
+    })
+    this.#context = {
+      clock,
+      logger,
+      engine,
+      config,
+      limits: allLimits,
+      names,
+      address: this.address,
+      storeHost,
+      topics,
+      groups,
+      clients,
+      sends: new Sends({ config, storeHost, clusterName: names.clusterName, stats }),
+      pulls: new Pulls({ clock, engine, stats, capacity: () => config.values.pullThreadPoolQueueCapacity }),
+      uniqueKeys: new UniqueKeys(clock, random, storeHost, processId()),
+      stats
+    }
+    this.#registration = new Registration({
+      clock, logger, engine, config, client: this.#client, names, address: this.address, haAddress: addressText({ ...told, port: values.haListenPort }), topics
+    })
+    engine.config.onChange((kind, name) => {
+      if (kind !== 'topic') return
+      this.#context.pulls.waiting.topicChanged(name)
+      this.#registration.topicsChanged()
+    })
+    for (const [code, processor] of Object.entries(processorsOf(this.#context))) this.server.handle(Number(code), processor)
+  }
+
+  get names (): BrokerNames { return this.#context.names }
+
+  /** Told once when an error of the disk, say, has stopped the engine: from then on requests are refused. */
+  onFailure (listener: (error: Error) => void): void { this.engine.onFailure(listener) }
+
+  /**
+   * Serves clients and tells the name servers; resolves when all were told, or could not be reached.
+   * @throws the system's error when the port cannot be listened on
+   */
+  async start (): Promise<void> {
+    await this.server.listen(this.#listenAt)
+    this.#logger.info('the broker serves clients', { address: this.address, listensAt: addressText(this.#listenAt), ...this.names })
+    await this.#registration.start()
+  }
+
+  /** Refuses new requests, finishes those under way, leaves the name servers and lets go of the data. Never rejects. */
+  close (): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async #close (): Promise<void> {
+    await this.#registration.stop()
+    const serverClosed = this.server.close()
+    this.#context.pulls.waiting.wakeAll()
+    this.#context.clients.close()
+    await serverClosed
+    await this.#client.close()
+    await this.engine.close()
+    this.#logger.info('the broker has closed', this.names)
+  }
+
+  [Symbol.asyncDispose] (): Promise<void> { return this.close() }
+}
+
+/** A port that is free at the moment. */
+async function freePort (network: Network, host: string): Promise<number> {
+  const listener = await network.listen({ host, port: 0 }, ({ stream }) => { stream.destroy() })
+  await listener.close()
+  return listener.address.port
+}

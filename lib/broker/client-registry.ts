@@ -1,0 +1,190 @@
+import type { Clock, Logger, Timer } from '../base/index.ts'
+import { notifyConsumerIdsChanged, type RemotingConnection, type RemotingFrame } from '../remoting/index.ts'
+import { ConsumerGroup } from './consumer-group.ts'
+import { BROADCASTING, type Heartbeat } from './heartbeat.ts'
+import type { Member } from './member.ts'
+
+const SCAN_INTERVAL_MS = 10_000
+
+export interface ClientRegistryOptions {
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Times after which who is silent counts as gone. */
+  readonly expiry: () => { readonly channelExpiredTimeout: number, readonly subscriptionExpiredTimeout: number }
+  /** Whether members of the group are told when others come or go. */
+  readonly isNotified: (group: string) => boolean
+}
+
+/** What a connection takes part in. */
+interface Groups {
+  readonly consumers: Set<string>
+  readonly producers: Set<string>
+  clientId: string
+}
+
+/**
+ * The clients that send heartbeats here, by group. Nothing of it is stored: a client tells it anew to every broker it knows.
+ * A connection that closes, or is silent for too long, is forgotten.
+ * @see RocketMQ ConsumerManager, ProducerManager
+ */
+export class ClientRegistry {
+  readonly #options: ClientRegistryOptions
+  readonly #consumers = new Map<string, ConsumerGroup>()
+  readonly #producers = new Map<string, Map<RemotingConnection, Member>>()
+  readonly #connections = new Map<RemotingConnection, Groups>()
+  /** Whose members have changed in this turn of the event loop. */
+  readonly #changed = new Set<string>()
+  #scan: Timer | undefined
+
+  constructor (options: ClientRegistryOptions) {
+    this.#options = options
+    this.#scheduleScan()
+  }
+
+  close (): void { this.#scan?.cancel() }
+
+  get consumerGroups (): ReadonlyMap<string, ConsumerGroup> { return this.#consumers }
+  get producerGroups (): ReadonlyMap<string, ReadonlyMap<RemotingConnection, Member>> { return this.#producers }
+  consumerGroup (group: string): ConsumerGroup | undefined { return this.#consumers.get(group) }
+
+  /** Undefined for a connection without a heartbeat so far. */
+  clientIdOf (connection: RemotingConnection): string | undefined { return this.#connections.get(connection)?.clientId }
+
+  /** Where a producer with that id is. */
+  producer (clientId: string): Member | undefined {
+    for (const [connection, groups] of this.#connections) {
+      if (groups.clientId !== clientId) continue
+      const [group] = groups.producers
+      if (group !== undefined) return this.#producers.get(group)?.get(connection)
+    }
+    return undefined
+  }
+
+  /** Returns whether the client is to send its subscriptions again. Groups that are not in `known` count as not said. */
+  heartbeat (heartbeat: Heartbeat, known: (group: string) => boolean, request: RemotingFrame, connection: RemotingConnection): boolean {
+    if (connection.isClosed) return false
+    const { clientId, producerGroups, consumers, fingerprint, withoutSubscriptions } = heartbeat
+    const groups = this.#groupsOf(connection, clientId)
+    const member: Member = { connection, clientId, language: request.language, version: request.version, updatedAtMs: this.#nowMs() }
+    let wantsAll = fingerprint === 0
+    for (const says of consumers) {
+      if (!known(says.group)) continue
+      const group = this.#consumerGroup(says.group)
+      if (fingerprint !== 0) {
+        const isUnknown = withoutSubscriptions && group.subscriptions.size === 0
+        if (isUnknown || (group.fingerprint !== undefined && group.fingerprint !== fingerprint)) wantsAll = true
+        group.fingerprint = fingerprint
+      }
+      const isNew = group.members.get(connection)?.clientId !== clientId
+      group.members.set(connection, member)
+      group.updatedAtMs = member.updatedAtMs
+      group.describe(says)
+      groups.consumers.add(says.group)
+      const isChanged = !withoutSubscriptions && group.subscribe(says.subscriptions)
+      if (isNew || isChanged) this.#noteChange(group)
+    }
+    for (const name of producerGroups) {
+      let producers = this.#producers.get(name)
+      if (producers === undefined) this.#producers.set(name, producers = new Map())
+      producers.set(connection, member)
+      groups.producers.add(name)
+    }
+    return wantsAll
+  }
+
+  /** The client leaves these groups; others of the same connection stay. */
+  unregister (connection: RemotingConnection, producerGroup: string | undefined, consumerGroup: string | undefined): void {
+    const groups = this.#connections.get(connection)
+    if (groups === undefined) return
+    if (producerGroup !== undefined && groups.producers.delete(producerGroup)) this.#removeProducer(producerGroup, connection)
+    if (consumerGroup !== undefined && groups.consumers.delete(consumerGroup)) this.#removeConsumer(consumerGroup, connection)
+  }
+
+  #groupsOf (connection: RemotingConnection, clientId: string): Groups {
+    let groups = this.#connections.get(connection)
+    if (groups === undefined) {
+      groups = { consumers: new Set(), producers: new Set(), clientId }
+      this.#connections.set(connection, groups)
+      connection.onClose(() => { this.#forget(connection) })
+    }
+    groups.clientId = clientId
+    return groups
+  }
+
+  #consumerGroup (name: string): ConsumerGroup {
+    let group = this.#consumers.get(name)
+    if (group === undefined) this.#consumers.set(name, group = new ConsumerGroup(name, this.#nowMs()))
+    return group
+  }
+
+  #forget (connection: RemotingConnection): void {
+    const groups = this.#connections.get(connection)
+    if (groups === undefined) return
+    this.#connections.delete(connection)
+    for (const name of groups.producers) this.#removeProducer(name, connection)
+    for (const name of groups.consumers) this.#removeConsumer(name, connection)
+  }
+
+  #removeProducer (name: string, connection: RemotingConnection): void {
+    const producers = this.#producers.get(name)
+    producers?.delete(connection)
+    if (producers?.size === 0) this.#producers.delete(name)
+  }
+
+  /** A group without members is remembered for a while: its subscriptions are what tools look at. */
+  #removeConsumer (name: string, connection: RemotingConnection): void {
+    const group = this.#consumers.get(name)
+    if (group?.members.delete(connection) !== true) return
+    group.updatedAtMs = this.#nowMs()
+    if (group.members.size === 0) group.fingerprint = undefined
+    this.#noteChange(group)
+  }
+
+  /** Told once per turn: a client with many groups, or many clients that go at once, cause one notice each. */
+  #noteChange ({ name, messageModel }: ConsumerGroup): void {
+    if (messageModel === BROADCASTING || !this.#options.isNotified(name)) return
+    if (this.#changed.size === 0) this.#options.clock.defer(() => { this.#notify() })
+    this.#changed.add(name)
+  }
+
+  #notify (): void {
+    const changed = [...this.#changed]
+    this.#changed.clear()
+    for (const name of changed) {
+      const request = { code: notifyConsumerIdsChanged.code, extFields: notifyConsumerIdsChanged.request.encode({ consumerGroup: name }) }
+      for (const { connection, clientId } of this.#consumers.get(name)?.members.values() ?? []) {
+        try {
+          connection.invokeOneWay(request)
+        } catch (error) {
+          // it looks by itself every 20 s
+          this.#options.logger.debug('a consumer could not be told that its group changed', { group: name, clientId, error: (error as Error).message })
+        }
+      }
+    }
+  }
+
+  #scheduleScan (): void {
+    this.#scan = this.#options.clock.setTimer(SCAN_INTERVAL_MS, () => {
+      this.#expire()
+      this.#scheduleScan()
+    })
+  }
+
+  #expire (): void {
+    const nowMs = this.#nowMs()
+    const { channelExpiredTimeout, subscriptionExpiredTimeout } = this.#options.expiry()
+    const silent = new Set<RemotingConnection>()
+    const look = (members: Iterable<Member>): void => {
+      for (const { connection, updatedAtMs } of members) if (nowMs - updatedAtMs > channelExpiredTimeout) silent.add(connection)
+    }
+    for (const group of this.#consumers.values()) look(group.members.values())
+    for (const producers of this.#producers.values()) look(producers.values())
+    for (const connection of silent) {
+      this.#options.logger.warn('a client is silent and its connection closed', { clientId: this.clientIdOf(connection), peer: connection.peerText })
+      connection.close()
+    }
+    for (const [name, { members, updatedAtMs }] of this.#consumers) if (members.size === 0 && nowMs - updatedAtMs > subscriptionExpiredTimeout) this.#consumers.delete(name)
+  }
+
+  #nowMs (): number { return this.#options.clock.nowMs() }
+}

@@ -1,0 +1,62 @@
+import type { RemotingConnection } from '../remoting/index.ts'
+import type { ConsumerSays } from './heartbeat.ts'
+import type { Member } from './member.ts'
+import type { Subscription } from './subscription.ts'
+
+/** Who consumes for a group at present, and what. @see RocketMQ ConsumerGroupInfo */
+export class ConsumerGroup {
+  readonly name: string
+  consumeType = ''
+  messageModel = ''
+  consumeFromWhere = ''
+  /** By topic. */
+  readonly subscriptions = new Map<string, Subscription>()
+  readonly members = new Map<RemotingConnection, Member>()
+  /** Of the last heartbeat that told one. */
+  fingerprint: number | undefined
+  /** When a member was last heard of. */
+  updatedAtMs: number
+
+  constructor (name: string, nowMs: number) {
+    this.name = name
+    this.updatedAtMs = nowMs
+  }
+
+  /** Each once, in the order they came. */
+  get clientIds (): string[] { return [...new Set([...this.members.values()].map(({ clientId }) => clientId))] }
+
+  member (clientId: string): Member | undefined {
+    for (const member of this.members.values()) if (member.clientId === clientId) return member
+    return undefined
+  }
+
+  /** Takes over how the group consumes. */
+  describe ({ consumeType, messageModel, consumeFromWhere }: ConsumerSays): void {
+    this.consumeType = consumeType
+    this.messageModel = messageModel
+    this.consumeFromWhere = consumeFromWhere
+  }
+
+  /**
+   * Takes over subscriptions; true when they changed: a topic is new, or in a later version, or gone.
+   * @see RocketMQ ConsumerGroupInfo.updateSubscription
+   */
+  subscribe (subscriptions: readonly Subscription[]): boolean {
+    let isChanged = false
+    const topics = new Set<string>()
+    for (const subscription of subscriptions) {
+      const { topic, subVersion } = subscription
+      topics.add(topic)
+      const known = this.subscriptions.get(topic)
+      if (known !== undefined && known.subVersion >= subVersion) continue
+      this.subscriptions.set(topic, subscription)
+      if (known === undefined || known.subString !== subscription.subString || known.expressionType !== subscription.expressionType) isChanged = true
+    }
+    for (const topic of [...this.subscriptions.keys()]) {
+      if (topics.has(topic)) continue
+      this.subscriptions.delete(topic)
+      isChanged = true
+    }
+    return isChanged
+  }
+}

@@ -1,0 +1,42 @@
+import type { BrokerConfig } from '../config/index.ts'
+import type { EngineOptions } from '../engine/index.ts'
+
+const MIB = 1024 * 1024
+const HOUR_MS = 3_600_000
+/** For the state's files, and for what consumers write when sends are refused. */
+const LEAST_RESERVE_BYTES = 16 * MIB
+
+type Given = {
+  readonly [Name in 'storeHost' | 'logger' | 'ports' | 'onProgress' | 'signal']: EngineOptions[Name] | undefined
+}
+
+/** The engine that a broker's configuration asks for. */
+export function engineOptionsOf (config: BrokerConfig, { storeHost, logger, ports, onProgress, signal }: Given): EngineOptions {
+  const segmentBytes = config.mappedFileSizeCommitLog
+  return {
+    directory: config.storePathRootDir,
+    durability: config.flushDiskType === 'SYNC_FLUSH' ? 'disk' : 'memory',
+    flush: {
+      timed: config.flushCommitLogTimed,
+      intervalMs: config.flushIntervalCommitLog,
+      leastPages: config.flushCommitLogLeastPages,
+      thoroughIntervalMs: config.flushCommitLogThoroughInterval
+    },
+    logger: logger!,
+    retention: { maxAgeMs: config.fileReservedTime * HOUR_MS, maxBytes: Infinity },
+    limits: {
+      maxEntryBytes: MIB,
+      maxPendingProposals: 65_536,
+      maxPendingBytes: 64 * MIB,
+      tailCacheBytes: 32 * MIB,
+      coldCacheBytes: 6 * MIB,
+      segmentBytes,
+      reserveBytes: segmentBytes + LEAST_RESERVE_BYTES,
+      maxWaitingConsumers: 10_000
+    },
+    ...(storeHost !== undefined && { storeHost }),
+    ...(ports !== undefined && { ports }),
+    onProgress,
+    signal
+  }
+}

@@ -1,0 +1,47 @@
+import { jsonLimits, jsonMap, parseJson } from '../../message/index.ts'
+import { failure, getConsumerListByGroup, heartBeat, ResponseCode, success, unregisterClient, withBody, type Processor } from '../../remoting/index.ts'
+import type { BrokerContext } from '../context.ts'
+import { decodeHeartbeat } from '../heartbeat.ts'
+import { readSubscription, SubscriptionSyntaxError, TAG, tagsCodesOf } from '../subscription.ts'
+
+/** Who is there. @see RocketMQ ClientManageProcessor, ConsumerManageProcessor */
+export function clientProcessors ({ clients, groups, limits }: BrokerContext) {
+  /** Groups that are new are made first: nobody is a member of a group that is not there. */
+  const heartbeat: Processor = (request, connection) => {
+    const said = decodeHeartbeat(request.body, limits)
+    const answer = () => {
+      const wantsAll = clients.heartbeat(said, (group) => groups.find(group) !== undefined, request, connection)
+      return { code: ResponseCode.SUCCESS, extFields: heartBeat.response.encode({ IS_SUPPORT_HEART_BEAT_V2: 'true', IS_SUB_CHANGE: String(wantsAll) }) }
+    }
+    const incomplete = said.consumers.filter(({ group }) => !groups.isComplete(group))
+    return incomplete.length === 0 ? answer() : Promise.all(incomplete.map(({ group }) => groups.ensure(group))).then(answer)
+  }
+
+  const unregister: Processor = (request, connection) => {
+    const { producerGroup, consumerGroup } = unregisterClient.request.decode(request)
+    clients.unregister(connection, producerGroup, consumerGroup)
+    return success
+  }
+
+  const consumerList: Processor = (request) => {
+    const { consumerGroup } = getConsumerListByGroup.request.decode(request)
+    const consumerIdList = clients.consumerGroup(consumerGroup)?.clientIds ?? []
+    return consumerIdList.length === 0 ? failure(ResponseCode.SYSTEM_ERROR, `no consumer for this group, ${consumerGroup}`) : withBody({ consumerIdList })
+  }
+
+  /** Asked before the first heartbeat of a consumer that filters by other means than tags. */
+  const checkConfig: Processor = (request) => {
+    const subscription = readSubscription(jsonMap(parseJson(request.body, { ...jsonLimits, maxBytes: limits.maxHeartbeatBytes }))?.get('subscriptionData'))
+    if (subscription === undefined) return failure(ResponseCode.SUBSCRIPTION_PARSE_FAILED, 'there is no subscription in it')
+    if (subscription.expressionType !== TAG) return failure(ResponseCode.SYSTEM_ERROR, `the broker does not support consumer to filter message by ${subscription.expressionType}, only by tag`)
+    try {
+      tagsCodesOf(subscription.subString)
+      return success
+    } catch (error) {
+      if (!(error instanceof SubscriptionSyntaxError)) throw error
+      return failure(ResponseCode.SUBSCRIPTION_PARSE_FAILED, error.message)
+    }
+  }
+
+  return { heartbeat, unregister, consumerList, checkConfig }
+}

@@ -1,0 +1,97 @@
+import { failure, PullMessageHeader, PullSysFlag, RequestCode, ResponseCode, encodePullResponse, PullStatus, type Processor, type RemotingConnection, type RemotingFrame, type RemotingResponse } from '../../remoting/index.ts'
+import type { BrokerContext } from '../context.ts'
+import { BROADCASTING } from '../heartbeat.ts'
+import { PullRequest } from '../pull-request.ts'
+import { SubscriptionSyntaxError, TAG, TagExpressions } from '../subscription.ts'
+import { Perm } from '../system-topics.ts'
+
+const NOT_TAGS = 'the broker does not support consumer to filter message by SQL92, only by tag'
+
+/**
+ * 11 PULL_MESSAGE, 361 LITE_PULL_MESSAGE. Checks come in RocketMQ's order.
+ * @see RocketMQ PullMessageProcessor
+ */
+export function pullProcessors (context: BrokerContext): { readonly pull: Processor } {
+  const { engine, config, groups, pulls, clients } = context
+  const header = new PullMessageHeader()
+  const tags = new TagExpressions()
+
+  const pull: Processor = (request, connection) => {
+    header.read(request)
+    const refusal = groupRefusal(request, connection)
+    if (refusal !== undefined) return refusal
+    return pullChecked(request, connection)
+  }
+
+  function groupRefusal (request: RemotingFrame, connection: RemotingConnection): RemotingResponse | Promise<RemotingResponse | undefined> | undefined {
+    const { values } = config
+    if ((values.brokerPermission & Perm.read) === 0) return failure(ResponseCode.NO_PERMISSION, `the broker's brokerPermission ${values.brokerPermission} does not allow to read`)
+    if (request.code === RequestCode.LITE_PULL_MESSAGE && !values.litePullMessageEnable) return failure(ResponseCode.NO_PERMISSION, 'lite pull consumers are not served (litePullMessageEnable=false)')
+    const { consumerGroup } = header
+    const group = groups.find(consumerGroup)
+    if (group === undefined) return makeGroup(request, connection, consumerGroup)
+    return group.consumeEnable ? undefined : failure(ResponseCode.NO_PERMISSION, `consumption by group ${consumerGroup} is switched off (consumeEnable=false)`)
+  }
+
+  /** The first pull of a group makes it, unless its heartbeat has. */
+  async function makeGroup (request: RemotingFrame, connection: RemotingConnection, name: string): Promise<RemotingResponse | undefined> {
+    if (await groups.ensure(name) === undefined) return failure(ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, `subscription group [${name}] does not exist and is not made on the way`)
+    header.read(request)
+    return pullChecked(request, connection)
+  }
+
+  function pullChecked (request: RemotingFrame, connection: RemotingConnection): RemotingResponse | undefined {
+    const { values } = config
+    const { consumerGroup, topic, queueId, queueOffset, sysFlag } = header
+    const topicConfig = context.topics.find(topic)
+    if (topicConfig === undefined) return failure(ResponseCode.TOPIC_NOT_EXIST, `topic[${topic}] not exist, apply first please!`)
+    if ((topicConfig.perm & Perm.read) === 0) return failure(ResponseCode.NO_PERMISSION, `topic ${topic} is not to be read (perm ${topicConfig.perm})`)
+    if (queueId < 0 || queueId >= topicConfig.readQueueNums) return failure(ResponseCode.INVALID_PARAMETER, `queueId ${queueId} is illegal: topic ${topic} has ${topicConfig.readQueueNums} queues to read`)
+    const wanted = wantedTags(consumerGroup, topic, sysFlag)
+    if (wanted instanceof Refusal) return wanted.answer
+    if ((sysFlag & PullSysFlag.commitOffset) !== 0) engine.offsets.commit({ group: consumerGroup, topic, queueId }, header.commitOffset, clients.clientIdOf(connection))
+    const resetTo = engine.offsets.takeReset({ group: consumerGroup, topic, queueId })
+    if (resetTo !== undefined) return answerReset(request, connection, topic, queueId, resetTo)
+    const mayWait = (sysFlag & PullSysFlag.suspend) !== 0
+    pulls.serve(new PullRequest(
+      connection, request, consumerGroup, topic, queueId, queueOffset,
+      Math.max(1, Math.min(header.maxMsgNums, values.maxTransferCountOnMessageInMemory)),
+      header.maxMsgBytes > 0 ? Math.min(header.maxMsgBytes, values.maxTransferBytesOnMessageInMemory) : values.maxTransferBytesOnMessageInMemory,
+      wanted.tagsCodes,
+      mayWait ? (values.longPollingEnable ? header.suspendTimeoutMs : values.shortPollingTimeMills) : -1))
+    return undefined
+  }
+
+  /** By the expression that came along, or by what the group's heartbeats said. */
+  function wantedTags (groupName: string, topic: string, sysFlag: number): { readonly tagsCodes: ReadonlySet<number> | undefined } | Refusal {
+    if ((sysFlag & PullSysFlag.subscription) !== 0) {
+      if ((header.expressionType ?? TAG) !== TAG) return new Refusal(ResponseCode.SYSTEM_ERROR, NOT_TAGS)
+      try {
+        return { tagsCodes: tags.tagsCodesOf(header.subscription) }
+      } catch (error) {
+        if (!(error instanceof SubscriptionSyntaxError)) throw error
+        return new Refusal(ResponseCode.SUBSCRIPTION_PARSE_FAILED, error.message)
+      }
+    }
+    const group = clients.consumerGroup(groupName)
+    if (group === undefined) return new Refusal(ResponseCode.SUBSCRIPTION_NOT_EXIST, `no consumer of group ${groupName} has sent a heartbeat: its subscriptions are not known`)
+    if (group.messageModel === BROADCASTING && groups.find(groupName)?.consumeBroadcastEnable === false) return new Refusal(ResponseCode.NO_PERMISSION, `group ${groupName} may not consume by broadcasting (consumeBroadcastEnable=false)`)
+    const subscription = group.subscriptions.get(topic)
+    if (subscription === undefined) return new Refusal(ResponseCode.SUBSCRIPTION_NOT_EXIST, `group ${groupName} has not subscribed to topic ${topic}`)
+    if (subscription.subVersion < header.subVersion) return new Refusal(ResponseCode.SUBSCRIPTION_NOT_LATEST, `the subscription of group ${groupName} to topic ${topic} is older than the consumer's`)
+    return subscription.expressionType === TAG ? subscription : new Refusal(ResponseCode.SYSTEM_ERROR, NOT_TAGS)
+  }
+
+  function answerReset (request: RemotingFrame, connection: RemotingConnection, topic: string, queueId: number, offset: number): undefined {
+    const { minOffset, maxOffset } = engine.reads.rangeOf(topic, queueId)
+    const out = connection.beginResponse(request)
+    if (out !== undefined) encodePullResponse(out, request, ResponseCode.PULL_OFFSET_MOVED, PullStatus.OFFSET_RESET, 0, offset, minOffset, maxOffset, undefined)
+  }
+
+  return { pull }
+}
+
+class Refusal {
+  readonly answer: RemotingResponse
+  constructor (code: ResponseCode, remark: string) { this.answer = failure(code, remark) }
+}

@@ -1,0 +1,142 @@
+import type { Topic, WireBatchItem, WireMessage } from '../../engine/index.ts'
+import { BatchItems, failure, RequestCode, ResponseCode, SendMessageHeader, VersionGate, type Processor, type RemotingConnection, type RemotingFrame, type RemotingResponse } from '../../remoting/index.ts'
+import { deadLetterTopicOf } from '../../store/index.ts'
+import type { BrokerContext } from '../context.ts'
+import { failureOf } from '../failures.ts'
+import { RETRY_PREFIX, topicNameRefusal } from '../names.ts'
+import { SendBatchPut, SendPut } from '../sends.ts'
+import { newTopic, noSendTopics, Perm } from '../system-topics.ts'
+import { WireProperties, withoutProperties } from '../wire-properties.ts'
+
+const MAX_BATCH_TOPIC_CHARACTERS = 127
+const MAX_PROPERTIES_BYTES = 32_767
+const utf8 = new TextEncoder()
+const text = new TextDecoder()
+
+/** A send that got past the checks. */
+interface Destination {
+  readonly topic: Topic
+  readonly queueId: number
+  /** It goes to the dead letters instead. */
+  readonly isDeadLetter: boolean
+}
+
+/**
+ * 10 SEND_MESSAGE, 310 SEND_MESSAGE_V2, 320 SEND_BATCH_MESSAGE. Checks come in RocketMQ's order: clients know which of
+ * several mistakes they are told.
+ * @see RocketMQ AbstractSendMessageProcessor, SendMessageProcessor
+ */
+export function sendProcessors (context: BrokerContext): { readonly send: Processor } {
+  const { engine, config, sends, uniqueKeys } = context
+  const header = new SendMessageHeader()
+  const properties = new WireProperties()
+
+  const send: Processor = (request, connection) => {
+    header.read(request)
+    const destination = destinationOf(context, header, request)
+    if ('code' in destination) return destination
+    return header.batch || request.code === RequestCode.SEND_BATCH_MESSAGE ? sendBatch(destination, request, connection) : sendOne(destination, request, connection)
+  }
+
+  function sendOne (destination: Destination, request: RemotingFrame, connection: RemotingConnection): RemotingResponse | undefined {
+    const { propertiesBytes, propertiesStart, propertiesEnd } = header
+    properties.scan(propertiesBytes, propertiesStart, propertiesEnd)
+    if (properties.isTransactional) return failure(ResponseCode.NO_PERMISSION, 'transactional messages are not served yet')
+    if ((properties.delayLevel > 0 || properties.isTimed) && !header.topic.startsWith(RETRY_PREFIX)) return failure(ResponseCode.MESSAGE_ILLEGAL, 'messages with a delay of their own are not served yet')
+    const { settings } = sends
+    let sent = propertiesBytes.subarray(propertiesStart, propertiesEnd)
+    let added = settings.added
+    let uniqueKeyBytes = propertiesBytes
+    let { uniqueKeyStart, uniqueKeyEnd } = properties
+    if (uniqueKeyStart === uniqueKeyEnd) {
+      const uniqueKey = uniqueKeys.next()
+      added = utf8.encode(`UNIQ_KEY\x01${uniqueKey}\x02${settings.addedText}`)
+      uniqueKeyBytes = utf8.encode(uniqueKey)
+      uniqueKeyStart = 0
+      uniqueKeyEnd = uniqueKeyBytes.length
+    }
+    if (properties.hasPopCheck) sent = withoutProperties(sent, 'POP_CK')
+    if (destination.isDeadLetter) sent = withoutProperties(sent, 'DELAY')
+    const message: WireMessage = {
+      queueId: destination.queueId,
+      flag: header.flag,
+      sysFlag: header.sysFlag,
+      bornTimestampMs: header.bornTimestampMs,
+      bornHost: connection.peerHost,
+      reconsumeTimes: header.reconsumeTimes,
+      body: request.body,
+      properties: sent,
+      addedProperties: added,
+      tagsCode: properties.tagsCode
+    }
+    engine.submit(new SendPut(sends, destination.topic, message, request, connection, uniqueKeyBytes, uniqueKeyStart, uniqueKeyEnd))
+    return undefined
+  }
+
+  function sendBatch (destination: Destination, request: RemotingFrame, connection: RemotingConnection): RemotingResponse | undefined {
+    if (header.topic.length > MAX_BATCH_TOPIC_CHARACTERS) return failure(ResponseCode.MESSAGE_ILLEGAL, `the topic of a batch has at most ${MAX_BATCH_TOPIC_CHARACTERS} characters`)
+    if (header.topic.startsWith(RETRY_PREFIX)) return failure(ResponseCode.MESSAGE_ILLEGAL, 'a batch cannot be sent to a retry topic')
+    const items: WireBatchItem[] = []
+    try {
+      const batch = new BatchItems(request.bytes, request.bodyStart, request.end)
+      while (batch.next()) {
+        properties.scan(batch.bytes, batch.propertiesStart, batch.propertiesEnd)
+        if (properties.isTransactional || properties.delayLevel > 0 || properties.isTimed) return failure(ResponseCode.MESSAGE_ILLEGAL, 'messages of a batch can neither be delayed nor transactional')
+        items.push({
+          flag: batch.flag,
+          body: batch.bytes.subarray(batch.bodyStart, batch.bodyEnd),
+          properties: batch.bytes.subarray(batch.propertiesStart, batch.propertiesEnd),
+          tagsCode: properties.tagsCode
+        })
+      }
+    } catch (error) {
+      return { ...failureOf(error), code: ResponseCode.MESSAGE_ILLEGAL }
+    }
+    properties.scan(header.propertiesBytes, header.propertiesStart, header.propertiesEnd)
+    const transactionId = text.decode(header.propertiesBytes.subarray(properties.uniqueKeyStart, properties.uniqueKeyEnd))
+    const origin = {
+      queueId: destination.queueId,
+      sysFlag: header.sysFlag,
+      bornTimestampMs: header.bornTimestampMs,
+      bornHost: connection.peerHost,
+      reconsumeTimes: header.reconsumeTimes
+    }
+    engine.submit(new SendBatchPut(sends, destination.topic, origin, items, request, connection, transactionId === '' ? undefined : transactionId))
+    return undefined
+  }
+
+  function destinationOf (context: BrokerContext, header: SendMessageHeader, request: RemotingFrame): Destination | RemotingResponse {
+    const { values } = config
+    const { topic: name } = header
+    if (sends.inFlight >= values.sendThreadPoolQueueCapacity) {
+      return failure(ResponseCode.SYSTEM_BUSY, `[OVERLOAD] ${sends.inFlight} sends are under way (sendThreadPoolQueueCapacity); send again a little later`)
+    }
+    const topic = context.topics.destination(header)
+    if ((values.brokerPermission & Perm.write) === 0 && topic?.config.order === true) return failure(ResponseCode.NO_PERMISSION, `the broker's brokerPermission ${values.brokerPermission} does not allow to send`)
+    if (topic?.exists !== true) {
+      const refusal = topicNameRefusal(name)
+      if (refusal !== undefined) return failure(ResponseCode.INVALID_PARAMETER, refusal)
+    }
+    if (noSendTopics.has(name)) return failure(ResponseCode.NO_PERMISSION, `topic ${name} is the broker's own, nobody else may send to it`)
+    if (topic === undefined) return failure(ResponseCode.TOPIC_NOT_EXIST, `topic[${name}] not exist, apply first please! It is not made on the way: autoCreateTopicEnable is off, or too many topics are there`)
+    const { readQueueNums, writeQueueNums } = topic.config
+    if (header.queueId >= Math.max(readQueueNums, writeQueueNums)) return failure(ResponseCode.INVALID_PARAMETER, `queueId ${header.queueId} is illegal: topic ${name} has ${readQueueNums} queues to read and ${writeQueueNums} to write`)
+    if (request.bodyBytes === 0) return failure(ResponseCode.MESSAGE_ILLEGAL, 'the body of the message is empty')
+    if (request.bodyBytes > values.maxMessageSize) return failure(ResponseCode.MESSAGE_ILLEGAL, `the body of the message has ${request.bodyBytes} bytes, at most ${values.maxMessageSize} are allowed (maxMessageSize)`)
+    const propertiesBytes = header.propertiesEnd - header.propertiesStart
+    if (propertiesBytes > MAX_PROPERTIES_BYTES) return failure(ResponseCode.MESSAGE_ILLEGAL, `the properties of the message have ${propertiesBytes} bytes, at most ${MAX_PROPERTIES_BYTES} are allowed`)
+    return name.startsWith(RETRY_PREFIX) ? retryDestination(context, header, request, topic) : { topic, queueId: header.queueId, isDeadLetter: false }
+  }
+
+  return { send }
+}
+
+/** Consumers that could not send a message back send it on to its retry topic themselves. */
+function retryDestination ({ groups, topics }: BrokerContext, header: SendMessageHeader, request: RemotingFrame, topic: Topic): Destination | RemotingResponse {
+  const name = header.topic.slice(RETRY_PREFIX.length)
+  const group = groups.find(name)
+  if (group === undefined) return failure(ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, `the consumer group ${name} does not exist`)
+  const maxReconsumeTimes = request.version >= VersionGate.maxReconsumeTimes && header.maxReconsumeTimes >= 0 ? header.maxReconsumeTimes : group.retryMaxTimes
+  if (header.reconsumeTimes < maxReconsumeTimes) return { topic, queueId: header.queueId, isDeadLetter: false }
+  return { topic: topics.destinationOr(newTopic(deadLetterTopicOf(name), 1)), queueId: -1, isDeadLetter: true }
+}

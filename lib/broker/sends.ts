@@ -1,0 +1,141 @@
+import type { MqError } from '../base/index.ts'
+import type { BrokerConfig, RunningConfig } from '../config/index.ts'
+import { WireBatchPut, WirePut, type Topic, type WireBatchItem, type WireMessage, type WireOrigin } from '../engine/index.ts'
+import type { Host } from '../message/index.ts'
+import { ResponseCode, SendResponseEncoder, sendMessageResponse, type RemotingConnection, type RemotingFrame } from '../remoting/index.ts'
+import { codeOf } from './failures.ts'
+import type { BrokerStats } from './stats.ts'
+
+const utf8 = new TextEncoder()
+
+/** What depends on the configuration, made when that changes. */
+class SendSettings {
+  readonly values: BrokerConfig
+  readonly encoder: SendResponseEncoder
+  /** Properties that every single message gets. */
+  readonly addedText: string
+  readonly added: Uint8Array
+  /** Of an answer that says: stored. */
+  readonly storedCode: ResponseCode
+
+  constructor (values: BrokerConfig, storeHost: Host, clusterName: string) {
+    const { regionId, traceOn, brokerRole } = values
+    this.values = values
+    this.encoder = new SendResponseEncoder({ storeHost, regionId, traceOn })
+    this.addedText = `CLUSTER\x01${clusterName}\x02MSG_REGION\x01${regionId}\x02TRACE_ON\x01${traceOn}\x02`
+    this.added = utf8.encode(this.addedText)
+    this.storedCode = brokerRole === 'SYNC_MASTER' ? ResponseCode.SLAVE_NOT_AVAILABLE : ResponseCode.SUCCESS
+  }
+}
+
+export interface SendsOptions {
+  readonly config: RunningConfig<'broker'>
+  readonly storeHost: Host
+  readonly clusterName: string
+  readonly stats: BrokerStats
+}
+
+/** Sends under way, and how they are answered: no promise, no closure, one object each. */
+export class Sends {
+  readonly #options: SendsOptions
+  readonly stats: BrokerStats
+  #settings: SendSettings
+  inFlight = 0
+
+  constructor (options: SendsOptions) {
+    this.#options = options
+    this.stats = options.stats
+    this.#settings = new SendSettings(options.config.values, options.storeHost, options.clusterName)
+  }
+
+  get settings (): SendSettings {
+    const { config, storeHost, clusterName } = this.#options
+    if (this.#settings.values !== config.values) this.#settings = new SendSettings(config.values, storeHost, clusterName)
+    return this.#settings
+  }
+}
+
+/** A message from a client, answered when it is stored. */
+export class SendPut extends WirePut {
+  readonly #sends: Sends
+  readonly #request: RemotingFrame
+  readonly #connection: RemotingConnection
+  readonly #uniqueKeyBytes: Uint8Array
+  readonly #uniqueKeyStart: number
+  readonly #uniqueKeyEnd: number
+
+  /** UNIQ_KEY is at `uniqueKeyBytes` [uniqueKeyStart, uniqueKeyEnd). */
+  constructor (
+    sends: Sends, destination: Topic, message: WireMessage, request: RemotingFrame, connection: RemotingConnection,
+    uniqueKeyBytes: Uint8Array, uniqueKeyStart: number, uniqueKeyEnd: number
+  ) {
+    super(destination, message)
+    this.#sends = sends
+    this.#request = request
+    this.#connection = connection
+    this.#uniqueKeyBytes = uniqueKeyBytes
+    this.#uniqueKeyStart = uniqueKeyStart
+    this.#uniqueKeyEnd = uniqueKeyEnd
+    sends.inFlight++
+  }
+
+  protected onStored (): void {
+    const sends = this.#sends
+    sends.inFlight--
+    sends.stats.stored(this.destination.name, 1, this.body.length)
+    const out = this.#connection.beginResponse(this.#request)
+    if (out === undefined) return
+    const { encoder, storedCode } = sends.settings
+    encoder.encode(out, this.#request, storedCode, this.queueId, this.queueOffset, this.physicalOffset, this.#uniqueKeyBytes, this.#uniqueKeyStart, this.#uniqueKeyEnd)
+  }
+
+  protected onFailed (error: MqError): void {
+    this.#sends.inFlight--
+    answerFailure(this.#sends, this.#connection, this.#request, error)
+  }
+}
+
+/** Several messages from a client in one request, answered when all are stored. */
+export class SendBatchPut extends WireBatchPut {
+  readonly #sends: Sends
+  readonly #request: RemotingFrame
+  readonly #connection: RemotingConnection
+  readonly #transactionId: string | undefined
+
+  constructor (sends: Sends, destination: Topic, origin: WireOrigin, items: readonly WireBatchItem[], request: RemotingFrame, connection: RemotingConnection, transactionId: string | undefined) {
+    super(destination, origin, items)
+    this.#sends = sends
+    this.#request = request
+    this.#connection = connection
+    this.#transactionId = transactionId
+    sends.inFlight++
+  }
+
+  protected onStored (): void {
+    const sends = this.#sends
+    sends.inFlight--
+    sends.stats.stored(this.destination.name, this.items.length, this.items.reduce((sum, { body }) => sum + body.length, 0))
+    const { storedCode, values: { regionId, traceOn } } = sends.settings
+    this.#connection.respond(this.#request, {
+      code: storedCode,
+      extFields: sendMessageResponse.encode({
+        msgId: this.messageIds().join(','),
+        queueId: this.queueId,
+        queueOffset: this.queueOffset,
+        transactionId: this.#transactionId,
+        MSG_REGION: regionId,
+        TRACE_ON: String(traceOn)
+      })
+    })
+  }
+
+  protected onFailed (error: MqError): void {
+    this.#sends.inFlight--
+    answerFailure(this.#sends, this.#connection, this.#request, error)
+  }
+}
+
+function answerFailure ({ stats }: Sends, connection: RemotingConnection, request: RemotingFrame, error: MqError): void {
+  stats.sendFailed()
+  connection.respond(request, { code: codeOf(error), remark: error.message })
+}

@@ -1,0 +1,102 @@
+import { decodeProperties, encodeProperties, NAME_END, PROPERTY_END, tagsCodeOf } from '../message/index.ts'
+
+const NAME_END_BYTE = NAME_END.charCodeAt(0)
+const PROPERTY_END_BYTE = PROPERTY_END.charCodeAt(0)
+const utf8 = new TextEncoder()
+const text = new TextDecoder()
+
+const names = {
+  TAGS: utf8.encode('TAGS'),
+  DELAY: utf8.encode('DELAY'),
+  POP_CK: utf8.encode('POP_CK'),
+  UNIQ_KEY: utf8.encode('UNIQ_KEY'),
+  TRAN_MSG: utf8.encode('TRAN_MSG'),
+  TIMER_DELAY_MS: utf8.encode('TIMER_DELAY_MS'),
+  TIMER_DELAY_SEC: utf8.encode('TIMER_DELAY_SEC'),
+  TIMER_DELIVER_MS: utf8.encode('TIMER_DELIVER_MS')
+} as const
+
+/**
+ * What a broker looks for in the properties of a message that comes in, found in one pass over their bytes. One of these
+ * serves all sends: `scan` overwrites it. Of several properties with one name the last counts.
+ */
+export class WireProperties {
+  tagsCode = 0
+  /** Where the value of UNIQ_KEY is; the same twice when there is none. */
+  uniqueKeyStart = 0
+  uniqueKeyEnd = 0
+  isTransactional = false
+  /** 0: no level of delay is asked for. */
+  delayLevel = 0
+  /** A time of delivery is asked for. */
+  isTimed = false
+  /** It was popped: the check-out of then is of no use any more. */
+  hasPopCheck = false
+
+  scan (bytes: Uint8Array, start: number, end: number): this {
+    this.tagsCode = this.uniqueKeyStart = this.uniqueKeyEnd = this.delayLevel = 0
+    this.isTransactional = this.isTimed = this.hasPopCheck = false
+    let nameStart = start
+    let nameEnd = -1
+    for (let at = start; at <= end; at++) {
+      const byte = at === end ? PROPERTY_END_BYTE : bytes[at]!
+      if (byte === NAME_END_BYTE) {
+        if (nameEnd < 0) nameEnd = at
+      } else if (byte === PROPERTY_END_BYTE) {
+        if (nameEnd >= 0 && nameEnd + 1 < at) this.#take(bytes, nameStart, nameEnd, at)
+        nameStart = at + 1
+        nameEnd = -1
+      }
+    }
+    return this
+  }
+
+  #take (bytes: Uint8Array, nameStart: number, nameEnd: number, valueEnd: number): void {
+    const valueStart = nameEnd + 1
+    switch (nameEnd - nameStart) {
+      case 4:
+        if (isName(bytes, nameStart, names.TAGS)) this.tagsCode = tagsCodeAt(bytes, valueStart, valueEnd)
+        break
+      case 5:
+        if (isName(bytes, nameStart, names.DELAY)) this.delayLevel = Math.max(0, Number(text.decode(bytes.subarray(valueStart, valueEnd))) | 0)
+        break
+      case 6:
+        if (isName(bytes, nameStart, names.POP_CK)) this.hasPopCheck = true
+        break
+      case 8:
+        if (isName(bytes, nameStart, names.UNIQ_KEY)) {
+          this.uniqueKeyStart = valueStart
+          this.uniqueKeyEnd = valueEnd
+        } else if (isName(bytes, nameStart, names.TRAN_MSG)) {
+          this.isTransactional = text.decode(bytes.subarray(valueStart, valueEnd)).toLowerCase() === 'true'
+        }
+        break
+      case 14: case 15: case 16:
+        if (isName(bytes, nameStart, names.TIMER_DELAY_MS) || isName(bytes, nameStart, names.TIMER_DELAY_SEC) || isName(bytes, nameStart, names.TIMER_DELIVER_MS)) this.isTimed = true
+    }
+  }
+}
+
+/** The bytes at `start` up to the name's end; the length was compared where it matters. */
+function isName (bytes: Uint8Array, start: number, name: Uint8Array): boolean {
+  for (let i = 0; i < name.length; i++) if (bytes[start + i] !== name[i]) return false
+  return bytes[start + name.length] === NAME_END_BYTE
+}
+
+/** `tagsCodeOf` the text in these bytes. */
+function tagsCodeAt (bytes: Uint8Array, start: number, end: number): number {
+  let hash = 0
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i]!
+    if (byte > 0x7f) return tagsCodeOf(text.decode(bytes.subarray(start, end)))
+    hash = (Math.imul(hash, 31) + byte) | 0
+  }
+  return hash
+}
+
+/** Stored text without those of these names. */
+export function withoutProperties (properties: Uint8Array, ...dropped: readonly string[]): Uint8Array {
+  const kept = decodeProperties(text.decode(properties))
+  for (const name of dropped) kept.delete(name)
+  return utf8.encode(encodeProperties(kept))
+}
