@@ -10,7 +10,7 @@ const PLAIN_EVERY = 4
  * apart in the log would read it from disk twice. Lives on the leader, like all that is only choice.
  *
  * The proportions are kept as in smooth weighted round robin: each queue is credited with its share, the one with most
- * credit has its turn and pays one.
+ * credit has its turn and pays one. A plain turn is paid for too, so that queues with little do not run ahead of the rest.
  */
 export class PopTurns {
   readonly #credits = new Map<number, number>()
@@ -19,11 +19,11 @@ export class PopTurns {
   /** A position in `sources`, which must not be empty. */
   next (sources: readonly PopSource[], queues: ReadonlyMap<number, PopQueue>): number {
     const turn = this.#count++
-    if (sources.length === 1 || turn % PLAIN_EVERY === 0) return Math.floor(turn / PLAIN_EVERY) % sources.length
+    if (sources.length === 1) return 0
     let total = 0
     for (const source of sources) total += waitingIn(source, queues)
     if (total === 0) return turn % sources.length
-    let first = 0
+    let richest = 0
     let most = -Infinity
     for (let i = 0; i < sources.length; i++) {
       const source = sources[i]!
@@ -31,9 +31,12 @@ export class PopTurns {
       this.#credits.set(source.queueId, credit)
       if (credit <= most) continue
       most = credit
-      first = i
+      richest = i
     }
-    this.#credits.set(sources[first]!.queueId, most - 1)
+    const first = turn % PLAIN_EVERY === 0 ? Math.floor(turn / PLAIN_EVERY) % sources.length : richest
+    const { queueId } = sources[first]!
+    // No deeper: who got more than its share for a while is not kept waiting when much comes to it later.
+    this.#credits.set(queueId, Math.max(-1, this.#credits.get(queueId)! - 1))
     return first
   }
 }

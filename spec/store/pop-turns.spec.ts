@@ -21,7 +21,7 @@ t.test('queues of unequal load drain side by side', async (t) => {
     queue.nextOffset = Math.min(queue.proposedNextOffset, queue.nextOffset + 32)
   }
   const drained = queues.map(({ nextOffset }, i) => nextOffset / total[i]!)
-  t.ok(Math.min(...drained) > 0.3 && drained[0]! < 0.6, `parts drained: ${drained.join(', ')}`)
+  t.ok(Math.max(...drained) - Math.min(...drained) < 0.1, `parts drained: ${drained.join(', ')}`)
 })
 
 t.test('a queue with one message does not wait behind those with a million', async (t) => {
