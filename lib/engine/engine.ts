@@ -8,6 +8,7 @@ import { explained, takeDirectory, type LockPort } from './data-directory.ts'
 import { ConfigChanges } from './config-changes.ts'
 import { Decision } from './decision.ts'
 import type { Delivery, StoredRecord } from './delivery.ts'
+import { DelayDelivery } from './delay-delivery.ts'
 import { Expiry } from './expiry.ts'
 import { MessageReader, offsetTooSmall } from './message-reader.ts'
 import type { EngineOptions, GroupQueueProgress, QueueOffsets, ReadRequest, SeekRequest, TopicDescription } from './options.ts'
@@ -18,6 +19,7 @@ import { watchRecovery } from './recovery-progress.ts'
 import { QueueLocks } from './queue-locks.ts'
 import { QueueReads } from './queue-reads.ts'
 import { Retention } from './retention.ts'
+import { sendBackDecision, type SendBackRequest, type SentBack } from './send-back.ts'
 import { createTopicCostBytes, deadLetterSettings, topicConfigOf, type Topic, type TopicSettings } from './topic.ts'
 import { Topics } from './topics.ts'
 import { WaitingPops } from './waiting-pops.ts'
@@ -50,6 +52,8 @@ export class Engine {
   readonly offsets: OffsetCommits
   /** Which client holds which queue for ordered consumption. */
   readonly locks: QueueLocks
+  /** Messages that are delivered later. */
+  readonly delays: DelayDelivery
   /** Topics, groups and settings as administrators change them. */
   readonly config: ConfigChanges
   readonly #machine: PopMachine
@@ -186,12 +190,18 @@ export class Engine {
       floorPosition: () => store.floorPosition,
       raiseFloor: (position) => this.raiseFloor(position)
     })
+    this.delays = new DelayDelivery({ clock, store, log: replica.log, logger, submit, agedBelow: () => this.#retention.agedBelow() })
     store.consumeQueues.onAppended = (queue, fromOffset) => { this.#appended(queue, fromOffset) }
     pop.onAvailable = (group, topic) => { this.#waiting.wake(topic, group, Infinity) }
     replica.onLeadership(({ isLeader }) => {
       this.#topics.leadershipChanged()
-      // one that fails will lead no more
-      if (isLeader) this.locks.begin().catch(() => {})
+      if (isLeader) {
+        this.delays.begin()
+        // one that fails will lead no more
+        this.locks.begin().catch(() => {})
+      } else {
+        this.delays.end()
+      }
     })
     replica.onFailure((error) => { this.#fail(error) })
   }
@@ -206,6 +216,7 @@ export class Engine {
       await this.#decide(256, (writer) => this.store.metadata.putSetting(writer, 'flushDiskType', flushDiskType))
     }
     this.#expiry.look()
+    this.delays.begin()
     await this.locks.begin()
   }
 
@@ -255,6 +266,18 @@ export class Engine {
       if (moved) return
       if (hasTarget) throw new MqError('MQ_LEASE_LOST', 'the lease on the message had ended; delivered again or already settled')
     }
+  }
+
+  /**
+   * A consumer gives a message back: it comes again later, by the group's retry topic, or becomes a dead letter.
+   * Resolves when that is durable. @throws MQ_GROUP_NOT_FOUND
+   */
+  async sendBack (request: SendBackRequest): Promise<SentBack> {
+    const decision = sendBackDecision(this.store, request)
+    this.#replica.submit(decision)
+    const sent = await decision.done
+    for (const topic of [request.retryTopic, request.deadLetterTopic]) if (topic.creationCostBytes !== 0) topic.confirm()
+    return sent
   }
 
   /** Messages of one queue by offset. @throws MQ_QUEUE_NOT_FOUND, MQ_TOPIC_NOT_FOUND, MQ_OFFSET_TOO_SMALL */
@@ -397,6 +420,7 @@ export class Engine {
 
   /** Removes what lies below `position`, the beginning of an entry. */
   async raiseFloor (position: number): Promise<void> {
+    await this.delays.carryOver(position)
     await this.#decide(256, (writer) => this.store.setFloor(writer, position))
   }
 
@@ -432,6 +456,7 @@ export class Engine {
   async #close (): Promise<void> {
     this.#expiry.stop()
     this.locks.stop()
+    this.delays.stop()
     this.#waiting.wakeAll()
     try {
       await this.#retention.stop()

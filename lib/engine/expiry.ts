@@ -23,6 +23,9 @@ export class Expiry {
     this.#options = options
   }
 
+  /** When it looks next; Infinity while it is at work, after which it looks anyway. */
+  get dueMs (): number { return this.#dueMs }
+
   /** Something may be due earlier than known. Cheap: to be called whenever times may have changed. */
   look (leastMs = 0): void {
     if (this.#isProposed || this.#isStopped) return

@@ -57,6 +57,19 @@ export class Retention {
     if (entry !== undefined && entry.physicalOffset > floor && !this.#isStopped) await raiseFloor(entry.physicalOffset)
   }
 
+  /**
+   * What stands below this position has had a quarter of the time it is kept, or more: a message that is only delivered
+   * now would be gone too soon.
+   */
+  async agedBelow (): Promise<number> {
+    const { log, rules: { maxAgeMs, maxBytes }, clock, floorPosition } = this.#options
+    const floor = floorPosition()
+    const end = log.endPosition
+    const bySize = maxBytes === Infinity ? floor : end - maxBytes / 4
+    const byAge = maxAgeMs === Infinity || end === floor ? floor : await this.#firstYounger(floor, end, clock.wallMs() - maxAgeMs / 4)
+    return Math.max(bySize, byAge)
+  }
+
   #arm (): void {
     if (this.#isStopped) return
     this.#timer = this.#options.clock.setTimer(INTERVAL_MS, () => {

@@ -1,5 +1,5 @@
 import { MqError } from '../base/index.ts'
-import { EntryBodyWriter, utf8SizeBytes, type Host, type TopicConfig } from '../message/index.ts'
+import { EntryBodyWriter, utf8SizeBytes, type Host, type RecordFields, type TopicConfig } from '../message/index.ts'
 import { deadLetterTopicOf, type ConsumeQueue, type Store } from '../store/index.ts'
 
 const DEAD_LETTER_QUEUES = 1
@@ -107,6 +107,11 @@ export class Topic {
     const known = this.#queues[queueId]
     if (known !== undefined && !known.isRetired) return known
     return (this.#queues[queueId] = this.#store.consumeQueues.proposed(this.name, queueId))
+  }
+
+  /** Within a decision, after `ensure`: stores a message that comes to its queue at that time. */
+  schedule (writer: EntryBodyWriter, record: RecordFields, tagsCode: number, storeTimestampMs: number, deliverAtMs: number): void {
+    this.#store.delays.schedule(writer, record, this.name, tagsCode, storeTimestampMs, deliverAtMs)
   }
 
   #check (writer: EntryBodyWriter): MqError | undefined {

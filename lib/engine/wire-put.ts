@@ -1,6 +1,7 @@
 import { MqError } from '../base/index.ts'
 import { bodyCrcOf, EntryBodyWriter, hostHex, MAX_PROPERTIES_BYTES, offsetMessageId, recordSizeBytes, type BatchItem, type Host, type RecordFields } from '../message/index.ts'
 import type { Proposal } from '../replica/index.ts'
+import { delayCost } from '../store/index.ts'
 import type { Topic } from './topic.ts'
 
 /** The directory of an entry gives a topic's name one byte of length. */
@@ -29,6 +30,8 @@ export interface WireMessage extends WireOrigin {
   readonly properties: Uint8Array
   /** `tagsCodeIn` the properties. */
   readonly tagsCode: number
+  /** It comes to its queue that much later; absent or 0: at once. */
+  readonly delayMs?: number
 }
 
 /**
@@ -50,6 +53,7 @@ export abstract class WirePut implements Proposal, RecordFields {
   properties: Uint8Array
   addedProperties: Uint8Array
   readonly tagsCode: number
+  readonly delayMs: number
   bodyCrc = 0
   queueOffset = -1
   physicalOffset = -1
@@ -69,10 +73,14 @@ export abstract class WirePut implements Proposal, RecordFields {
     this.properties = message.properties
     this.addedProperties = message.addedProperties ?? NO_BYTES
     this.tagsCode = message.tagsCode
-    this.costBytes = costBytesOf(destination, this.body, this.properties, this.addedProperties) + destination.creationCostBytes
+    this.delayMs = message.delayMs ?? 0
+    this.costBytes = costBytesOf(destination, this.body, this.properties, this.addedProperties) + destination.creationCostBytes + (this.delayMs > 0 ? delayCost.schedule(destination.name) : 0)
   }
 
-  /** It is durable: `queueId`, `queueOffset`, `physicalOffset` and `storeTimestampMs` say where and when. */
+  /**
+   * It is durable: `queueId`, `queueOffset`, `physicalOffset` and `storeTimestampMs` say where and when. A message with a
+   * delay has no queue offset yet: -1.
+   */
   protected abstract onStored (): void
   /** `error.outcome` says what became of it. */
   protected abstract onFailed (error: MqError): void
@@ -90,7 +98,8 @@ export abstract class WirePut implements Proposal, RecordFields {
     const queue = destination.queue(this.queueId)
     this.topic = queue.of.topicBytes
     this.bodyCrc = bodyCrcOf(this.body)
-    queue.appendRecord(writer, this, this.tagsCode, storeTimestampMs)
+    if (this.delayMs > 0) destination.schedule(writer, this, this.tagsCode, storeTimestampMs, storeTimestampMs + this.delayMs)
+    else queue.appendRecord(writer, this, this.tagsCode, storeTimestampMs)
   }
 
   settle (): void {

@@ -16,6 +16,13 @@ export function patchDelivered (view: DataView, at: number, queueOffset: number,
   setInt64(view, at + 48 + bornHostBytes(view, at), storeTimestampMs)
 }
 
+/** Gives the record at `at` another place and time. */
+export function restamp (view: DataView, at: number, queueOffset: number, physicalOffset: number, storeTimestampMs: number): void {
+  setInt64(view, at + 20, queueOffset)
+  setInt64(view, at + 28, physicalOffset)
+  setInt64(view, at + 48 + bornHostBytes(view, at), storeTimestampMs)
+}
+
 /** Fills in the body's checksum where it was not stored: clients that look at it must find the right one. */
 export function patchBodyCrc (bytes: Uint8Array, view: DataView, at: number): void {
   if (view.getInt32(at + 8) !== 0) return

@@ -1,4 +1,5 @@
 import { getInt64, setInt64, invariant, viewOf, MqError } from '../base/index.ts'
+import { restamp } from './delivered-form.ts'
 import { encodeMessage, encodeRecord, type Host, type MessageFields, type RecordFields } from './record.ts'
 
 /**
@@ -7,7 +8,8 @@ import { encodeMessage, encodeRecord, type Host, type MessageFields, type Record
  *     records    message records back to back (record.ts), written once, served as they are
  *     directory  where each record goes, so that apply never parses a record:
  *                  targetCount u16, then per target: topicLength u8, topic, queueId u32, firstQueueOffset u64;
- *                  then per record: sizeBytes u32, tagsCode i32, target u16 (the queue offsets of a target's records are consecutive)
+ *                  then per record: sizeBytes u32, tagsCode i32, target u16 (the queue offsets of a target's records are consecutive;
+ *                  HIDDEN_TARGET: it goes to no queue yet)
  *     commands   per command: recordsBefore u32 (how many records of this entry are applied first), type u16, lengthBytes u32, payload
  *     trailer    recordsBytes u32, messageCount u32, directoryBytes u32, commandCount u32
  */
@@ -15,6 +17,8 @@ const TRAILER_BYTES = 16
 const ITEM_BYTES = 10
 const COMMAND_HEADER_BYTES = 10
 const MAX_TARGETS = 0xffff
+/** Of a record that is only stored so far: a command tells what becomes of it. */
+export const HIDDEN_TARGET = 0xffff
 
 const utf8Decoder = new TextDecoder()
 let generations = 0
@@ -92,6 +96,17 @@ export class EntryBodyWriter {
     const sizeBytes = encodeMessage(this.#bytes, this.#view, this.#at, message, topic, queueId, queueOffset, this.nextPhysicalOffset, storeTimestampMs, storeHost)
     this.#addItem(target, tagsCode, sizeBytes)
     return sizeBytes
+  }
+
+  /**
+   * `addRecord` for a record that is stored already, anew as it is: with `nextPhysicalOffset` and these. Returns its
+   * size in bytes.
+   */
+  addStored (target: number, tagsCode: number, record: Uint8Array, queueOffset: number, storeTimestampMs: number): number {
+    this.#bytes.set(record, this.#at)
+    restamp(this.#view, this.#at, queueOffset, this.nextPhysicalOffset, storeTimestampMs)
+    this.#addItem(target, tagsCode, record.length)
+    return record.length
   }
 
   #addItem (target: number, tagsCode: number, sizeBytes: number): void {
@@ -201,7 +216,8 @@ export class EntryBody {
     if (at + this.messageCount * ITEM_BYTES !== commandsAt) throw new MqError('MQ_CORRUPT', 'entry directory does not match its record count')
     let total = 0
     for (let i = 0; i < this.messageCount; i++) {
-      if (this.targetOf(i) >= targetCount) throw new MqError('MQ_CORRUPT', 'entry directory names a target it lacks')
+      const target = this.targetOf(i)
+      if (target >= targetCount && target !== HIDDEN_TARGET) throw new MqError('MQ_CORRUPT', 'entry directory names a target it lacks')
       total += this.sizeOf(i)
     }
     if (total !== recordsBytes) throw new MqError('MQ_CORRUPT', 'entry records do not add up')

@@ -88,12 +88,12 @@ export class BaseDumps {
     return undefined
   }
 
-  /** Its state: `onPair` gets every value, in key order. */
-  async read (base: Base, onPair: (key: string, value: Uint8Array) => void): Promise<CheckpointMeta> {
+  /** Its state: `onPair` gets every value, machine by machine in key order. */
+  async read (base: Base, onPair: (key: string, value: Uint8Array) => void | Promise<void>): Promise<CheckpointMeta> {
     let meta: CheckpointMeta | undefined
     for await (const [key, value] of readBaseFile(this.#disk, base.path, this.#groupSeed)) {
       if (meta === undefined) meta = checkpointMetaValue.decode(key, value)
-      else onPair(key, value)
+      else await onPair(key, value)
     }
     if (meta === undefined) throw new MqError('MQ_CORRUPT', `base dump ${base.path} is empty`, { file: base.path })
     return meta

@@ -1,6 +1,7 @@
 import { ENTRY_HEADER_BYTES, bodyOf, stampMsOf } from '../log/index.ts'
-import { EntryBody, setFloor } from '../message/index.ts'
+import { EntryBody, HIDDEN_TARGET, setFloor } from '../message/index.ts'
 import { EntryKind, type RaftEntry } from '../raft/index.ts'
+import { delaySchedule, type DelaySchedule } from './delay-commands.ts'
 import { on, type KeyChange, type KeyValue, type Machine } from './machine.ts'
 import { defineValue } from './stored-value.ts'
 
@@ -21,6 +22,14 @@ export interface LocatedRecord {
   readonly tagsCode: number
   /** The leader's stamp of the entry. */
   readonly storeTimestampMs: number
+}
+
+/** A record that went to no queue when it was stored, with what was to become of it. */
+export interface HiddenRecord {
+  readonly entry: RaftEntry
+  readonly record: Uint8Array
+  readonly physicalOffset: number
+  readonly schedule: DelaySchedule
 }
 
 /** From `position` on, entries bear smaller stamps than one before them, and count as stored at `stampMs`. */
@@ -92,7 +101,7 @@ export class CommitLog implements Machine {
    * The record that begins at a position given by a client, found by walking its entry: nothing that only looks like a
    * record is taken for one. `appliedPosition` is the end of what is applied. Undefined: there is no such record.
    */
-  async locate (physicalOffset: number, appliedPosition: number): Promise<LocatedRecord | undefined> {
+  async locate (physicalOffset: number, appliedPosition: number): Promise<LocatedRecord | HiddenRecord | undefined> {
     if (!Number.isSafeInteger(physicalOffset) || physicalOffset < this.#floorPosition || physicalOffset >= appliedPosition) return undefined
     const entry = await this.#log.entryContaining(physicalOffset)
     if (entry === undefined || entry.kind !== EntryKind.normal || physicalOffset < this.#floorPosition) return undefined
@@ -135,7 +144,7 @@ export class CommitLog implements Machine {
   }
 }
 
-function recordAt (entry: RaftEntry, physicalOffset: number): LocatedRecord | undefined {
+function recordAt (entry: RaftEntry, physicalOffset: number): LocatedRecord | HiddenRecord | undefined {
   const bytes = bodyOf(entry)
   const body = new EntryBody(bytes)
   const bodyPosition = entry.physicalOffset + ENTRY_HEADER_BYTES
@@ -145,12 +154,22 @@ function recordAt (entry: RaftEntry, physicalOffset: number): LocatedRecord | un
     const ordinal = body.targetOf(i)
     const sizeBytes = body.sizeOf(i)
     if (position === physicalOffset) {
-      const { topic, queueId, firstQueueOffset } = body.targets[ordinal]!
       const record = bytes.subarray(position - bodyPosition, position - bodyPosition + sizeBytes)
+      if (ordinal === HIDDEN_TARGET) return hiddenAt(entry, body, record, physicalOffset)
+      const { topic, queueId, firstQueueOffset } = body.targets[ordinal]!
       return { entry, record, topic, queueId, queueOffset: firstQueueOffset + seen[ordinal]!, tagsCode: body.tagsCodeOf(i), storeTimestampMs: stampMsOf(entry) }
     }
-    seen[ordinal]!++
+    if (ordinal !== HIDDEN_TARGET) seen[ordinal]!++
     position += sizeBytes
+  }
+  return undefined
+}
+
+function hiddenAt (entry: RaftEntry, body: EntryBody, record: Uint8Array, physicalOffset: number): HiddenRecord | undefined {
+  for (const { type, payload } of body.commands) {
+    if (type !== delaySchedule.type) continue
+    const schedule = delaySchedule.decode(payload)
+    if (schedule.physicalOffset === physicalOffset) return { entry, record, physicalOffset, schedule }
   }
   return undefined
 }

@@ -101,6 +101,26 @@ export class ConsumeQueue {
     return record.queueOffset
   }
 
+  /** `append` for a record that is stored already: its bytes once more. */
+  appendStored (writer: EntryBodyWriter, record: Uint8Array, tagsCode: number, storeTimestampMs: number): number {
+    invariant(!this.isRetired, 'message for a queue of a deleted topic')
+    const target = this.#targetIn(writer)
+    const queueOffset = this.#proposedNextOffset++
+    writer.addStored(target, tagsCode, record, queueOffset, storeTimestampMs)
+    return queueOffset
+  }
+
+  /** The next `count` offsets go to messages that are in the log already: a command in this entry delivers them. Returns the first. */
+  appendDelivered (writer: EntryBodyWriter, count: number): number {
+    invariant(!this.isRetired, 'message for a queue of a deleted topic')
+    this.#enterOverlay()
+    const queueOffset = this.#proposedNextOffset
+    this.#proposedNextOffset += count
+    // the offsets of a target's records have no gaps: what is appended next begins another one
+    if (this.#writerGeneration === writer.generation) this.#writerGeneration = -1
+    return queueOffset
+  }
+
   /** Apply's side: the next unit. */
   push (physicalOffset: number, sizeBytes: number, tagsCode: number, storeTimestampMs: number): void {
     let page = this.pages.length === 0 ? undefined : this.pages[this.pages.length - 1]
@@ -126,11 +146,14 @@ export class ConsumeQueue {
     this.pages = count === this.pages.length ? NO_PAGES : this.pages.slice(count)
   }
 
+  #enterOverlay (): void {
+    if (this.#overlayGeneration === this.#overlay.generation) return
+    this.#overlayGeneration = this.#overlay.generation
+    this.#proposedNextOffset = this.nextOffset
+  }
+
   #targetIn (writer: EntryBodyWriter): number {
-    if (this.#overlayGeneration !== this.#overlay.generation) {
-      this.#overlayGeneration = this.#overlay.generation
-      this.#proposedNextOffset = this.nextOffset
-    }
+    this.#enterOverlay()
     if (this.#writerGeneration !== writer.generation) {
       this.#writerGeneration = writer.generation
       this.#target = writer.addTarget(this.of.topicBytes, this.queueId, this.#proposedNextOffset)

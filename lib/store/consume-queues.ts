@@ -1,6 +1,7 @@
 import { invariant, type MqError } from '../base/index.ts'
 import type { Kv } from '../kv/index.ts'
-import { deleteTopic, type BodyTarget, type EntryBody } from '../message/index.ts'
+import { deleteTopic, HIDDEN_TARGET, type BodyTarget, type EntryBody } from '../message/index.ts'
+import { delayDeliver } from './delay-commands.ts'
 import type { ConsumeQueue } from './consume-queue.ts'
 import { on, type KeyChange, type KeyValue, type Machine } from './machine.ts'
 import { searchOffset, type TimeBoundary } from './offset-search.ts'
@@ -39,7 +40,16 @@ export class ConsumeQueues implements Machine {
   onAppended: ((queue: ConsumeQueue, fromOffset: number) => void) | undefined
   #grown: Array<{ readonly queue: ConsumeQueue, readonly fromOffset: number }> = []
 
-  readonly handlers = [on(deleteTopic, ({ topic }) => { this.#delete(topic) })]
+  readonly handlers = [
+    on(deleteTopic, ({ topic }) => { this.#delete(topic) }),
+    on(delayDeliver, ({ parts }, { recordPosition, storeTimestampMs }) => {
+      for (const { units, ...target } of parts) {
+        const queue = this.targetQueue(target, recordPosition)
+        for (const { physicalOffset, sizeBytes, tagsCode } of units) queue.push(physicalOffset, sizeBytes, tagsCode, storeTimestampMs)
+        this.pages.unpersistedUnits += units.length
+      }
+    })
+  ]
 
   constructor ({ kv, pageCacheBytes, onDamage }: ConsumeQueuesOptions) {
     this.reader = new UnitReader({ kv, cacheBytes: pageCacheBytes, onDamage })
@@ -199,6 +209,9 @@ export class DirectoryCursor {
     this.#targets = new Array<ConsumeQueue | undefined>(body.targets.length).fill(undefined)
   }
 
+  /** Where the next record begins. */
+  get position (): number { return this.#position }
+
   /** Applies the records up to, not including, the one numbered `to`. */
   apply (to: number): void {
     const body = this.#body
@@ -207,6 +220,10 @@ export class DirectoryCursor {
     let position = this.#position
     for (let i = this.#next; i < to; i++) {
       const target = body.targetOf(i)
+      if (target === HIDDEN_TARGET) {
+        position += body.sizeOf(i)
+        continue
+      }
       const queue = targets[target] ?? (targets[target] = this.#queues.targetQueue(body.targets[target]!, position))
       const sizeBytes = body.sizeOf(i)
       queue.push(position, sizeBytes, body.tagsCodeOf(i), stampMs)

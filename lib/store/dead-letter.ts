@@ -33,10 +33,11 @@ export function rewriteRecord (record: RecordView, { reconsumeTimes, properties:
   const keys = properties.get(Property.keys) ?? ''
   const tags = properties.get(Property.tags) ?? ''
   for (const name of [Property.keys, Property.tags, ...DELIVERY_PROPERTIES]) properties.delete(name)
+  const isAdded = (name: string): boolean => added.some(([other]) => other === name)
   const origin: Array<readonly [string, string]> = []
   if (!properties.has(Property.retryTopic)) origin.push([Property.retryTopic, record.topic])
-  if (!properties.has(Property.originMessageId)) origin.push([Property.originMessageId, messageIdOf(record)])
-  let propertiesText = encodeProperties([...properties].filter(([name]) => !added.some(([other]) => other === name)))
+  if (!properties.has(Property.originMessageId) && !isAdded(Property.originMessageId)) origin.push([Property.originMessageId, messageIdOf(record)])
+  let propertiesText = encodeProperties([...properties].filter(([name]) => !isAdded(name)))
   let room = MAX_PROPERTIES_BYTES - propertiesSizeBytes({ keys, tags, propertiesText })
   for (const [name, value] of [...added, ...origin]) {
     const text = encodeProperties([[name, value]])

@@ -8,6 +8,8 @@ export interface ApplyContext {
   readonly storeTimestampMs: number
   /** Position of the entry in the log. */
   readonly physicalOffset: number
+  /** Where the record begins that is applied next after the command, or would. */
+  readonly recordPosition: number
 }
 
 export interface KeyValue {

@@ -1,5 +1,6 @@
 import { invariant } from '../base/index.ts'
-import type { EntryBody } from '../message/index.ts'
+import { deleteTopic, HIDDEN_TARGET, type EntryBody } from '../message/index.ts'
+import { delayDeliver, type DelayDeliver } from './delay-commands.ts'
 import type { ConsumeQueue } from './consume-queue.ts'
 import type { ConsumeQueues } from './consume-queues.ts'
 
@@ -36,22 +37,53 @@ export class QueueRescan {
     if (stampMs > this.#stampMs) this.#stampMs = stampMs
   }
 
-  /** The next entry's directory. */
+  /** The next entry's directory, and what its commands deliver. */
   add (body: EntryBody, recordsPosition: number): void {
     const { targets, messageCount } = body
     const queues = targets.map(({ topic, queueId }) => this.#queues.find(topic, queueId))
     const next = targets.map(({ firstQueueOffset }) => firstQueueOffset)
     let position = recordsPosition
-    for (let i = 0; i < messageCount; i++) {
-      const target = body.targetOf(i)
-      const queue = queues[target]
-      const offset = next[target]!++
-      const sizeBytes = body.sizeOf(i)
-      // Records from before the queue's creation were of a topic of the same name that was deleted.
-      if (queue !== undefined && position >= queue.createdPosition) this.#push(queue, offset, position, sizeBytes, body.tagsCodeOf(i))
-      position += sizeBytes
+    let message = 0
+    const addRecords = (to: number): void => {
+      for (; message < to; message++) {
+        const target = body.targetOf(message)
+        const sizeBytes = body.sizeOf(message)
+        if (target !== HIDDEN_TARGET) this.#addUnit(queues[target], next[target]!++, position, position, sizeBytes, body.tagsCodeOf(message))
+        position += sizeBytes
+      }
     }
+    for (const { recordsBefore, type, payload } of body.commands) {
+      if (type === delayDeliver.type) {
+        addRecords(recordsBefore)
+        this.#addDelivered(delayDeliver.decode(payload), position)
+      } else if (type === deleteTopic.type) {
+        addRecords(recordsBefore)
+        this.#forget(deleteTopic.decode(payload).topic)
+      }
+    }
+    addRecords(messageCount)
     this.#queues.pages.unpersistedUnits += messageCount
+  }
+
+  #addDelivered ({ parts }: DelayDeliver, position: number): void {
+    for (const { topic, queueId, firstQueueOffset, units } of parts) {
+      const queue = this.#queues.find(topic, queueId)
+      units.forEach(({ physicalOffset, sizeBytes, tagsCode }, i) => { this.#addUnit(queue, firstQueueOffset + i, position, physicalOffset, sizeBytes, tagsCode) })
+      this.#queues.pages.unpersistedUnits += units.length
+    }
+  }
+
+  /** `at` is where in the log the queue got it. What is from before the queue's creation was of a topic of the same name that was deleted. */
+  #addUnit (queue: ConsumeQueue | undefined, offset: number, at: number, physicalOffset: number, sizeBytes: number, tagsCode: number): void {
+    if (queue !== undefined && at >= queue.createdPosition) this.#push(queue, offset, physicalOffset, sizeBytes, tagsCode)
+  }
+
+  /** Deliveries take no room in the log: some from just before a deletion may stand where the new queue begins. */
+  #forget (topic: string): void {
+    for (const queue of this.#queues.queuesOf(topic)) {
+      if (!this.#begun.delete(queue)) continue
+      queue.forgetPages(queue.pages.length)
+    }
   }
 
   #push (queue: ConsumeQueue, offset: number, position: number, sizeBytes: number, tagsCode: number): void {

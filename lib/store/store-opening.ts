@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { isMqError, MqError } from '../base/index.ts'
-import { checksumOf, Kv } from '../kv/index.ts'
+import { checksumOf, Kv, type Change } from '../kv/index.ts'
 import { ENTRY_HEADER_BYTES, seedOfGroup, bodyOf, stampMsOf } from '../log/index.ts'
 import { EntryBody } from '../message/index.ts'
 import { EntryKind } from '../raft/index.ts'
@@ -11,12 +11,15 @@ import { CommitLog } from './commit-log.ts'
 import { ConsumeQueues } from './consume-queues.ts'
 import { ConsumerOffsets } from './consumer-offsets.ts'
 import { LockMachine } from './lock-machine.ts'
+import { DELAY_RANGE, DelayMachine } from './delay-machine.ts'
 import type { KeyChange, Machine } from './machine.ts'
 import { Metadata } from './metadata.ts'
 import { OpeningMark } from './opening-mark.ts'
 import { QueueRescan } from './queue-rescan.ts'
 import { defaultStoreSettings, NO_MEMBERS, type CoreMachines, type StoreOptions, type StoreParts, type StoreRecovery, type StoreSettings } from './store-options.ts'
 import { UNIT_BYTES } from './unit-page.ts'
+
+const COPY_BYTES = 1024 * 1024
 
 interface Opening {
   readonly options: StoreOptions
@@ -89,9 +92,10 @@ async function openEmpty ({ options, settings, mark }: Opening): Promise<Omit<Lo
     consumeQueues: new ConsumeQueues({ kv, pageCacheBytes: settings.pageCacheBytes, onDamage }),
     consumerOffsets: new ConsumerOffsets(),
     metadata: new Metadata(),
-    locks: new LockMachine()
+    locks: new LockMachine(),
+    delays: new DelayMachine(kv, onDamage)
   }
-  return { kv, core, machines: [core.commitLog, core.metadata, core.consumeQueues, core.consumerOffsets, core.locks, ...options.machines?.(core) ?? []] }
+  return { kv, core, machines: [core.commitLog, core.metadata, core.consumeQueues, core.consumerOffsets, core.locks, core.delays, ...options.machines?.(core) ?? []] }
 }
 
 /** @throws whatever shows that the kv cannot be used */
@@ -164,7 +168,12 @@ async function rebuild (opening: Opening, reason: string): Promise<{ readonly lo
 async function rebuildFromBase ({ options: { log, onProgress, logger }, settings, bases, appliedFile }: Opening, { kv, core, machines }: Omit<Loaded, 'meta' | 'hasSettled'>, base: Base): Promise<CheckpointMeta> {
   const { consumeQueues, commitLog } = core
   const values: KeyChange[] = []
-  const meta = await bases.read(base, (kvKey, value) => { loadValue(machines, kvKey, value) })
+  const copied = new CopiedValues(kv)
+  const meta = await bases.read(base, async (kvKey, value) => {
+    if (kvKey < DELAY_RANGE.gte || kvKey >= DELAY_RANGE.lt) loadValue(machines, kvKey, value)
+    else await copied.add(kvKey, value)
+  })
+  await copied.finish()
   const { firstIndex } = log
   const totalEntries = base.index + 1 - firstIndex
   let rescan: QueueRescan | undefined
@@ -191,6 +200,30 @@ async function rebuildFromBase ({ options: { log, onProgress, logger }, settings
   await consumeQueues.pages.finish(units)
   logger.info(`the state store was rebuilt from the base dump of entry ${base.index} and ${totalEntries} entries of the log`)
   return written
+}
+
+/** Values that go from a base dump to the kv as they are, some at a time. */
+class CopiedValues {
+  readonly #kv: Kv
+  #changes: Change[] = []
+  #bytes = 0
+
+  constructor (kv: Kv) {
+    this.#kv = kv
+  }
+
+  async add (key: string, value: Uint8Array): Promise<void> {
+    this.#changes.push({ key, value })
+    this.#bytes += value.length
+    if (this.#bytes >= COPY_BYTES) await this.finish()
+  }
+
+  async finish (): Promise<void> {
+    const changes = this.#changes
+    this.#changes = []
+    this.#bytes = 0
+    await this.#kv.batch(changes)
+  }
 }
 
 /** Units go to the kv ahead of the checkpoint, to bound what is in memory. */

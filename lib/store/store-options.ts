@@ -7,6 +7,7 @@ import type { AppliedFile } from './checkpoints.ts'
 import type { CommitLog, EntryFinder } from './commit-log.ts'
 import type { ConsumeQueues } from './consume-queues.ts'
 import type { ConsumerOffsets } from './consumer-offsets.ts'
+import type { DelayMachine } from './delay-machine.ts'
 import type { LockMachine } from './lock-machine.ts'
 import type { Machine } from './machine.ts'
 import type { Metadata } from './metadata.ts'
@@ -76,6 +77,7 @@ export interface CoreMachines {
   readonly consumerOffsets: ConsumerOffsets
   readonly metadata: Metadata
   readonly locks: LockMachine
+  readonly delays: DelayMachine
 }
 
 /** What an opened store is made of. */

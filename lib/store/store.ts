@@ -2,12 +2,16 @@ import { invariant, MqError } from '../base/index.ts'
 import { ENTRY_HEADER_BYTES, bodyOf, stampMsOf } from '../log/index.ts'
 import { deleteGroup, deleteTopic, EntryBody, setFloor, type EntryBodyWriter } from '../message/index.ts'
 import { EntryKind, type ConfState, type RaftEntry } from '../raft/index.ts'
+import type { KeyRange, KvSnapshot } from '../kv/index.ts'
+import type { Pair } from './base-file.ts'
 import type { CheckpointMeta } from './checkpoint-meta.ts'
 import { commitCheckpoint, freezeMachines, MACHINE_RANGE, readMeta } from './checkpoints.ts'
 import type { CommitLog, LocatedRecord } from './commit-log.ts'
 import type { ConsumeQueues } from './consume-queues.ts'
 import type { ConsumerOffsets } from './consumer-offsets.ts'
 import type { ApplyContext, CommandHandler, Machine } from './machine.ts'
+import { DELAY_RANGE, type DelayMachine } from './delay-machine.ts'
+import { locateHidden } from './hidden-record.ts'
 import type { LockMachine } from './lock-machine.ts'
 import type { Metadata } from './metadata.ts'
 import { hashState } from './state-hash.ts'
@@ -26,6 +30,7 @@ export class Store {
   readonly consumerOffsets: ConsumerOffsets
   readonly metadata: Metadata
   readonly locks: LockMachine
+  readonly delays: DelayMachine
   readonly #machines: readonly Machine[]
   readonly #handlers = new Map<number, CommandHandler[]>()
   readonly #parts: StoreParts
@@ -55,6 +60,7 @@ export class Store {
     this.consumerOffsets = core.consumerOffsets
     this.metadata = core.metadata
     this.locks = core.locks
+    this.delays = core.delays
     this.#machines = machines
     for (const { handlers } of machines) {
       for (const handler of handlers) this.#handlers.set(handler.command.type, [...this.#handlers.get(handler.command.type) ?? [], handler])
@@ -95,10 +101,11 @@ export class Store {
     const body = new EntryBody(bodyOf(entry))
     const directory = this.consumeQueues.directory(body, entry.physicalOffset + ENTRY_HEADER_BYTES, stampMs)
     if (body.commands.length > 0) {
-      const context = { index: entry.index, term: entry.term, storeTimestampMs: stampMs, physicalOffset: entry.physicalOffset }
+      const context = { index: entry.index, term: entry.term, storeTimestampMs: stampMs, physicalOffset: entry.physicalOffset, recordPosition: 0 }
       const steps = body.commands.map(({ recordsBefore, type, payload }) => ({ recordsBefore, ...this.#decode(type, payload) }))
       for (const { recordsBefore, handlers, value } of steps) {
         directory.apply(recordsBefore)
+        context.recordPosition = directory.position
         for (const handler of handlers) handler.apply(value, context satisfies ApplyContext)
       }
     }
@@ -143,13 +150,14 @@ export class Store {
 
   /** The record that begins at a position given by a client; undefined when there is none, or not any more, or not yet. */
   async locate (physicalOffset: number): Promise<LocatedRecord | undefined> {
-    return await this.commitLog.locate(physicalOffset, this.#appliedPosition)
+    const found = await this.commitLog.locate(physicalOffset, this.#appliedPosition)
+    return found === undefined || 'queueOffset' in found ? found : await locateHidden(this.consumeQueues, found)
   }
 
   get checkpointDue (): boolean {
     const { checkpointBytes, unpersistedBytes } = this.#parts.settings
     return this.#appliedPosition - (this.#meta?.position ?? 0) >= checkpointBytes ||
-      this.consumeQueues.pages.unpersistedUnits * UNIT_BYTES >= unpersistedBytes ||
+      this.consumeQueues.pages.unpersistedUnits * UNIT_BYTES + this.delays.unpersistedBytes >= unpersistedBytes ||
       this.commitLog.floorPosition !== this.#floorAtCheckpoint || this.#hasSettled
   }
 
@@ -163,15 +171,17 @@ export class Store {
     const { pages } = this.consumeQueues
     // Frozen here, before the first await; `pages` first, because the queues' heads say how their units are stored.
     const units = pages.freeze()
+    const delayed = this.delays.freezePieces()
     const changes = freezeMachines(this.#machines)
     const frozen = { groupId, index: this.#appliedIndex, term: this.#appliedTerm, position: this.#appliedPosition, confState: this.#confState }
     const floorPosition = this.commitLog.floorPosition
     this.#isChanged = this.#hasSettled = false
 
     await pages.writeWhole(units)
-    this.#meta = await commitCheckpoint(kv, frozen, changes, await pages.pieceChanges(units), this.#meta)
+    this.#meta = await commitCheckpoint(kv, frozen, changes, [...await pages.pieceChanges(units), ...delayed.changes], this.#meta)
     await appliedFile.write(frozen.index)
     await pages.finish(units)
+    await this.delays.finish(delayed)
     if (floorPosition !== this.#floorAtCheckpoint) {
       this.#floorAtCheckpoint = floorPosition
       if (await this.consumeQueues.settle(floorPosition)) this.#hasSettled = true
@@ -196,7 +206,7 @@ export class Store {
     try {
       const meta = await readMeta(snapshot)
       if (meta === undefined) return 0
-      await bases.write(meta, snapshot.entries(MACHINE_RANGE))
+      await bases.write(meta, entriesOf(snapshot, [MACHINE_RANGE, DELAY_RANGE]))
       return meta.index
     } finally {
       await snapshot.close()
@@ -216,4 +226,8 @@ export class Store {
     await this.#parts.appliedFile.close()
     await this.#parts.kv.close()
   }
+}
+
+async function * entriesOf (snapshot: KvSnapshot, ranges: readonly KeyRange[]): AsyncGenerator<Pair> {
+  for (const range of ranges) yield * snapshot.entries(range)
 }

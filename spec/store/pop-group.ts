@@ -42,7 +42,7 @@ export class PopGroup {
     const { body, proposals } = this.sealed.shift()!
     for (const { type, payload } of body.commands) {
       const handler = this.machine.handlers.find(({ command }) => command.type === type)!
-      handler.apply(handler.command.decode(payload), { index: 1, term: 1, storeTimestampMs: this.nowMs, physicalOffset: 0 })
+      handler.apply(handler.command.decode(payload), { index: 1, term: 1, storeTimestampMs: this.nowMs, physicalOffset: 0, recordPosition: 0 })
     }
     for (const proposal of proposals) proposal.settle()
   }

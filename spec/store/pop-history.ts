@@ -16,7 +16,7 @@ interface Step { readonly commands: Command[], readonly proposal: PopDecision<an
 const GROUPS = ['plain', 'ordered']
 const TOPICS = ['orders', 'mails']
 const OWNERS = ['', 'a:1', 'a:2', 'b:1']
-const context = { index: 1, term: 1, storeTimestampMs: 0, physicalOffset: 0 }
+const context = { index: 1, term: 1, storeTimestampMs: 0, physicalOffset: 0, recordPosition: 0 }
 const key = ({ queue, lease, offset }: Offset): string => `${queue}/${lease}/${offset}`
 
 /**

@@ -8,7 +8,7 @@ import type { PopDecision } from '../../lib/store/pop-decision.ts'
  */
 const machine = new PopMachine()
 const handlers = new Map(machine.handlers.map((handler) => [handler.command.type, handler]))
-const context = { index: 1, term: 1, storeTimestampMs: 0, physicalOffset: 0 }
+const context = { index: 1, term: 1, storeTimestampMs: 0, physicalOffset: 0, recordPosition: 0 }
 const sources = Array.from({ length: 8 }, (_, queueId) => ({ queueId, minOffset: 0, proposedNextOffset: 625_000 }))
 let commands: Array<{ type: number, payload: Uint8Array }> = []
 let commandBytes = 0

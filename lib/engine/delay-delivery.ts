@@ -1,0 +1,211 @@
+import { isMqError, type Clock, type Logger, type MqError } from '../base/index.ts'
+import type { RaftLog } from '../log/index.ts'
+import { EntryBodyWriter } from '../message/index.ts'
+import type { Proposal } from '../replica/index.ts'
+import { delayCost, DelayDue, LOAD_BEFORE_MS, type ConsumeQueue, type DelayDeliver, type PendingUnit, type Store } from '../store/index.ts'
+import { Decision } from './decision.ts'
+import { Expiry } from './expiry.ts'
+
+/** What one entry's deliveries may take of it. */
+const DELIVERY_BYTES = 128 * 1024
+/** No topic has a longer name. */
+const LONGEST_TOPIC = 'x'.repeat(255)
+const MOST_OF_ONE_BYTES = delayCost.unit + delayCost.part(LONGEST_TOPIC)
+/** Records that are stored anew together. */
+const STORED_ANEW_BYTES = 256 * 1024
+const AGED_CHECK_MS = 60_000
+
+export interface DelayDeliveryOptions {
+  readonly clock: Clock
+  readonly store: Store
+  readonly log: RaftLog
+  readonly logger: Logger
+  readonly submit: (proposal: Proposal) => void
+  /** Messages that stand below are stored anew when they are delivered. */
+  readonly agedBelow: () => Promise<number>
+}
+
+/** A message that waits, and its record; undefined: that cannot be read any more. */
+interface Loaded extends PendingUnit {
+  readonly record: Uint8Array | undefined
+}
+
+/** Delivers messages when they are due, and keeps them from being removed with the log's head while they wait. */
+export class DelayDelivery {
+  readonly #options: DelayDeliveryOptions
+  readonly #due: DelayDue
+  readonly #expiry: Expiry
+  #isLeading = false
+  #agedBelow = 0
+  #agedCheckedMs = -Infinity
+
+  constructor (options: DelayDeliveryOptions) {
+    this.#options = options
+    const { clock, store: { delays } } = options
+    this.#due = new DelayDue(delays)
+    this.#expiry = new Expiry({ clock, nextMs: () => this.#isLeading ? this.#due.nextMs() : Infinity, expire: () => this.#step() })
+    delays.onScheduled = (pending) => {
+      if (!this.#isLeading) return
+      this.#due.note(pending)
+      if (pending.unit.deliverAtMs - LOAD_BEFORE_MS < this.#expiry.dueMs) this.#expiry.look()
+    }
+  }
+
+  /** This node leads. */
+  begin (): void {
+    this.#isLeading = true
+    this.#due.reset()
+    this.#expiry.look()
+  }
+
+  /** It does no more. */
+  end (): void { this.#isLeading = false }
+
+  stop (): void {
+    this.end()
+    this.#expiry.stop()
+  }
+
+  /** Stores waiting messages below `position` anew, so that the log below may go. Resolves when all are safe. */
+  async carryOver (position: number): Promise<void> {
+    const { store: { delays } } = this.#options
+    const batch = new Batch((loaded) => this.#decide(loaded, (writer, storeTimestampMs, pending) => {
+      for (const { unit, record } of pending) if (record !== undefined) delays.scheduleStored(writer, unit, record, storeTimestampMs)
+    }))
+    for await (const pending of delays.pendingBelow(position, this.#reportUnreadable)) await batch.add(await this.#read(pending))
+    await batch.finish()
+  }
+
+  /** Loads what is due next, or delivers some of what is due. */
+  async #step (): Promise<void> {
+    const { clock } = this.#options
+    if (!this.#isLeading) return
+    if (this.#due.needsLoad(clock.wallMs())) {
+      await this.#due.load(clock.wallMs(), this.#reportUnreadable)
+      return
+    }
+    await this.#checkAged()
+    let aged: PendingUnit[] = []
+    try {
+      const decision = new Decision(DELIVERY_BYTES, (writer, storeTimestampMs) => { aged = this.#deliver(writer, storeTimestampMs) })
+      this.#options.submit(decision)
+      await decision.done
+      const batch = new Batch((loaded) => this.#decide(loaded, (writer, storeTimestampMs, pending) => {
+        for (const { unit, record } of pending) if (record !== undefined) this.#queueOf(unit)?.appendStored(writer, record, unit.tagsCode, storeTimestampMs)
+      }))
+      for (const pending of aged) await batch.add(await this.#read(pending))
+      await batch.finish()
+    } catch (error) {
+      this.#due.putBack(aged)
+      throw error
+    }
+  }
+
+  /** Within a decision: what is due comes to its queues. Returns what is too old to be delivered where it stands. */
+  #deliver (writer: EntryBodyWriter, storeTimestampMs: number): PendingUnit[] {
+    const { delays } = this.#options.store
+    const parts = new Map<ConsumeQueue, Array<PendingUnit & PendingUnit['unit']>>()
+    const lost: PendingUnit[] = []
+    const aged: PendingUnit[] = []
+    let agedBytes = 0
+    let costBytes = 2 * delayCost.command
+    while (costBytes + MOST_OF_ONE_BYTES <= DELIVERY_BYTES && agedBytes < STORED_ANEW_BYTES) {
+      const pending = this.#due.takeDue(storeTimestampMs)
+      if (pending === undefined) break
+      const { unit } = pending
+      const queue = this.#queueOf(unit)
+      if (queue === undefined) {
+        lost.push(pending)
+        costBytes += delayCost.key
+      } else if (unit.physicalOffset < this.#agedBelow) {
+        aged.push(pending)
+        agedBytes += unit.sizeBytes
+      } else {
+        const units = parts.get(queue)
+        if (units === undefined) {
+          parts.set(queue, [{ ...pending, ...unit }])
+          costBytes += delayCost.part(unit.topic)
+        } else {
+          units.push({ ...pending, ...unit })
+        }
+        costBytes += delayCost.unit
+      }
+    }
+    if (parts.size > 0) {
+      const delivered: Array<DelayDeliver['parts'][number]> = []
+      for (const [queue, units] of parts) delivered.push({ topic: queue.topic, queueId: queue.queueId, firstQueueOffset: queue.appendDelivered(writer, units.length), units })
+      delays.deliver(writer, delivered)
+    }
+    if (lost.length > 0) delays.remove(writer, lost)
+    return aged
+  }
+
+  /** The queue that the message goes to, within a decision; undefined: its topic is gone. */
+  #queueOf ({ topic, queueId }: PendingUnit['unit']): ConsumeQueue | undefined {
+    const { metadata, consumeQueues } = this.#options.store
+    const config = metadata.proposedTopic(topic)
+    if (config === undefined) return undefined
+    const count = Math.max(1, config.readQueueNums, config.writeQueueNums)
+    return consumeQueues.proposed(topic, queueId % count)
+  }
+
+  /** One entry in which those of the messages that still wait are stored anew by `store`, and wait no more where they did. */
+  async #decide (loaded: readonly Loaded[], store: (writer: EntryBodyWriter, storeTimestampMs: number, pending: readonly Loaded[]) => void): Promise<void> {
+    const { delays } = this.#options.store
+    const costBytes = loaded.reduce((sum, { unit: { topic }, record }) => sum + delayCost.key + delayCost.schedule(topic) + EntryBodyWriter.recordCostBytes(record?.length ?? 0, 3 * topic.length), delayCost.command)
+    const decision = new Decision(costBytes, (writer, storeTimestampMs) => {
+      const pending = loaded.filter((one) => delays.isPending(one))
+      store(writer, storeTimestampMs, pending)
+      if (pending.length > 0) delays.remove(writer, pending)
+    })
+    this.#options.submit(decision)
+    await decision.done
+  }
+
+  async #read (pending: PendingUnit): Promise<Loaded> {
+    const { log, logger } = this.#options
+    const { unit: { physicalOffset, sizeBytes, topic } } = pending
+    try {
+      return { ...pending, record: (await log.read(physicalOffset, sizeBytes)).slice() }
+    } catch (error) {
+      if (!isMqError(error, 'MQ_CORRUPT') && !isMqError(error, 'MQ_MESSAGE_NOT_FOUND')) throw error
+      logger.error(`a delayed message for ${topic} cannot be read and counts as removed: ${error.message}`, { physicalOffset, error })
+      return { ...pending, record: undefined }
+    }
+  }
+
+  async #checkAged (): Promise<void> {
+    const { clock, agedBelow } = this.#options
+    if (clock.nowMs() - this.#agedCheckedMs < AGED_CHECK_MS) return
+    this.#agedCheckedMs = clock.nowMs()
+    this.#agedBelow = await agedBelow()
+  }
+
+  readonly #reportUnreadable = (error: MqError): void => {
+    this.#options.logger.error(`${error.message}; the messages that wait there are delivered after the next start`, { error })
+  }
+}
+
+/** Collects messages until they are as many as go into one entry. */
+class Batch {
+  readonly #flush: (loaded: readonly Loaded[]) => Promise<void>
+  #loaded: Loaded[] = []
+  #bytes = 0
+
+  constructor (flush: (loaded: readonly Loaded[]) => Promise<void>) {
+    this.#flush = flush
+  }
+
+  async add (loaded: Loaded): Promise<void> {
+    this.#loaded.push(loaded)
+    this.#bytes += loaded.record?.length ?? 0
+    if (this.#bytes >= STORED_ANEW_BYTES) await this.finish()
+  }
+
+  async finish (): Promise<void> {
+    const loaded = this.#loaded
+    this.#loaded = []
+    this.#bytes = 0
+    if (loaded.length > 0) await this.#flush(loaded)
+  }
+}

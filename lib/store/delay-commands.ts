@@ -1,0 +1,70 @@
+import { defineCommand, EntryBodyWriter } from '../message/index.ts'
+
+/** What is logged about messages that are delivered later. The leader has decided everything. */
+
+/** The hidden record at `physicalOffset`, in the same entry, becomes a message of the queue at that time. */
+export interface DelaySchedule {
+  readonly deliverAtMs: number
+  readonly topic: string
+  readonly queueId: number
+  readonly tagsCode: number
+  readonly physicalOffset: number
+  readonly sizeBytes: number
+}
+
+/** Names a message that waits: by the number of its bucket, and its own within it. */
+export interface DelayKey {
+  readonly bucket: number
+  readonly ordinal: number
+}
+
+export interface DeliveredUnit extends DelayKey {
+  readonly physicalOffset: number
+  readonly sizeBytes: number
+  readonly tagsCode: number
+}
+
+/** They wait no more, and are the next messages of their queues. */
+export interface DelayDeliver {
+  readonly parts: ReadonlyArray<{ readonly topic: string, readonly queueId: number, readonly firstQueueOffset: number, readonly units: readonly DeliveredUnit[] }>
+}
+
+/** They wait no more: stored anew elsewhere, or their topic is gone. */
+export interface DelayRemove { readonly units: readonly DelayKey[] }
+
+const record = (name: string, fields: Record<string, unknown>) => ({ type: 'record', name, fields: Object.entries(fields).map(([name, type]) => ({ name, type })) }) as never
+const array = (items: unknown) => ({ type: 'array', items })
+
+export const delaySchedule = defineCommand<DelaySchedule>({
+  type: 0x0601,
+  name: 'delaySchedule',
+  versions: [record('DelaySchedule', { deliverAtMs: 'long', topic: 'string', queueId: 'long', tagsCode: 'int', physicalOffset: 'long', sizeBytes: 'long' })]
+})
+
+export const delayDeliver = defineCommand<DelayDeliver>({
+  type: 0x0602,
+  name: 'delayDeliver',
+  versions: [record('DelayDeliver', {
+    parts: array(record('Part', {
+      topic: 'string',
+      queueId: 'long',
+      firstQueueOffset: 'long',
+      units: array(record('Unit', { bucket: 'long', ordinal: 'long', physicalOffset: 'long', sizeBytes: 'long', tagsCode: 'int' }))
+    }))
+  })]
+})
+
+export const delayRemove = defineCommand<DelayRemove>({
+  type: 0x0603,
+  name: 'delayRemove',
+  versions: [record('DelayRemove', { units: array(record('Key', { bucket: 'long', ordinal: 'long' })) })]
+})
+
+/** Upper bounds of what the commands take of an entry. */
+export const delayCost = {
+  schedule: (topic: string): number => EntryBodyWriter.commandCostBytes(64 + 3 * topic.length),
+  command: EntryBodyWriter.commandCostBytes(16),
+  part: (topic: string): number => 32 + 3 * topic.length,
+  unit: 40,
+  key: 16
+} as const

@@ -1,0 +1,295 @@
+import { isMqError, MqError } from '../base/index.ts'
+import type { Change, Kv, KeyRange } from '../kv/index.ts'
+import { HIDDEN_TARGET, NO_QUEUE_OFFSET, type EntryBodyWriter, type Host, type MessageFields, type RecordFields } from '../message/index.ts'
+import { bucketKeyOf, DelayBucket } from './delay-bucket.ts'
+import { delayDeliver, delayRemove, delaySchedule, type DelayDeliver, type DelayKey } from './delay-commands.ts'
+import { DelayPieceReader, type DelayPiece, type DelayUnit } from './delay-units.ts'
+import { on, type ApplyContext, type KeyChange, type KeyValue, type Machine } from './machine.ts'
+import { defineValue } from './stored-value.ts'
+
+/** A message that waits, with its name. */
+export interface PendingUnit extends DelayKey {
+  readonly unit: DelayUnit
+}
+
+const NEXT_NUMBER_KEY = '#'
+const nextNumberValue = defineValue<number>(['long'])
+
+/** Keys of all pieces of buckets. */
+export const DELAY_RANGE: KeyRange = { gte: 'delay/', lt: 'delay0' }
+
+function pieceKey (bucket: number, from: number): string { return `${bucketPrefix(bucket)}${from.toString(16).padStart(8, '0')}` }
+function bucketPrefix (bucket: number): string { return `delay/${bucket.toString(16).padStart(10, '0')}/` }
+function bucketRange (from: number, to = from + 1): KeyRange { return { gte: bucketPrefix(from), lt: bucketPrefix(to) } }
+
+/** What a checkpoint writes beside the machine's values. */
+export interface FrozenDelays {
+  readonly changes: readonly Change[]
+  readonly pieces: ReadonlyArray<{ readonly bucket: DelayBucket, readonly to: number }>
+  readonly garbage: readonly KeyRange[]
+}
+
+/**
+ * Messages that are stored and not delivered yet, in buckets of the time they are due. In memory are per bucket some
+ * numbers and a bit for each unit that is gone; the units themselves are in the kv, in pieces, and here only until the
+ * next checkpoint. A delivery names the whole unit, so that applying it reads nothing.
+ */
+export class DelayMachine implements Machine {
+  readonly name = 'delay'
+  readonly #kv: Kv
+  readonly #onDamage: (error: MqError) => void
+  readonly #buckets = new Map<number, DelayBucket>()
+  /** The buckets that take new units, by level and index. */
+  readonly #open = new Map<string, DelayBucket>()
+  #nextNumber = 1
+  readonly #changed = new Set<DelayBucket>()
+  #garbage: KeyRange[] = []
+  #unpersistedBytes = 0
+  #lastLoaded = 0
+  /** By bucket: the ordinals of units whose delivery or removal is proposed. */
+  readonly #proposed = new Map<number, Set<number>>()
+  /** Called for each unit that comes to wait. For the leader, who has to know when it is due. */
+  onScheduled: ((pending: PendingUnit) => void) | undefined
+
+  readonly handlers = [
+    on(delaySchedule, (unit, context) => { this.#add(unit, context) }),
+    on(delayDeliver, ({ parts }) => { for (const { units } of parts) this.#removeAll(units) }),
+    on(delayRemove, ({ units }) => { this.#removeAll(units) })
+  ]
+
+  constructor (kv: Kv, onDamage: (error: MqError) => void) {
+    this.#kv = kv
+    this.#onDamage = onDamage
+  }
+
+  /** How many messages wait. */
+  get pendingCount (): number {
+    let count = 0
+    for (const bucket of this.#buckets.values()) count += bucket.count - bucket.removedCount
+    return count
+  }
+
+  /** Of units that are in memory only. */
+  get unpersistedBytes (): number { return this.#unpersistedBytes }
+  buckets (): Iterable<DelayBucket> { return this.#buckets.values() }
+
+  /** The unit waits, and neither its delivery nor its removal is proposed. */
+  isPending ({ bucket: number, ordinal }: DelayKey): boolean {
+    const bucket = this.#buckets.get(number)
+    return bucket !== undefined && !bucket.isRemoved(ordinal) && this.#proposed.get(number)?.has(ordinal) !== true
+  }
+
+  // For proposals.
+
+  /** Stores a message that is to come to its queue later. `record` gets its place; costs `delayCost.schedule` beside the record. */
+  schedule (writer: EntryBodyWriter, record: RecordFields, topic: string, tagsCode: number, storeTimestampMs: number, deliverAtMs: number): void {
+    const physicalOffset = record.physicalOffset = writer.nextPhysicalOffset
+    record.queueOffset = NO_QUEUE_OFFSET
+    record.storeTimestampMs = storeTimestampMs
+    const sizeBytes = writer.addRecord(HIDDEN_TARGET, tagsCode, record)
+    this.#propose(writer, { deliverAtMs, topic, queueId: record.queueId, tagsCode, physicalOffset, sizeBytes })
+  }
+
+  /** The same for a message whose properties are not text yet. */
+  scheduleMessage (writer: EntryBodyWriter, message: MessageFields, target: { readonly topic: string, readonly topicBytes: Uint8Array, readonly queueId: number, readonly storeHost: Host }, tagsCode: number, storeTimestampMs: number, deliverAtMs: number): void {
+    const { topic, topicBytes, queueId, storeHost } = target
+    const physicalOffset = writer.nextPhysicalOffset
+    const sizeBytes = writer.addMessage(HIDDEN_TARGET, tagsCode, message, topicBytes, queueId, NO_QUEUE_OFFSET, storeTimestampMs, storeHost)
+    this.#propose(writer, { deliverAtMs, topic, queueId, tagsCode, physicalOffset, sizeBytes })
+  }
+
+  /** Stores the bytes of a waiting message anew, at the end of the log: it waits there too; to be removed where it waited. */
+  scheduleStored (writer: EntryBodyWriter, unit: DelayUnit, record: Uint8Array, storeTimestampMs: number): void {
+    const physicalOffset = writer.nextPhysicalOffset
+    writer.addStored(HIDDEN_TARGET, unit.tagsCode, record, NO_QUEUE_OFFSET, storeTimestampMs)
+    this.#propose(writer, { ...unit, physicalOffset })
+  }
+
+  /** They wait no more. */
+  remove (writer: EntryBodyWriter, units: readonly DelayKey[]): void {
+    this.#noteProposed(units)
+    writer.addCommand(delayRemove.type, delayRemove.encode({ units }))
+  }
+
+  /** They are the next messages of their queues, as `parts` says. */
+  deliver (writer: EntryBodyWriter, parts: DelayDeliver['parts']): void {
+    for (const { units } of parts) this.#noteProposed(units)
+    writer.addCommand(delayDeliver.type, delayDeliver.encode({ parts }))
+  }
+
+  #noteProposed (units: readonly DelayKey[]): void {
+    for (const { bucket, ordinal } of units) {
+      const ordinals = this.#proposed.get(bucket)
+      if (ordinals === undefined) this.#proposed.set(bucket, new Set([ordinal]))
+      else ordinals.add(ordinal)
+    }
+  }
+
+  #propose (writer: EntryBodyWriter, unit: DelayUnit): void {
+    writer.addCommand(delaySchedule.type, delaySchedule.encode(unit))
+  }
+
+  resetOverlay (): void { this.#proposed.clear() }
+
+  #add (unit: DelayUnit, { storeTimestampMs }: ApplyContext): void {
+    const { level, index } = bucketKeyOf(unit.deliverAtMs, storeTimestampMs)
+    const key = `${level}/${index}`
+    let bucket = this.#open.get(key)
+    if (bucket === undefined) {
+      bucket = new DelayBucket(this.#nextNumber++, level, index)
+      this.#open.set(key, bucket)
+      this.#buckets.set(bucket.number, bucket)
+    }
+    const ordinal = bucket.add(unit)
+    this.#changed.add(bucket)
+    this.#unpersistedBytes += 32 + unit.topic.length
+    this.onScheduled?.({ bucket: bucket.number, ordinal, unit })
+  }
+
+  #removeAll (units: readonly DelayKey[]): void {
+    for (const { bucket: number, ordinal } of units) {
+      const bucket = this.#buckets.get(number)
+      if (bucket === undefined) throw new MqError('MQ_INVARIANT', `there is no bucket ${number} of delayed messages`)
+      bucket.remove(ordinal)
+      this.#changed.add(bucket)
+      this.#proposed.get(number)?.delete(ordinal)
+      if (bucket.isEmpty) this.#drop(bucket)
+    }
+  }
+
+  #drop (bucket: DelayBucket): void {
+    bucket.isGone = true
+    bucket.pieces = []
+    this.#buckets.delete(bucket.number)
+    this.#open.delete(`${bucket.level}/${bucket.index}`)
+    this.#proposed.delete(bucket.number)
+    this.#garbage.push(bucketRange(bucket.number))
+  }
+
+  // Units are read piece by piece, the newest from memory, the others from the kv.
+
+  /**
+   * Readers of the pieces of a bucket, in order, as far as its units go at the call. Ends early when the bucket is gone.
+   * @throws MQ_CORRUPT pieces are damaged or missing; the store is rebuilt at its next start
+   */
+  async * read (bucket: DelayBucket): AsyncGenerator<DelayPieceReader> {
+    const { persistedTo, count } = bucket
+    // what is in memory now, as it is now: it may leave while the kv is read
+    const inMemory = bucket.pieces.map((piece) => piece.reader())
+    let next = 0
+    for await (const [, value] of persistedTo > 0 ? this.#kv.entries(bucketRange(bucket.number)) : []) {
+      const piece = DelayPieceReader.of(value)
+      if (piece.from >= persistedTo || bucket.isGone) break
+      if (piece.from !== next) throw this.#gap(bucket, next)
+      next = piece.to
+      yield piece
+    }
+    if (bucket.isGone) return
+    if (next < persistedTo) throw this.#gap(bucket, next)
+    for (const piece of inMemory) {
+      if (piece.to <= next) continue
+      if (piece.from !== next) throw this.#gap(bucket, next)
+      next = piece.to
+      yield piece
+    }
+    if (next < count) throw this.#gap(bucket, next)
+  }
+
+  #gap (bucket: DelayBucket, ordinal: number): MqError {
+    const key = pieceKey(bucket.number, ordinal)
+    const error = new MqError('MQ_CORRUPT', `state store: delayed messages from ${ordinal} on of bucket ${bucket.number} are missing (key ${key})`, { key })
+    this.#onDamage(error)
+    return error
+  }
+
+  /**
+   * Waiting messages that stand below `position`, as of the call, in some order. What comes later stands above.
+   * A bucket that cannot be read is reported and left out.
+   */
+  async * pendingBelow (position: number, onUnreadable: (error: MqError) => void): AsyncGenerator<PendingUnit> {
+    for (const bucket of [...this.#buckets.values()]) {
+      if (bucket.firstPosition >= position) continue
+      try {
+        for await (const piece of this.read(bucket)) {
+          while (piece.next() && piece.physicalOffset < position) {
+            const key = { bucket: bucket.number, ordinal: piece.ordinal }
+            if (this.isPending(key)) yield { ...key, unit: piece.unit }
+          }
+          if (piece.ordinal < piece.to) break
+        }
+      } catch (error) {
+        if (!isMqError(error, 'MQ_CORRUPT')) throw error
+        onUnreadable(error)
+      }
+    }
+  }
+
+  // Checkpoints.
+
+  freeze (): KeyChange[] {
+    const changes: KeyChange[] = []
+    if (this.#changed.size > 0) changes.push({ key: NEXT_NUMBER_KEY, value: nextNumberValue.encode(this.#nextNumber) })
+    for (const bucket of this.#changed) changes.push({ key: bucketKey(bucket.number), value: bucket.isGone ? undefined : bucket.encode() })
+    this.#changed.clear()
+    return changes
+  }
+
+  /** To be called before `freeze`. */
+  freezePieces (): FrozenDelays {
+    const changes: Change[] = []
+    const pieces: Array<{ bucket: DelayBucket, to: number }> = []
+    for (const bucket of this.#changed) {
+      if (bucket.isGone) continue
+      for (const piece of bucket.pieces) if (!piece.isFrozen) changes.push(frozenChange(bucket, piece))
+      pieces.push({ bucket, to: bucket.count })
+    }
+    const garbage = this.#garbage
+    this.#garbage = []
+    this.#unpersistedBytes = 0
+    return { changes, pieces, garbage }
+  }
+
+  /** All that was frozen is durable. */
+  async finish ({ pieces, garbage }: FrozenDelays): Promise<void> {
+    for (const { bucket, to } of pieces) {
+      bucket.persistedTo = to
+      bucket.pieces = bucket.pieces.filter((piece) => piece.to > to)
+    }
+    for (const range of garbage) await this.#kv.discard(range)
+  }
+
+  load (key: string, value: Uint8Array): void {
+    if (key === NEXT_NUMBER_KEY) {
+      this.#nextNumber = nextNumberValue.decode(key, value)
+      return
+    }
+    const bucket = DelayBucket.decode(key, value)
+    // what was left of buckets between the last one and this
+    if (bucket.number > this.#lastLoaded + 1) this.#garbage.push(bucketRange(this.#lastLoaded + 1, bucket.number))
+    this.#lastLoaded = bucket.number
+    this.#buckets.set(bucket.number, bucket)
+    this.#open.set(`${bucket.level}/${bucket.index}`, bucket)
+  }
+
+  * values (): Generator<KeyValue> {
+    if (this.#nextNumber > 1) yield { key: NEXT_NUMBER_KEY, value: nextNumberValue.encode(this.#nextNumber) }
+    for (const bucket of this.#buckets.values()) yield { key: bucketKey(bucket.number), value: bucket.encode() }
+  }
+
+  clear (): void {
+    this.#buckets.clear()
+    this.#open.clear()
+    this.#changed.clear()
+    this.#proposed.clear()
+    this.#garbage = []
+    this.#nextNumber = 1
+    this.#unpersistedBytes = this.#lastLoaded = 0
+  }
+}
+
+function bucketKey (number: number): string { return `bucket/${String(number).padStart(16, '0')}` }
+
+function frozenChange (bucket: DelayBucket, piece: DelayPiece): Change {
+  piece.isFrozen = true
+  return { key: pieceKey(bucket.number, piece.from), value: piece.encode() }
+}
