@@ -6,6 +6,8 @@ export interface Workload {
   readonly size: number
   /** Messages whose promise is open at any time. */
   readonly inflight: number
+  /** Processes that keep a message before it is answered. */
+  readonly nodes: number
   readonly sync: boolean
   readonly rounds: number
   /** Messages of one round. */
@@ -39,13 +41,14 @@ export function workloadFromArgs<More extends string = never> (more: readonly Mo
   const workload = {
     size: Number(given.size ?? 1024),
     inflight,
+    nodes: Number(given.nodes ?? 1),
     sync: given.sync !== 'no',
     rounds: Number(given.rounds ?? 5),
     messages: Number(given.messages ?? messagesFor(inflight)),
     dir: given.dir,
     more: given as Partial<Record<More, string>>
   }
-  for (const name of ['size', 'inflight', 'rounds', 'messages'] as const) {
+  for (const name of ['size', 'inflight', 'nodes', 'rounds', 'messages'] as const) {
     if (!Number.isSafeInteger(workload[name]) || workload[name] < 1) throw new RangeError(`--${name} takes a whole number above 0`)
   }
   return workload

@@ -15,6 +15,8 @@ export interface CaseResult {
   readonly ratio: number
   readonly p50us: number
   readonly p99us: number
+  /** What else the suite measures, by its name with the unit. */
+  readonly more?: Readonly<Record<string, number>>
 }
 
 export async function writeResults (file: string, machine: Machine, cases: readonly CaseResult[]): Promise<void> {

@@ -3,41 +3,26 @@
  * checksum per message, one copy into a slab, one positional write and one fdatasync per turn of the event loop into
  * blocks written before, a promise per message. No index, no recovery, nothing that could be read back with comfort.
  */
-import { closeSync, fdatasyncSync, fsyncSync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import xxhash from 'xxhash-wasm'
 import { Driver, workloadFromArgs } from '../harness/measure.ts'
+import { Ring } from '../harness/ring.ts'
 import { inScratchFolder } from '../harness/scratch.ts'
 
-const MIB = 1 << 20
-const RING_BYTES = 512 * MIB
-const SLAB_BYTES = 16 * MIB
+const SLAB_BYTES = 16 << 20
 const FRAME_BYTES = 8
 
 type Resolve = () => void
 
-/** A file of written blocks, used round and round. */
-function openRing (path: string): number {
-  const fd = openSync(path, 'wx+')
-  const zeros = new Uint8Array(MIB)
-  for (let at = 0; at < RING_BYTES; at += MIB) writeSync(fd, zeros, 0, MIB, at)
-  fsyncSync(fd)
-  return fd
-}
-
-function makeAppend (fd: number, hash: (bytes: Uint8Array) => number, sync: boolean): (body: Uint8Array) => Promise<void> {
+function makeAppend (ring: Ring, hash: (bytes: Uint8Array) => number): (body: Uint8Array) => Promise<void> {
   const slab = new Uint8Array(SLAB_BYTES)
   const frame = new DataView(slab.buffer)
   let filled = 0
-  let position = 0
   let waiting: Resolve[] = []
 
   function commit (): void {
     const settled = waiting
-    if (position + filled > RING_BYTES) position = 0
-    writeSync(fd, slab, 0, filled, position)
-    if (sync) fdatasyncSync(fd)
-    position += filled
+    ring.append(slab, filled)
     filled = 0
     waiting = []
     for (let i = 0; i < settled.length; i++) settled[i]!()
@@ -58,13 +43,12 @@ function makeAppend (fd: number, hash: (bytes: Uint8Array) => number, sync: bool
 const workload = workloadFromArgs()
 const { h32Raw } = await xxhash()
 await inScratchFolder(workload.dir, async (folder) => {
-  const fd = openRing(join(folder, 'ring'))
+  const ring = new Ring(join(folder, 'ring'), workload.sync)
   const body = new Uint8Array(workload.size).fill(65)
   const driver = new Driver()
   for (let round = 0; round < workload.rounds; round++) {
-    const append = makeAppend(fd, h32Raw, workload.sync)
+    const append = makeAppend(ring, h32Raw)
     await driver.round(workload.messages, workload.inflight, 1, () => append(body))
   }
-  closeSync(fd)
   console.log(JSON.stringify(driver.result('embedded', workload)))
 })
