@@ -1,15 +1,16 @@
-import { addressText, type Address, type RemotingServer } from '../remoting/index.ts'
+import { addressText, type Address } from '../remoting/index.ts'
 import { CommandError, systemErrorText } from './command-error.ts'
 import { portHolder } from './port-holder.ts'
 
 /**
- * Listens, or says why that cannot be.
+ * Runs `listen`, or says why that cannot be.
  * @throws CommandError naming the address, and who has it where that can be told
  */
-export async function listenAt (server: RemotingServer, address: Address, who: string): Promise<Address> {
+export async function listening<T> (who: string, address: Address, listen: () => Promise<T>): Promise<T> {
   try {
-    return await server.listen(address)
+    return await listen()
   } catch (error) {
+    if ((error as { syscall?: string }).syscall === undefined) throw error
     throw new CommandError(`the ${who} cannot listen on ${addressText(address)}: ${await objection(error, address)}`)
   }
 }

@@ -15,7 +15,41 @@ const program = new Command('ledgermq')
 
 const logOption = (): Option => new Option('--log <format>', 'events on stderr, for people or for programs').choices(['text', 'json']).default('text')
 
+const brokerOptions = (command: Command): Command => command
+  .option('-c, --config <file>', 'configuration of the broker, .properties')
+  .option('--data <dir>', 'directory of all data (default: storePathRootDir of the file, or ./ledgermq-data)')
+  .option('--bind <host>', 'address to listen on, 0.0.0.0 for all (default: bindAddress of the file, or 127.0.0.1)')
+  .option('--advertise <host[:port]>', 'what clients are told to connect to, when that is another address')
+  .option('-p, --print', 'print what is in force, with where each value came from, and end')
+  .addOption(logOption())
+
+const STOPPING = 'SIGTERM and SIGINT stop it: requests under way are answered first. A second one ends it at once.'
+
 // Each command is loaded when it runs: help needs none of the engine.
+brokerOptions(program.command('start')
+  .description('run a broker and a name server in one process: all that RocketMQ\'s clients need')
+  .option('--namesrv-conf <file>', 'configuration of the name server, .properties'))
+  .addHelpText('after', `
+Examples:
+  $ ledgermq start                                        # name server 127.0.0.1:9876, broker 127.0.0.1:10911, data in ./ledgermq-data
+  $ ledgermq start --data /var/lib/ledgermq -c broker.conf
+  $ ledgermq start --bind 0.0.0.0 --advertise mq.example  # for clients on other machines
+
+${STOPPING}`)
+  .action(async (options: { log: LogFormat }) => { process.exitCode = await (await import('./start.ts')).start({ ...options, version }) })
+
+brokerOptions(program.command('broker')
+  .description('run a broker')
+  .option('-n, --namesrv <host:port>', 'name servers to register with, ; between them (default: namesrvAddr of the file, or NAMESRV_ADDR)'))
+  .addHelpText('after', `
+Examples:
+  $ ledgermq broker -n 127.0.0.1:9876
+  $ ledgermq broker -c broker.conf -n 'ns1:9876;ns2:9876' --data /var/lib/ledgermq
+  $ ledgermq broker -c broker.conf -p                     # what the file comes to
+
+${STOPPING}`)
+  .action(async (options: { log: LogFormat }) => { process.exitCode = await (await import('./broker.ts')).broker({ ...options, version }) })
+
 program.command('namesrv')
   .description('run a name server, which tells clients where brokers and their topics are')
   .option('-c, --config <file>', 'configuration, .properties')
@@ -28,7 +62,7 @@ Examples:
   $ ledgermq namesrv --bind 0.0.0.0           # for other machines, too
   $ ledgermq namesrv -c namesrv.properties -p # what the file comes to
 
-SIGTERM and SIGINT stop it: requests under way are answered first. A second one ends it at once.`)
+${STOPPING}`)
   .action(async (options: { config?: string, bind?: string, print?: boolean, log: LogFormat }) => {
     process.exitCode = await (await import('./namesrv.ts')).namesrv({ ...options, version })
   })

@@ -1,7 +1,6 @@
 import { constants } from 'node:os'
 import { holdProcess } from '../adapters/index.ts'
-import type { Logger } from '../base/index.ts'
-import { isMqError } from '../base/index.ts'
+import { isMqError, type Logger } from '../base/index.ts'
 
 /** A server within this process. */
 export interface Part {

@@ -1,0 +1,82 @@
+import { resolve } from 'node:path'
+import { NodeDisk, NodeSockets } from '../adapters/index.ts'
+import type { Logger } from '../base/index.ts'
+import { Broker } from '../broker/index.ts'
+import { RunningConfig, type BrokerConfig, type ConfigSources, type EffectiveConfig } from '../config/index.ts'
+import type { RecoveryProgress } from '../engine/index.ts'
+import { addressText } from '../remoting/index.ts'
+import { CommandError } from './command-error.ts'
+import { listening } from './listen.ts'
+import { hostName, reachableAddress } from './machine.ts'
+import type { ServerProcess } from './server-process.ts'
+import { serverTls } from './server-tls.ts'
+
+type Flags = NonNullable<ConfigSources<'broker'>['flags']>
+
+/** What the command line says of a broker. */
+export interface BrokerFlags {
+  readonly data?: string | undefined
+  readonly bind?: string | undefined
+  readonly advertise?: string | undefined
+  /** Addresses of name servers. */
+  readonly namesrv?: string | undefined
+}
+
+/** @throws CommandError an address is none */
+export function brokerFlags ({ data, bind, advertise, namesrv }: BrokerFlags): Flags {
+  const advertised = advertise === undefined ? undefined : hostAndPort(advertise)
+  const given: Array<readonly [flag: string, key: Flags[number]['key'], value: string | undefined]> = [
+    ['--data', 'storePathRootDir', data],
+    ['--bind', 'bindAddress', bind],
+    ['--namesrv', 'namesrvAddr', namesrv],
+    ['--advertise', 'brokerIP1', advertised?.host],
+    ['--advertise', 'advertisedPort', advertised?.port]
+  ]
+  return given.flatMap(([flag, key, value]) => value === undefined ? [] : [{ flag, key, value }])
+}
+
+/** `host`, `host:port`, `[IPv6]:port`, or an IPv6 address alone. */
+function hostAndPort (text: string): { host: string, port: string | undefined } {
+  const [, bracketed, host, port] = /^(?:\[([^\]]+)\]|([^\s:]+))(?::(\d+))?$/.exec(text) ?? []
+  const name = bracketed ?? host ?? (/^[0-9a-fA-F:.]+$/.test(text) ? text : undefined)
+  if (name === undefined) throw new CommandError(`--advertise ${text}: expected HOST or HOST:PORT`)
+  return { host: name, port }
+}
+
+/** What a broker's settings are on this machine when nothing says otherwise. */
+export function brokerDefaults ({ bindAddress }: BrokerConfig): Partial<BrokerConfig> {
+  return { brokerName: hostName(), brokerIP1: reachableAddress(bindAddress) }
+}
+
+/**
+ * A broker on this machine, as a part of `running`; resolves when its port answers and the name servers know it, or could not be
+ * reached. Returns what there is to tell of it.
+ * @throws CommandError the port or a file cannot be had
+ * @throws MqError as Broker.open: the data cannot be had
+ */
+export async function startBroker (effective: EffectiveConfig<'broker'>, configFile: string | undefined, logger: Logger, running: ServerProcess): Promise<Array<[label: string, text: string]>> {
+  const config = new RunningConfig(effective, new NodeDisk(), configFile)
+  const { values } = config
+  const network = new NodeSockets({ serverTls: await serverTls(values) })
+  const broker = await Broker.open({ config, network, logger, signal: running.signal, onProgress: progressLogger(logger) })
+  running.add(broker)
+  broker.onFailure(running.fail)
+  await listening('broker', { host: values.bindAddress, port: values.listenPort }, () => broker.start())
+  const { brokerName, clusterName } = broker.names
+  return [
+    ['broker', `${broker.address}, ${brokerName} in ${clusterName}${values.bindAddress === values.brokerIP1 ? '' : `, listening on ${addressText({ host: values.bindAddress, port: values.listenPort })}`}`],
+    ['data', `${resolve(values.storePathRootDir)}, ${values.flushDiskType}`]
+  ]
+}
+
+const PROGRESS_EVERY_MS = 5000
+
+/** For recoveries that take long: a line now and then. */
+function progressLogger (logger: Logger): (progress: RecoveryProgress) => void {
+  let lastMs = -Infinity
+  return ({ phase, done, total }) => {
+    if (performance.now() - lastMs < PROGRESS_EVERY_MS) return
+    lastMs = performance.now()
+    logger.info('recovering', { phase, done, total })
+  }
+}
