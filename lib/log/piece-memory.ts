@@ -1,6 +1,8 @@
 import type { Clock } from '../base/index.ts'
 
-const STEP_BYTES = 256 * 1024
+const STEP_BYTES = 64 * 1024
+/** A piece may leave a third of the memory it gets unused. */
+const MAX_EXCESS = 1.5
 /** Kept for use again; more goes to the collector. */
 const MAX_FREE_BYTES = 2 * 1024 * 1024
 
@@ -21,10 +23,10 @@ export class PieceMemory {
   /** Bytes with any content, at least `sizeBytes` in the underlying memory. */
   take (sizeBytes: number): Uint8Array {
     const capacity = Math.ceil(sizeBytes / STEP_BYTES) * STEP_BYTES
-    const slot = this.#free.findIndex(({ byteLength }) => byteLength === capacity)
+    const slot = this.#free.findIndex(({ byteLength }) => byteLength >= capacity && byteLength <= MAX_EXCESS * capacity)
     if (slot < 0) return Buffer.allocUnsafeSlow(capacity).subarray(0, sizeBytes)
     const [memory] = this.#free.splice(slot, 1)
-    this.#freeBytes -= capacity
+    this.#freeBytes -= memory!.byteLength
     return new Uint8Array(memory!, 0, sizeBytes)
   }
 
