@@ -1,4 +1,4 @@
-import { NodeRandom, processId } from '../adapters/index.ts'
+import { NodeDisk, NodeRandom, processId } from '../adapters/index.ts'
 import { silentLogger, type Logger } from '../base/index.ts'
 import type { RunningConfig } from '../config/index.ts'
 import { Engine, type EnginePorts, type RecoveryProgress } from '../engine/index.ts'
@@ -6,6 +6,7 @@ import { addressText, encodeHost, RemotingClient, RemotingServer, UniqueKeys, ty
 import { ClientRegistry } from './client-registry.ts'
 import type { BrokerContext } from './context.ts'
 import { engineOptionsOf } from './engine-options.ts'
+import { answering } from './failures.ts'
 import { BrokerGroups } from './groups.ts'
 import { defaultBrokerLimits, type BrokerLimits } from './limits.ts'
 import { processorsOf } from './processors.ts'
@@ -76,18 +77,21 @@ export class Broker implements AsyncDisposable {
     this.#logger = logger
     this.server = new RemotingServer({ clock, network, logger, connectionLimits: { idleTimeoutMs: values.serverChannelMaxIdleTimeSeconds * 1000 } })
     this.#client = new RemotingClient({ clock, network, logger })
-    const stats = new BrokerStats()
+    const stats = new BrokerStats(clock, names.clusterName)
     const topics = new BrokerTopics({ engine, config, names, limits: allLimits })
     const groups = new BrokerGroups({ engine, config, limits: allLimits })
     const clients = new ClientRegistry({
       clock,
       logger,
       expiry: () => config.values,
-      isNotified: (group) => config.values.notifyConsumerIdsChangedEnable && groups.find(group)?.notifyConsumerIdsChangedEnable !== false
+      isNotified: (group) => config.values.notifyConsumerIdsChangedEnable && groups.find(group)?.notifyConsumerIdsChangedEnable !== false,
+      onConsumerLost: (clientId) => { engine.locks.connectionLost(clientId) }
     })
     this.#context = {
       clock,
       logger,
+      disk: ports?.disk ?? new NodeDisk(),
+      startedAtMs: clock.wallMs(),
       engine,
       config,
       limits: allLimits,
@@ -105,12 +109,13 @@ export class Broker implements AsyncDisposable {
     this.#registration = new Registration({
       clock, logger, engine, config, client: this.#client, names, address: this.address, haAddress: addressText({ ...told, port: values.haListenPort }), topics
     })
+    engine.onTopicGone((name) => { stats.topicGone(name) })
     engine.config.onChange((kind, name) => {
       if (kind !== 'topic') return
       this.#context.pulls.waiting.topicChanged(name)
       this.#registration.topicsChanged()
     })
-    for (const [code, processor] of Object.entries(processorsOf(this.#context))) this.server.handle(Number(code), processor)
+    for (const [code, processor] of Object.entries(processorsOf(this.#context))) this.server.handle(Number(code), answering(processor))
   }
 
   get names (): BrokerNames { return this.#context.names }
@@ -139,6 +144,7 @@ export class Broker implements AsyncDisposable {
     const serverClosed = this.server.close()
     this.#context.pulls.waiting.wakeAll()
     this.#context.clients.close()
+    this.#context.stats.close()
     await serverClosed
     await this.#client.close()
     await this.engine.close()

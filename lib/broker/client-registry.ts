@@ -13,6 +13,8 @@ export interface ClientRegistryOptions {
   readonly expiry: () => { readonly channelExpiredTimeout: number, readonly subscriptionExpiredTimeout: number }
   /** Whether members of the group are told when others come or go. */
   readonly isNotified: (group: string) => boolean
+  /** A consumer's connection has closed. */
+  readonly onConsumerLost: (clientId: string) => void
 }
 
 /** What a connection takes part in. */
@@ -123,6 +125,7 @@ export class ClientRegistry {
     this.#connections.delete(connection)
     for (const name of groups.producers) this.#removeProducer(name, connection)
     for (const name of groups.consumers) this.#removeConsumer(name, connection)
+    if (groups.consumers.size > 0) this.#options.onConsumerLost(groups.clientId)
   }
 
   #removeProducer (name: string, connection: RemotingConnection): void {

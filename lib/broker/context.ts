@@ -1,4 +1,4 @@
-import type { Clock, Logger } from '../base/index.ts'
+import type { Clock, Disk, Logger } from '../base/index.ts'
 import type { RunningConfig } from '../config/index.ts'
 import type { Engine } from '../engine/index.ts'
 import type { Host } from '../message/index.ts'
@@ -16,6 +16,9 @@ import type { Pulls } from './pulls.ts'
 export interface BrokerContext {
   readonly clock: Clock
   readonly logger: Logger
+  readonly disk: Pick<Disk, 'room'>
+  /** ms since 1970. */
+  readonly startedAtMs: number
   readonly engine: Engine
   readonly config: RunningConfig<'broker'>
   readonly limits: BrokerLimits

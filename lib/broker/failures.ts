@@ -1,5 +1,5 @@
 import { isMqError, type ErrorCode, type MqError } from '../base/index.ts'
-import { ResponseCode, type RemotingResponse } from '../remoting/index.ts'
+import { ResponseCode, type Processor, type RemotingResponse } from '../remoting/index.ts'
 
 /** What clients are told of an error; where the table has nothing it is SYSTEM_ERROR. */
 const codes: Partial<Record<ErrorCode, ResponseCode>> = {
@@ -24,4 +24,16 @@ export function codeOf (error: MqError): ResponseCode {
 export function failureOf (error: unknown): RemotingResponse {
   if (!isMqError(error)) throw error
   return { code: codeOf(error), remark: error.message }
+}
+
+/** The processor, with its errors answered by their code. */
+export function answering (processor: Processor): Processor {
+  return (request, connection) => {
+    try {
+      const answer = processor(request, connection)
+      return answer instanceof Promise ? answer.catch(failureOf) : answer
+    } catch (error) {
+      return failureOf(error)
+    }
+  }
 }

@@ -8,8 +8,6 @@ export interface BrokerLimits {
   /** Producer and consumer groups of one connection. */
   readonly maxGroupsPerClient: number
   readonly maxSubscriptionsPerGroup: number
-  /** Queues of one request to lock or unlock. */
-  readonly maxLockedQueues: number
 }
 
 export const defaultBrokerLimits: BrokerLimits = {
@@ -18,5 +16,4 @@ export const defaultBrokerLimits: BrokerLimits = {
   maxHeartbeatBytes: 1024 * 1024,
   maxGroupsPerClient: 1024,
   maxSubscriptionsPerGroup: 4096,
-  maxLockedQueues: 16_384
 }

@@ -1,5 +1,6 @@
 import { holdProcess, processId, realDirectory } from '../adapters/index.ts'
 import { MqError, type Clock, type Logger, type Timer } from '../base/index.ts'
+import { stampMsOf } from '../log/index.ts'
 import { EntryBodyWriter, LOCAL_HOST, type TopicConfig } from '../message/index.ts'
 import { Replica, type Proposal, type ReplicaSettings } from '../replica/index.ts'
 import { DeadLetterProposal, deadLetterTopicOf, ExpireProposal, PopMachine, ReleaseOwnerProposal, SeekProposal, Store, type ConsumeQueue, type StartPosition } from '../store/index.ts'
@@ -405,6 +406,13 @@ export class Engine {
   }
 
   // ---- figures and life ----
+
+  /** When the oldest entry that is kept was stored, ms since 1970; -1: there is none. */
+  async earliestStoreTimestamp (): Promise<number> {
+    const { log } = this.#replica
+    const first = await log.entryContaining(Math.min(this.store.floorPosition, log.endPosition - 1))
+    return first === undefined ? -1 : stampMsOf(first)
+  }
 
   /** Of the leader: grows with each. */
   get term (): number { return this.#replica.status().term }

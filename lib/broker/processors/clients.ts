@@ -5,7 +5,7 @@ import { decodeHeartbeat } from '../heartbeat.ts'
 import { readSubscription, SubscriptionSyntaxError, TAG, tagsCodesOf } from '../subscription.ts'
 
 /** Who is there. @see RocketMQ ClientManageProcessor, ConsumerManageProcessor */
-export function clientProcessors ({ clients, groups, limits }: BrokerContext) {
+export function clientProcessors ({ clients, engine, groups, limits }: BrokerContext) {
   /** Groups that are new are made first: nobody is a member of a group that is not there. */
   const heartbeat: Processor = (request, connection) => {
     const said = decodeHeartbeat(request.body, limits)
@@ -18,9 +18,9 @@ export function clientProcessors ({ clients, groups, limits }: BrokerContext) {
   }
 
   const unregister: Processor = (request, connection) => {
-    const { producerGroup, consumerGroup } = unregisterClient.request.decode(request)
+    const { clientID, producerGroup, consumerGroup } = unregisterClient.request.decode(request)
     clients.unregister(connection, producerGroup, consumerGroup)
-    return success
+    return consumerGroup === undefined ? success : engine.locks.unregister(clientID, consumerGroup).then(() => success)
   }
 
   const consumerList: Processor = (request) => {
