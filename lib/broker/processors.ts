@@ -10,12 +10,14 @@ import { offsetProcessors } from './processors/offsets.ts'
 import { progressProcessors } from './processors/progress.ts'
 import { pullProcessors } from './processors/pull.ts'
 import { relayedProcessors } from './processors/relayed.ts'
+import { sendBackProcessors } from './processors/send-back.ts'
 import { sendProcessors } from './processors/send.ts'
 import { topicProcessors } from './processors/topics.ts'
 
 /** Who answers what. */
 export function processorsOf (context: BrokerContext): Readonly<Record<number, Processor>> {
   const { send } = sendProcessors(context)
+  const { sendBack } = sendBackProcessors(context)
   const { pull } = pullProcessors(context)
   const clients = clientProcessors(context)
   const offsets = offsetProcessors(context)
@@ -31,6 +33,7 @@ export function processorsOf (context: BrokerContext): Readonly<Record<number, P
     [RequestCode.SEND_MESSAGE]: send,
     [RequestCode.SEND_MESSAGE_V2]: send,
     [RequestCode.SEND_BATCH_MESSAGE]: send,
+    [RequestCode.CONSUMER_SEND_MSG_BACK]: sendBack,
     [RequestCode.PULL_MESSAGE]: pull,
     [RequestCode.LITE_PULL_MESSAGE]: pull,
 

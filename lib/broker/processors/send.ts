@@ -1,4 +1,4 @@
-import type { Topic, WireBatchItem, WireMessage } from '../../engine/index.ts'
+import { delayOfLevel, type Topic, type WireBatchItem, type WireMessage } from '../../engine/index.ts'
 import { BatchItems, failure, RequestCode, ResponseCode, SendMessageHeader, VersionGate, type Processor, type RemotingConnection, type RemotingFrame, type RemotingResponse } from '../../remoting/index.ts'
 import { deadLetterTopicOf } from '../../store/index.ts'
 import type { BrokerContext } from '../context.ts'
@@ -42,7 +42,7 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
     const { propertiesBytes, propertiesStart, propertiesEnd } = header
     properties.scan(propertiesBytes, propertiesStart, propertiesEnd)
     if (properties.isTransactional) return failure(ResponseCode.NO_PERMISSION, 'transactional messages are not served yet')
-    if ((properties.delayLevel > 0 || properties.isTimed) && !header.topic.startsWith(RETRY_PREFIX)) return failure(ResponseCode.MESSAGE_ILLEGAL, 'messages with a delay of their own are not served yet')
+    if (properties.isTimed && properties.delayLevel === 0) return failure(ResponseCode.MESSAGE_ILLEGAL, 'messages with a time of delivery are not served yet; those with a level of delay are')
     const { settings } = sends
     let sent = propertiesBytes.subarray(propertiesStart, propertiesEnd)
     let added = settings.added
@@ -67,7 +67,8 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
       body: request.body,
       properties: sent,
       addedProperties: added,
-      tagsCode: properties.tagsCode
+      tagsCode: properties.tagsCode,
+      delayMs: destination.isDeadLetter ? 0 : delayOfLevel(config.values.messageDelayLevel, properties.delayLevel)
     }
     engine.submit(new SendPut(sends, destination.topic, message, request, connection, uniqueKeyBytes, uniqueKeyStart, uniqueKeyEnd))
     return undefined

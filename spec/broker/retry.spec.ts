@@ -1,0 +1,70 @@
+import t from 'tap'
+import { RequestCode, ResponseCode, type ExtFields } from '../../lib/remoting/index.ts'
+import { consumerData, openBroker, propertiesOf, startedBroker, type Client } from './support.ts'
+
+const positionOf = (msgId: string): number => parseInt(msgId.slice(16), 16)
+const sendBack = async (client: Client, offset: number, fields: ExtFields = {}): Promise<number> =>
+  (await client.ask(RequestCode.CONSUMER_SEND_MSG_BACK, { offset, group: 'group', delayLevel: 0, originMsgId: 'id', originTopic: 'orders', unitMode: false, ...fields })).code
+
+t.test('a message that is sent back comes again later, as a new one of the retry topic', async (t) => {
+  const { connect, clock } = await startedBroker(t)
+  const client = connect()
+  const { msgId } = await client.send('orders', 'hello', { TAGS: 'TagA', KEYS: 'k', UNIQ_KEY: 'ID' })
+  t.equal(await sendBack(client, positionOf(msgId)), ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST)
+  await client.heartbeat('a', { consumers: [consumerData('group', { orders: '*', '%RETRY%group': '*' })] })
+  t.equal(await sendBack(client, 3), ResponseCode.SYSTEM_ERROR)
+  t.equal(await sendBack(client, positionOf(msgId)), ResponseCode.SUCCESS)
+  const waiting = client.pull('%RETRY%group', 0, 0, { sysFlag: 6, suspendTimeoutMillis: 20_000 })
+  await clock.advance(9000)
+  t.equal((await client.pull('%RETRY%group', 0, 0)).code, ResponseCode.PULL_NOT_FOUND, 'the first retry waits 10 s')
+  await clock.advance(1500)
+  const { records: [record], bodies } = await waiting
+  t.same(bodies, ['hello'])
+  t.match(record, { reconsumeTimes: 1, topic: '%RETRY%group', queueOffset: 0 })
+  t.match(propertiesOf(record!), { RETRY_TOPIC: 'orders', ORIGIN_MESSAGE_ID: msgId, TAGS: 'TagA', KEYS: 'k', UNIQ_KEY: 'ID', DELAY: '3' })
+})
+
+t.test('after too many retries, or when the consumer says so, it is a dead letter', async (t) => {
+  const { connect } = await startedBroker(t)
+  const client = connect()
+  await client.heartbeat('a', { consumers: [consumerData('group', { orders: '*' })] })
+  const positions = [positionOf((await client.send('orders', 'a')).msgId), positionOf((await client.send('orders', 'b')).msgId)]
+  t.equal(await sendBack(client, positions[0]!, { delayLevel: -1 }), ResponseCode.SUCCESS)
+  t.equal(await sendBack(client, positions[1]!, { maxReconsumeTimes: 0 }), ResponseCode.SUCCESS)
+  const { bodies, records } = await client.pull('%DLQ%group', 0, 0)
+  t.same(bodies, ['a', 'b'])
+  t.match(propertiesOf(records[0]!), { RETRY_TOPIC: 'orders' })
+})
+
+t.test('a consumer that could not send back sends on to the retry topic itself', async (t) => {
+  const { connect, clock } = await startedBroker(t)
+  const client = connect()
+  await client.heartbeat('a', { consumers: [consumerData('group', { orders: '*' })] })
+  await client.send('%RETRY%group', 'again', { DELAY: '2', RETRY_TOPIC: 'orders' }, { j: 1, l: 16 })
+  t.equal((await client.pull('%RETRY%group', 0, 0)).code, ResponseCode.PULL_NOT_FOUND)
+  await clock.advance(5500)
+  t.same((await client.pull('%RETRY%group', 0, 0)).bodies, ['again'])
+  await client.send('%RETRY%group', 'given up', { DELAY: '3', RETRY_TOPIC: 'orders' }, { j: 16, l: 16 })
+  t.same((await client.pull('%DLQ%group', 0, 0)).bodies, ['given up'])
+})
+
+t.test('a group without retry queues drops what is sent back', async (t) => {
+  const { connect } = await startedBroker(t)
+  const client = connect()
+  await client.ask(RequestCode.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, {}, { body: { groupName: 'group', retryQueueNums: 0 } })
+  const { msgId } = await client.send('orders', 'x')
+  t.equal(await sendBack(client, positionOf(msgId)), ResponseCode.SUCCESS)
+})
+
+t.test('a retry that waits is there after a restart', async (t) => {
+  const first = await openBroker()
+  const client = first.connect()
+  await client.heartbeat('a', { consumers: [consumerData('group', { orders: '*' })] })
+  const { msgId } = await client.send('orders', 'x')
+  t.equal(await sendBack(client, positionOf(msgId)), ResponseCode.SUCCESS)
+  await first.close()
+  const second = await openBroker({ ports: first.ports, clock: first.clock })
+  t.teardown(() => second.close())
+  await first.clock.advance(12_000)
+  t.same((await second.connect().pull('%RETRY%group', 0, 0)).bodies, ['x'])
+})
