@@ -5,6 +5,8 @@ import { FaultyKv } from '../support/faulty-kv.ts'
 import { Faults, type FaultCode, type StopPoint } from '../support/faults.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { settle } from '../support/virtual-clock.ts'
+import { DelayDue } from '../../lib/store/index.ts'
+import { deliverDue, schedule } from './delayed-store.ts'
 import { Leader, MemoryLog } from './leader.ts'
 
 await loadChecksum()
@@ -18,9 +20,25 @@ interface Machine { readonly disk: FaultyDisk, readonly database: FaultyKv }
 
 const newMachine = (faults = new Faults()): Machine => ({ disk: new FaultyDisk({ faults, directories: ['/data'] }), database: new FaultyKv({ faults }) })
 
-function write (leader: Leader, i: number): void {
+/** A leader, and what is due on it. */
+async function open (machine: Machine, log = new MemoryLog()): Promise<{ readonly leader: Leader, readonly due: DelayDue }> {
+  const leader = await Leader.open({ ...machine, log, settings: SETTINGS })
+  const due = new DelayDue(leader.store.delays, 5)
+  leader.store.delays.onScheduled = (pending) => { due.note(pending) }
+  return { leader, due }
+}
+
+async function write ({ leader, due }: Awaited<ReturnType<typeof open>>, i: number): Promise<void> {
   const { store } = leader
+  while (due.needsLoad(i)) await due.load(i, (error) => { throw error })
   leader.commit((writer) => {
+    // one waits for a moment, one longer than this life
+    for (const delay of i % 2 === 0 ? [3 + i % 5, 100_000_000 * (1 + i % 3)] : []) schedule(store, writer, { topic: 'delayed', queueId: 0, body: Uint8Array.of(i), stampMs: i, deliverAtMs: i + delay })
+    if (i % 3 === 0) deliverDue(store, due, writer, i, 2)
+    if (i % 4 === 0) store.locks.lock(writer, `group-${i % 3}`, `client-${i % 5}`, [{ topic: 'topic-0', queueId: 0 }, { topic: 'topic-1', queueId: i % 2 }], i * 1000)
+    if (i % 10 === 9) store.locks.releaseOwner(writer, `client-${i % 5}`, undefined, i * 1000, 10)
+    if (i % 9 === 0) store.consumerOffsets.reset(writer, 'group-1', 'topic-0', 0, i)
+    if (i % 9 === 4) store.consumerOffsets.clearReset(writer, 'group-1', 'topic-0', 0)
     for (let j = 0; j < 20; j++) leader.append(writer, `topic-${j % 3}`, 0, { stampMs: i })
     store.consumerOffsets.commit(writer, `group-${i % 4}`, 'topic-0', 0, i)
     if (i % 20 === 19) store.deleteTopic(writer, 'topic-1')
@@ -30,33 +48,33 @@ function write (leader: Leader, i: number): void {
 
 /** The whole life of a store: checkpoints, base dumps, a restart, and a rebuild in the middle. */
 async function live (machine: Machine, log: MemoryLog): Promise<void> {
-  let leader = await Leader.open({ ...machine, log, settings: SETTINGS })
+  let node = await open(machine, log)
   for (let i = 0; i < ENTRIES; i++) {
-    write(leader, i)
-    if (i % 7 === 6) await leader.store.checkpoint()
-    if (i % 25 === 24) await leader.store.writeBaseDump()
-    if (i === 15 || i === 50) {
-      await leader.store.close()
-      leader = await Leader.open({ ...machine, log, settings: SETTINGS })
-    }
-    if (i === 30) {
-      await leader.store.close()
-      await machine.database.destroy()
-      leader = await Leader.open({ ...machine, log, settings: SETTINGS })
+    await write(node, i)
+    const { store } = node.leader
+    if (i % 7 === 6) await store.checkpoint()
+    if (i % 25 === 24) await store.writeBaseDump()
+    if (i === 15 || i === 30 || i === 50) {
+      await store.close()
+      if (i === 30) await machine.database.destroy()
+      node = await open(machine, log)
     }
   }
-  await leader.store.close()
+  await node.leader.store.close()
 }
 
 /** The state hash after each entry, from a life without accidents. */
 async function hashes (): Promise<bigint[]> {
-  const leader = await Leader.open(newMachine())
-  const all = [await leader.store.stateHash()]
+  const node = await open(newMachine())
+  const { store } = node.leader
+  const all = [await store.stateHash()]
   for (let i = 0; i < ENTRIES; i++) {
-    write(leader, i)
-    all.push(await leader.store.stateHash())
+    await write(node, i)
+    // times of locks are the leader's own: they begin anew where a life does
+    if (i === 15 || i === 30 || i === 50) store.startLeading()
+    all.push(await store.stateHash())
   }
-  await leader.store.close()
+  await store.close()
   return all
 }
 
@@ -65,6 +83,7 @@ async function assertState ({ disk, database }: Machine, log: MemoryLog, expecte
   const { store } = leader
   if (store.appliedIndex !== log.lastIndex) throw new Error(`${what}: at entry ${store.appliedIndex}, not ${log.lastIndex}`)
   if (await store.stateHash() !== expected[store.appliedIndex]) throw new Error(`${what}: wrong state`)
+  for (const bucket of store.delays.buckets()) for await (const piece of store.delays.read(bucket)) while (piece.next()) piece.unit.topic.at(0)
   await store.checkpoint()
   await store.close()
   const again = await Leader.open({ disk, database, log, settings: SETTINGS })
