@@ -33,7 +33,13 @@ export class NodeDisk implements Disk {
   alignedMemory (sizeBytes: number): Uint8Array {
     if (!onLinux) return new Uint8Array(sizeBytes)
     const pages = Math.ceil(sizeBytes / WASM_PAGE_BYTES)
-    return new Uint8Array(new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer, 0, sizeBytes)
+    try {
+      return new Uint8Array(new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer, 0, sizeBytes)
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error
+      // It takes some GiB of addresses, which are limited here (ulimit -v). Other memory does too: where it is not aligned, writes go through the page cache.
+      return new Uint8Array(sizeBytes)
+    }
   }
 
   async open (path: string, { create = false, readOnly = false } = {}): Promise<DiskFile> {

@@ -178,7 +178,11 @@ export class Writer {
 
   async #flushNext (): Promise<void> {
     // Before the first await, where nothing has to roll: the flush is under way when the call returns.
-    if (this.#segments.isFullAt(this.#pending[this.#head]!.physicalOffset)) await this.#roll()
+    if (this.#segments.isFullAt(this.#pending[this.#head]!.physicalOffset)) {
+      await this.#roll()
+      // A cut may have dropped all that waited.
+      if (this.#isEmpty) return
+    }
     this.#collect()
     const startedAt = this.#clock.nowMs()
     await this.#flush.write(this.#zerosBehind)

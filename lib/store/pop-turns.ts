@@ -3,6 +3,12 @@ import type { PopQueue } from './pop-queue.ts'
 
 /** Every so many pops take turns plainly, so that a queue with little never waits behind those with much. */
 const PLAIN_EVERY = 4
+/**
+ * No deeper: who got more than its share for a while is not kept waiting when much comes to it later. No higher: what
+ * plain turns at empty queues leave unpaid would add up, and keep all others waiting behind a queue that was busy for long.
+ */
+const LEAST_CREDIT = -1
+const MOST_CREDIT = 1
 
 /**
  * Which queue a pop of a topic looks at first. Mostly in proportion to what waits in each: queues of unequal load then
@@ -27,7 +33,7 @@ export class PopTurns {
     let most = -Infinity
     for (let i = 0; i < sources.length; i++) {
       const source = sources[i]!
-      const credit = (this.#credits.get(source.queueId) ?? 0) + waitingIn(source, queues) / total
+      const credit = Math.min(MOST_CREDIT, (this.#credits.get(source.queueId) ?? 0) + waitingIn(source, queues) / total)
       this.#credits.set(source.queueId, credit)
       if (credit <= most) continue
       most = credit
@@ -35,8 +41,7 @@ export class PopTurns {
     }
     const first = turn % PLAIN_EVERY === 0 ? Math.floor(turn / PLAIN_EVERY) % sources.length : richest
     const { queueId } = sources[first]!
-    // No deeper: who got more than its share for a while is not kept waiting when much comes to it later.
-    this.#credits.set(queueId, Math.max(-1, this.#credits.get(queueId)! - 1))
+    this.#credits.set(queueId, Math.max(LEAST_CREDIT, this.#credits.get(queueId)! - 1))
     return first
   }
 }

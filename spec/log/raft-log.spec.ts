@@ -5,6 +5,7 @@ import t from 'tap'
 import { MemoryDisk } from '../../lib/adapters/memory-disk.ts'
 import { NodeDisk } from '../../lib/adapters/node-disk.ts'
 import type { Disk } from '../../lib/base/index.ts'
+import { FaultyDisk } from '../support/faulty-disk.ts'
 import { allEntries, contentOf, EntryMaker, openLog } from './support.ts'
 
 const root = await mkdtemp(join(tmpdir(), 'ledgermq-log-'))
@@ -76,3 +77,28 @@ for (const { name, make } of disks) {
     await third.log.close()
   })
 }
+
+t.test('a cut while a segment begins for entries that it drops', async (t) => {
+  for (const alignBytes of [1, 512]) {
+    for (const [turns, cutAt] of [[0, 2], [0, 3], [1, 1], [1, 2], [2, 2]] as const) {
+      const disk = new FaultyDisk({ directories: ['/data'], schedule: setImmediate, alignBytes })
+      const { log, failures } = await openLog(disk, { segmentBytes: 4096 })
+      const maker = new EntryMaker()
+      const entries = maker.batch([5000, 100, 200])
+      log.append(entries.slice(0, 1))
+      await log.syncThrough(1)
+      log.append(entries.slice(1))
+      for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => { setImmediate(resolve) })
+      await log.truncateFrom(cutAt)
+      const replacements = EntryMaker.after(log).batch([300, 6000, 5], 2)
+      log.append(replacements)
+      await log.syncThrough(log.lastIndex)
+      await log.close()
+      t.strictSame(failures, [])
+      const again = await openLog(disk, { segmentBytes: 4096 })
+      t.match(again.log.recovery, { cuts: [], damaged: [] })
+      t.strictSame((await allEntries(again.log)).map(contentOf), [...entries.slice(0, cutAt - 1), ...replacements].map(contentOf))
+      await again.log.close()
+    }
+  }
+})

@@ -32,6 +32,16 @@ t.test('a queue with one message does not wait behind those with a million', asy
   t.ok(waited <= 16, `its turn came after ${waited} others`)
 })
 
+t.test('a queue that was long the only busy one does not go before others that fill up later', async (t) => {
+  const queues = topicOf([1_000_000_000, 0, 0, 0])
+  const turns = new PopTurns()
+  for (let pop = 0; pop < 20_000; pop++) turn(turns, queues)
+  for (const queue of queues) queue.proposedNextOffset = 1_000_000_000
+  const counts = [0, 0, 0, 0]
+  for (let pop = 0; pop < 100; pop++) counts[turn(turns, queues)]!++
+  t.ok(Math.min(...counts) >= 20, `of 100 turns each got: ${counts.join(', ')}`)
+})
+
 t.test('where nothing waits, and for a single queue, turns go round', async (t) => {
   const turns = new PopTurns()
   const empty = topicOf([0, 0, 0])
