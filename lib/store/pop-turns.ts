@@ -8,7 +8,7 @@ const PLAIN_EVERY = 4
  * plain turns at empty queues leave unpaid would add up, and keep all others waiting behind a queue that was busy for long.
  */
 const LEAST_CREDIT = -1
-const MOST_CREDIT = 1
+const MOST_CREDIT = 2
 
 /**
  * Which queue a pop of a topic looks at first. Mostly in proportion to what waits in each: queues of unequal load then
