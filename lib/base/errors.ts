@@ -36,8 +36,8 @@ export const errorCatalogue = {
   MQ_OVERWRITTEN: entry('not-applied', true, 'another leader\'s entry took the place of the request'),
   MQ_UNAVAILABLE: entry('not-applied', true, 'the group has no leader or no majority at the moment'),
   // remoting
-  MQ_BAD_FRAME: entry('not-applied', false, 'a peer sent bytes that are no frame of the remoting protocol; its connection is closed'),
-  MQ_BAD_FIELD: entry('not-applied', false, 'a header field is missing or malformed; `field` names it'),
+  MQ_BAD_FRAME: entry('unknown', false, 'a peer sent bytes that are no frame of the remoting protocol; its connection is closed'),
+  MQ_BAD_FIELD: entry('unknown', false, 'a header field of a request or an answer is missing or malformed; `field` names it'),
   MQ_CONNECT_FAILED: entry('not-applied', true, 'no connection to the address could be made'),
   MQ_CONNECTION_LOST: entry('unknown', false, 'the connection closed before the answer came'),
   // disk

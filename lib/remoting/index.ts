@@ -1,3 +1,34 @@
+/**
+ * The Apache RocketMQ remoting protocol: frames, the headers of every request code, server and client. Of the network it
+ * knows only the port `Network` (adapters: `NodeSockets`).
+ *
+ * **An ordinary request.** `server.handle(code, (request, connection) => response)`: the processor reads the header with
+ * the codec of its code (`getMaxOffset.request.decode(request)`), and returns `{ code, remark, extFields, body }`, or a
+ * promise of it. What it throws becomes SYSTEM_ERROR with its text; a header field that is missing or malformed is such an error.
+ *
+ * **A send, without an object or text per field.** In the processor of 10, 310 and 320, at once:
+ *
+ *     const header = sendHeader.read(request)   // one SendMessageHeader serves all sends; texts that come again are the same string
+ *     request.bytes [request.bodyStart, request.end)                              the body
+ *     header.propertiesBytes [header.propertiesStart, header.propertiesEnd)       the properties as they are stored
+ *
+ * Both are to be copied straight into the record. Until then they may be held: a frame's bytes are never written to or used
+ * again (`header` itself is overwritten by the next `read`). The processor returns undefined; once the message is stored:
+ *
+ *     const out = connection.beginResponse(request)   // undefined: one-way, or the connection is gone
+ *     if (out !== undefined) sendEncoder.encode(out, request, code, queueId, queueOffset, physicalOffset, uniqueKey...)
+ *
+ * All that is answered in one turn of the event loop leaves with one write per connection. A request counts as in flight
+ * until `beginResponse`, `respond` or `park`; what is in flight is bounded per connection and over all of them (limits.ts)
+ * by not reading on. An answer to a batch (320) has a list of ids and goes through `respond`; its items are read by BatchItems.
+ *
+ * **A pull.** `new PullMessageHeader().read(request)` is an object of its own. Found something: `encodePullResponse` with the
+ * records as pieces of the log (or a BodyWriter), copied once, into the outgoing buffer. Has to wait: keep the header and
+ * `connection.park(request)`, not the frame, and answer what `park` gave in place of the request; `connection.onClose` tells
+ * of a client that went away.
+ *
+ * **Requests to a client.** `connection.invoke(request)` and `connection.invokeOneWay(request)`: both sides of a connection can.
+ */
 export * from './request-code.ts'
 export * from './response-code.ts'
 export * from './language-code.ts'

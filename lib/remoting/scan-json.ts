@@ -54,26 +54,39 @@ export function scanJsonHeader (bytes: Uint8Array, start: number, end: number, s
 /** Takes one field of the header; `at` is its value's first byte. Returns the position after the value. */
 function topLevelValue (bytes: Uint8Array, keyStart: number, keyEnd: number, at: number, end: number, scan: HeaderScan): number {
   const keyBytes = keyEnd - keyStart
-  const first = bytes[keyStart]
-  if (keyBytes === 9 && first === 0x65 && is(bytes, keyStart, 'extFields')) {
-    if (bytes[at] === OPEN_BRACE) return scanExtFields(bytes, at + 1, end, scan)
-    if (bytes[at] !== NULL_START) throw badFrame('extFields is no object')
-    return afterValue(bytes, at, end)
+  const initial = bytes[keyStart]
+  const first = bytes[at]
+  if (initial === 0x65 && keyBytes === 9 && is(bytes, keyStart, 'extFields')) {
+    scan.extCount = 0
+    if (first === OPEN_BRACE) return scanExtFields(bytes, at + 1, end, scan)
+    if (first !== NULL_START) throw badFrame('extFields is no object')
   }
-  const isQuoted = bytes[at] === QUOTE
+  const isQuoted = first === QUOTE
   const next = afterValue(bytes, at, end)
+  if (first === NULL_START) return next
   const valueStart = isQuoted ? at + 1 : at
   const valueEnd = isQuoted ? next - 1 : next
-  if (bytes[at] === NULL_START) return next
-  if (keyBytes === 4 && first === 0x63 && is(bytes, keyStart, 'code')) scan.code = headerInt(bytes, valueStart, valueEnd, 'code')
-  else if (keyBytes === 4 && first === 0x66 && is(bytes, keyStart, 'flag')) scan.flag = headerInt(bytes, valueStart, valueEnd, 'flag')
-  else if (keyBytes === 6 && first === 0x6f && is(bytes, keyStart, 'opaque')) scan.opaque = headerInt(bytes, valueStart, valueEnd, 'opaque')
-  else if (keyBytes === 7 && first === 0x76 && is(bytes, keyStart, 'version')) scan.version = headerInt(bytes, valueStart, valueEnd, 'version')
-  else if (keyBytes === 8 && first === 0x6c && is(bytes, keyStart, 'language')) scan.language = language(bytes, valueStart, valueEnd)
-  else if (keyBytes === 6 && first === 0x72 && is(bytes, keyStart, 'remark')) {
-    scan.remarkStart = valueStart
-    scan.remarkEnd = valueEnd
-    scan.remarkEscaped = hasEscapes(bytes, valueStart, valueEnd)
+  switch (initial) {
+    case 0x63: // c
+      if (keyBytes === 4 && is(bytes, keyStart, 'code')) scan.code = headerInt(bytes, valueStart, valueEnd, 'code')
+      break
+    case 0x66: // f
+      if (keyBytes === 4 && is(bytes, keyStart, 'flag')) scan.flag = headerInt(bytes, valueStart, valueEnd, 'flag')
+      break
+    case 0x6f: // o
+      if (keyBytes === 6 && is(bytes, keyStart, 'opaque')) scan.opaque = headerInt(bytes, valueStart, valueEnd, 'opaque')
+      break
+    case 0x76: // v
+      if (keyBytes === 7 && is(bytes, keyStart, 'version')) scan.version = headerInt(bytes, valueStart, valueEnd, 'version')
+      break
+    case 0x6c: // l
+      if (keyBytes === 8 && is(bytes, keyStart, 'language')) scan.language = language(bytes, valueStart, valueEnd)
+      break
+    case 0x72: // r
+      if (keyBytes !== 6 || !is(bytes, keyStart, 'remark')) break
+      scan.remarkStart = valueStart
+      scan.remarkEnd = valueEnd
+      scan.remarkEscaped = hasEscapes(bytes, valueStart, valueEnd)
   }
   return next
 }
@@ -83,7 +96,6 @@ function topLevelValue (bytes: Uint8Array, keyStart: number, keyEnd: number, at:
  * without spaces, as clients send it, with the loops over keys and values in place: this is most of the work of a send.
  */
 function scanExtFields (bytes: Uint8Array, at: number, end: number, scan: HeaderScan): number {
-  scan.extCount = 0
   at = skipSpace(bytes, at, end)
   if (at < end && bytes[at] === CLOSE_BRACE) return at + 1
   let { spans } = scan

@@ -69,5 +69,7 @@ t.test('a body is copied before the encoder returns, and answers of any size fol
   const frames = framesOf([stream])
   t.same(frames.map(({ opaque, bodyBytes }) => [opaque, bodyBytes]), sizes.map((size, i) => [i, size]))
   for (const { body, opaque } of frames) t.ok(body.every((byte) => byte === opaque))
+  const writer = { sizeBytes: 3, copyTo: (target: Uint8Array, at: number) => { target.set([7, 8, 9], at); return at + 3 } }
+  t.same([...frameOf(written((out) => encodePullResponse(out, requestOf(HeaderType.json, 1), 0, PullStatus.FOUND, 0, 0, 0, 0, writer))).body], [7, 8, 9], 'a body that writes itself')
   t.throws(() => written((out) => encodePullResponse(out, requestOf(HeaderType.json, 1), 0, PullStatus.FOUND, 0, 0, 0, 0, new Uint8Array(17 << 20))), { code: 'MQ_MESSAGE_TOO_LARGE' })
 })
