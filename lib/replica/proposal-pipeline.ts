@@ -6,7 +6,7 @@ import { PendingProposals } from './pending-proposals.ts'
 import type { Proposal } from './ports.ts'
 import type { Sealer } from './sealer.ts'
 import type { ReplicaSettings } from './settings.ts'
-import { UndecidedBatches } from './undecided-batches.ts'
+import { settleRange, UndecidedBatches } from './undecided-batches.ts'
 
 /** The end of raft's log, where the next entry goes, and the way to put it there. */
 export interface ProposalTarget {
@@ -196,16 +196,16 @@ export class ProposalPipeline {
     const place = { index: target.lastIndex + 1, term, prevTerm: target.lastTerm, physicalOffset: target.endPosition }
     const entry = sealer.seal(proposals, from, proposals.length, pending.costBytes, place, leaderTime.stampMs())
     const { sealedCount, sealedCostBytes } = sealer
-    pending.removeFirst(sealedCount, sealedCostBytes)
     const to = from + sealedCount
     if (entry !== undefined) {
       const answer = target.propose(entry)
       invariant(answer === 'accepted', `a leader with room refused its own entry: ${answer}`)
     }
+    pending.removeFirst(sealedCount, sealedCostBytes)
     const index = entry === undefined ? place.index - 1 : entry.index
     if (index <= appliedIndex()) {
       // Nothing was written, and all that the decisions looked at is applied.
-      for (let i = from; i < to; i++) proposals[i]!.settle()
+      settleRange(proposals, from, to)
     } else {
       this.#undecided.add({ index, term, proposals, from, to, costBytes: sealedCostBytes, sealedAtMs: clock.nowMs() })
     }

@@ -49,13 +49,7 @@ export class UndecidedBatches {
       this.#remove(batch)
       invariant(batch.index >= index, 'every entry is applied, in order')
       if (batch.term === term) {
-        const { proposals, to } = batch
-        for (let i = batch.from; i < to; i++) {
-          const proposal = proposals[i]!
-          // Nothing that has ended is held: what survives a collection makes the next ones slow.
-          proposals[i] = undefined
-          proposal.settle()
-        }
+        settleRange(batch.proposals, batch.from, batch.to)
       } else {
         invariant(batch.term < term, 'an entry of an older term was applied in the place of a newer one')
         fail(batch, new MqError('MQ_OVERWRITTEN', `entry ${index} of term ${term} took the place of the request's, of term ${batch.term}`, { logIndex: index, term }))
@@ -83,6 +77,25 @@ export class UndecidedBatches {
       this.#from = 0
     }
   }
+}
+
+/**
+ * Settles proposals [from, to) and takes them out of the array.
+ * @throws what the first of them threw that throws, which ends this node but keeps no other from its outcome
+ */
+export function settleRange (proposals: Array<Proposal | undefined>, from: number, to: number): void {
+  let failure: unknown
+  for (let i = from; i < to; i++) {
+    const proposal = proposals[i]!
+    // Nothing that has ended is held: what survives a collection makes the next ones slow.
+    proposals[i] = undefined
+    try {
+      proposal.settle()
+    } catch (error) {
+      failure ??= error
+    }
+  }
+  if (failure !== undefined) throw failure
 }
 
 function fail (batch: Batch, error: MqError): void {

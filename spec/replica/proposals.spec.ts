@@ -71,6 +71,20 @@ t.test('one that writes nothing rests on what was decided before it', async (t) 
   await members.closeAll()
 })
 
+t.test('one that throws when it is settled stops the node; the others hear their outcomes all the same', async (t) => {
+  const { members, member, syncs } = await single({ maxUndecidedEntries: 1 })
+  syncs.hold()
+  member.replica.submit({ ...member.machine.add(0, 10, () => {}), settle () { throw new Error('planned') } })
+  const sealed = [members.submit(member, 1), members.submit(member, 2)]
+  await members.clock.advance(10)
+  const unsealed = members.submit(member, 3)
+  syncs.release()
+  await members.clock.runUntil(() => member.replica.status().state === 'failed')
+  t.same(sealed, [1, 2].map(() => ({ done: true, error: undefined })), 'they are applied')
+  t.match(unsealed.error, { outcome: 'not-applied' })
+  await members.closeAll()
+})
+
 t.test('more than maxPendingProposals are refused at once, until earlier ones are settled', async (t) => {
   const { members, member, syncs } = await single({ maxPendingProposals: 10 })
   syncs.hold()
