@@ -92,6 +92,18 @@ t.test('answers come in any order, and those of one turn leave with one write', 
   t.equal(Buffer.from(peer.frames[50]!.body).toString(), 'late')
 })
 
+t.test('what is held of a request stays as it came, whatever comes after it', async (t) => {
+  const { server, client } = await started(t)
+  const held: RemotingFrame[] = []
+  server.handle(1, (request) => { held.push(request); return { code: 0, body: request.body } })
+  for (let round = 0; round < 20; round++) {
+    const answers = await Promise.all([0, 1, 2].map((i) => client.invoke(ADDRESS, { code: 1, extFields: { round }, body: new Uint8Array(5000 * i + 10).fill(round) })))
+    held.push(...answers)
+  }
+  for (const [i, frame] of held.entries()) if (!frame.body.every((byte) => byte === Math.floor(i / 6))) t.fail(`frame ${i} has changed`)
+  t.equal(held.length, 120)
+})
+
 t.test('each side numbers its own requests', async (t) => {
   const { server, client, connections } = await started(t)
   server.handle(1, async (_request, connection) => {
