@@ -34,6 +34,7 @@ export class ClientRegistry {
   readonly #consumers = new Map<string, ConsumerGroup>()
   readonly #producers = new Map<string, Map<RemotingConnection, Member>>()
   readonly #connections = new Map<RemotingConnection, Groups>()
+  readonly #byClientId = new Map<string, RemotingConnection>()
   /** Whose members have changed in this turn of the event loop. */
   readonly #changed = new Set<string>()
   #scan: Timer | undefined
@@ -52,15 +53,8 @@ export class ClientRegistry {
   /** Undefined for a connection without a heartbeat so far. */
   clientIdOf (connection: RemotingConnection): string | undefined { return this.#connections.get(connection)?.clientId }
 
-  /** Where a producer with that id is. */
-  producer (clientId: string): Member | undefined {
-    for (const [connection, groups] of this.#connections) {
-      if (groups.clientId !== clientId) continue
-      const [group] = groups.producers
-      if (group !== undefined) return this.#producers.get(group)?.get(connection)
-    }
-    return undefined
-  }
+  /** The connection of a client that has sent heartbeats, the latest if it has several. */
+  connectionOf (clientId: string): RemotingConnection | undefined { return this.#byClientId.get(clientId) }
 
   /** Returns whether the client is to send its subscriptions again. Groups that are not in `known` count as not said. */
   heartbeat (heartbeat: Heartbeat, known: (group: string) => boolean, request: RemotingFrame, connection: RemotingConnection): boolean {
@@ -109,8 +103,14 @@ export class ClientRegistry {
       this.#connections.set(connection, groups)
       connection.onClose(() => { this.#forget(connection) })
     }
+    if (groups.clientId !== clientId) this.#forgetId(groups.clientId, connection)
     groups.clientId = clientId
+    this.#byClientId.set(clientId, connection)
     return groups
+  }
+
+  #forgetId (clientId: string, connection: RemotingConnection): void {
+    if (this.#byClientId.get(clientId) === connection) this.#byClientId.delete(clientId)
   }
 
   #consumerGroup (name: string): ConsumerGroup {
@@ -123,6 +123,7 @@ export class ClientRegistry {
     const groups = this.#connections.get(connection)
     if (groups === undefined) return
     this.#connections.delete(connection)
+    this.#forgetId(groups.clientId, connection)
     for (const name of groups.producers) this.#removeProducer(name, connection)
     for (const name of groups.consumers) this.#removeConsumer(name, connection)
     if (groups.consumers.size > 0) this.#options.onConsumerLost(groups.clientId)

@@ -10,6 +10,7 @@ import { offsetProcessors } from './processors/offsets.ts'
 import { progressProcessors } from './processors/progress.ts'
 import { pullProcessors } from './processors/pull.ts'
 import { relayedProcessors } from './processors/relayed.ts'
+import { replyProcessors } from './processors/reply.ts'
 import { sendBackProcessors } from './processors/send-back.ts'
 import { sendProcessors } from './processors/send.ts'
 import { topicProcessors } from './processors/topics.ts'
@@ -17,6 +18,7 @@ import { topicProcessors } from './processors/topics.ts'
 /** Who answers what. */
 export function processorsOf (context: BrokerContext): Readonly<Record<number, Processor>> {
   const { send } = sendProcessors(context)
+  const { reply } = replyProcessors(context)
   const { sendBack } = sendBackProcessors(context)
   const { pull } = pullProcessors(context)
   const clients = clientProcessors(context)
@@ -33,6 +35,8 @@ export function processorsOf (context: BrokerContext): Readonly<Record<number, P
     [RequestCode.SEND_MESSAGE]: send,
     [RequestCode.SEND_MESSAGE_V2]: send,
     [RequestCode.SEND_BATCH_MESSAGE]: send,
+    [RequestCode.SEND_REPLY_MESSAGE]: reply,
+    [RequestCode.SEND_REPLY_MESSAGE_V2]: reply,
     [RequestCode.CONSUMER_SEND_MSG_BACK]: sendBack,
     [RequestCode.PULL_MESSAGE]: pull,
     [RequestCode.LITE_PULL_MESSAGE]: pull,

@@ -5,7 +5,7 @@ export const LATER = {
   TRANSACTION: 'transactional messages are not served yet',
   FILTER: 'filters other than tags are not served yet',
   KEY_QUERY: 'messages cannot be looked up by key yet',
-  REPLY: 'request and reply are not served yet',
+  REPLY: 'replies are handed to who waits for them, and not stored yet',
   POP: 'consumption in pop mode is not served over the network yet',
   ACCESS: 'access control is not there yet',
   METRICS: 'there is no metrics endpoint yet',

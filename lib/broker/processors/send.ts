@@ -1,3 +1,4 @@
+import { SysFlag } from '../../message/index.ts'
 import { delayOfLevel, type Topic, type WireBatchItem, type WireMessage } from '../../engine/index.ts'
 import { BatchItems, failure, RequestCode, ResponseCode, SendMessageHeader, VersionGate, type Processor, type RemotingConnection, type RemotingFrame, type RemotingResponse } from '../../remoting/index.ts'
 import { deadLetterTopicOf } from '../../store/index.ts'
@@ -13,7 +14,7 @@ const MAX_PROPERTIES_BYTES = 32_767
 const utf8 = new TextEncoder()
 const text = new TextDecoder()
 
-/** A send that got past the checks. */
+/** Where a send that got past the checks goes. */
 interface Destination {
   readonly topic: Topic
   readonly queueId: number
@@ -60,7 +61,7 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
     const message: WireMessage = {
       queueId: destination.queueId,
       flag: header.flag,
-      sysFlag: header.sysFlag,
+      sysFlag: header.sysFlag & ~SysFlag.transactionMask,
       bornTimestampMs: header.bornTimestampMs,
       bornHost: connection.peerHost,
       reconsumeTimes: header.reconsumeTimes,
@@ -82,6 +83,7 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
       const batch = new BatchItems(request.bytes, request.bodyStart, request.end)
       while (batch.next()) {
         properties.scan(batch.bytes, batch.propertiesStart, batch.propertiesEnd)
+        if (batch.bodyEnd === batch.bodyStart) return failure(ResponseCode.MESSAGE_ILLEGAL, 'the body of a message in the batch is empty')
         if (properties.isTransactional || properties.delayLevel > 0 || properties.isTimed) return failure(ResponseCode.MESSAGE_ILLEGAL, 'messages of a batch can neither be delayed nor transactional')
         items.push({
           flag: batch.flag,
@@ -97,7 +99,7 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
     const transactionId = text.decode(header.propertiesBytes.subarray(properties.uniqueKeyStart, properties.uniqueKeyEnd))
     const origin = {
       queueId: destination.queueId,
-      sysFlag: header.sysFlag,
+      sysFlag: header.sysFlag & ~SysFlag.transactionMask,
       bornTimestampMs: header.bornTimestampMs,
       bornHost: connection.peerHost,
       reconsumeTimes: header.reconsumeTimes

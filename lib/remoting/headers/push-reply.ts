@@ -1,0 +1,31 @@
+import { RequestCode } from '../request-code.ts'
+import { bool, defineRequest, int, long, optional, text } from '../header-codec.ts'
+
+/**
+ * 326 PUSH_REPLY_MESSAGE_TO_CLIENT, broker to client
+ *
+ *     bornHost               S   ip:port
+ *     storeHost              S   ip:port
+ *     storeTimestamp         L
+ *     producerGroup, topic, defaultTopic S, defaultTopicQueueNums, queueId, sysFlag, flag I, bornTimestamp L,
+ *     properties S?, reconsumeTimes I?, unitMode B?   as they were sent, see `sendMessage`
+ *     body: as it was sent
+ *
+ * @see RocketMQ ReplyMessageRequestHeader
+ */
+export const pushReplyMessageToClient = defineRequest(RequestCode.PUSH_REPLY_MESSAGE_TO_CLIENT, {
+  producerGroup: text,
+  topic: text,
+  defaultTopic: text,
+  defaultTopicQueueNums: int,
+  queueId: int,
+  sysFlag: int,
+  bornTimestamp: long,
+  flag: int,
+  properties: optional(text),
+  reconsumeTimes: optional(int),
+  unitMode: optional(bool),
+  bornHost: text,
+  storeHost: text,
+  storeTimestamp: long
+})
