@@ -1,0 +1,59 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { buildJava, hasJava, javaVersions } from './java-build.ts'
+import { JavaDriver } from './java-driver.ts'
+import { snippets } from './java-snippets.ts'
+import { commands } from './mqadmin-commands.ts'
+import { freePorts, startApache, startLedgermq } from './servers.ts'
+
+/**
+ * Apache's Java client and mqadmin, two generations, against one server of ours. `INTEROP_TARGET=apache` runs the same against Apache's
+ * own servers: what holds there is what the snippets may ask for. `INTEROP_ONLY=a,b` picks some, `INTEROP_JAVA=4.9.8` one version.
+ */
+const againstApache = process.env['INTEROP_TARGET'] === 'apache'
+const only = process.env['INTEROP_ONLY']?.split(',')
+const wanted = <Named extends { readonly name: string }>(all: readonly Named[]): readonly Named[] => all.filter(({ name }) => only === undefined || only.includes(name))
+const versions = javaVersions.filter((version) => process.env['INTEROP_JAVA'] === undefined || process.env['INTEROP_JAVA'] === version)
+
+t.setTimeout(280_000)
+
+if (!hasJava()) {
+  t.pass('Java interop', { skip: 'no mvn or no JDK here' })
+} else {
+  const folder = await mkdtemp(join(tmpdir(), 'ledgermq-interop-'))
+  // without a logging configuration in its home the 4.9 tool does not start
+  await mkdir(join(folder, 'conf'))
+  await writeFile(join(folder, 'conf', 'logback_tools.xml'), '<configuration><root level="OFF"/></configuration>')
+  const ports = await freePorts()
+  const server = againstApache ? await startApache({ classpath: buildJava(javaVersions[0]), folder, ports }) : await startLedgermq(folder, ports)
+  t.teardown(async () => {
+    await server.stop()
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 })
+  })
+
+  for (const version of versions) {
+    await t.test(`Java client ${version}`, async (t) => {
+      const java = new JavaDriver({ classpath: buildJava(version), namesrv: server.namesrv, home: folder })
+      const generation = version.replaceAll('.', '')
+      try {
+        await java.call('cluster.ready')
+        t.jobs = snippets.length
+        // all at the same time: most of them wait for something
+        await Promise.all(wanted(snippets).map(({ name, does, run }) => t.test(`${name}: ${does}`, { buffered: true }, (t) => told(t, run(t, java, `v${generation}-${name}`)))))
+        const context = { java, server, againstApache, topic: `v${generation}-mqadmin`, group: `v${generation}-mqadmin-group` }
+        for (const { name, does, run } of wanted(commands)) {
+          await t.test(`mqadmin ${name}: ${does}`, (t) => told(t, run(t, context)))
+        }
+      } finally {
+        await java.close()
+      }
+    })
+  }
+}
+
+/** What went wrong in Java, in the result itself. */
+async function told (t: Test, running: Promise<void>): Promise<void> {
+  await running.catch((error: Error) => { t.fail(error.message) })
+}

@@ -1,0 +1,7 @@
+package interop;
+
+import com.alibaba.fastjson.JSONObject;
+
+interface Snippet {
+    Object run(JSONObject args) throws Exception;
+}
