@@ -42,7 +42,7 @@ if (!hasJava()) {
         t.jobs = snippets.length
         // all at the same time: most of them wait for something
         await Promise.all(wanted(snippets).map(({ name, does, run }) => t.test(`${name}: ${does}`, { buffered: true }, (t) => told(t, run(t, java, `v${generation}-${name}`)))))
-        const context = { java, server, againstApache, topic: `v${generation}-mqadmin`, group: `v${generation}-mqadmin-group` }
+        const context = { java, server, version, topic: `v${generation}-mqadmin`, group: `v${generation}-mqadmin-group` }
         for (const { name, does, run } of wanted(commands)) {
           await t.test(`mqadmin ${name}: ${does}`, (t) => told(t, run(t, context)))
         }

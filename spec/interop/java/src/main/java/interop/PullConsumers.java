@@ -121,6 +121,8 @@ final class PullConsumers {
         Set<MessageQueue> queues = writer.fetchSubscribeMessageQueues(args.getString("topic"));
         Map<String, Object> before = new LinkedHashMap<>();
         for (MessageQueue queue : queues) before.put(Views.queue(queue), writer.fetchConsumeOffset(queue, true));
+        // a group comes into being by its first pull, and only a known group has a position
+        writer.pull(queues.iterator().next(), "*", 0, 1);
         for (MessageQueue queue : queues) writer.getOffsetStore().updateConsumeOffsetToBroker(queue, queue.getQueueId() + 1, false);
         writer.shutdown();
         DefaultMQPullConsumer reader = Clients.pullConsumer(args.getString("group"));

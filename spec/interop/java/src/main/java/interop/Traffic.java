@@ -138,7 +138,11 @@ final class Traffic {
     static Object setOffsets(JSONObject args) throws Exception {
         DefaultMQPullConsumer consumer = Clients.pullConsumer(args.getString("group"));
         try {
-            for (MessageQueue queue : consumer.fetchSubscribeMessageQueues(args.getString("topic"))) consumer.getOffsetStore().updateConsumeOffsetToBroker(queue, args.getLongValue("offset") + queue.getQueueId(), false);
+            for (MessageQueue queue : consumer.fetchSubscribeMessageQueues(args.getString("topic"))) {
+                // a group comes into being by its first pull, and only a known group has a position
+                consumer.pull(queue, "*", 0, 1);
+                consumer.getOffsetStore().updateConsumeOffsetToBroker(queue, args.getLongValue("offset") + queue.getQueueId(), false);
+            }
         } finally {
             consumer.shutdown();
         }

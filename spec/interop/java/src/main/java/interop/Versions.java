@@ -32,18 +32,15 @@ final class Versions {
 
     static List<Object> compressionTypes() {
         Class<?> type = compressionType();
-        return type == null ? Collections.singletonList("default") : Arrays.asList(type.getEnumConstants());
+        return type == null || !choosesCompression() ? Collections.singletonList("default") : Arrays.asList(type.getEnumConstants());
     }
 
-    /** 5.x keeps the type in the implementation; a user sets it by the system property read there. */
+    private static boolean choosesCompression() {
+        return Arrays.stream(DefaultMQProducer.class.getMethods()).anyMatch((method) -> method.getName().equals("setCompressType"));
+    }
+
     static void setCompressionType(DefaultMQProducer producer, Object type) throws Exception {
-        Class<?> enumeration = compressionType();
-        if (enumeration == null) return;
-        try {
-            DefaultMQProducer.class.getMethod("setCompressType", enumeration).invoke(producer, type);
-        } catch (NoSuchMethodException absent) {
-            throw new IllegalStateException("this client cannot choose its compression", absent);
-        }
+        if (choosesCompression()) DefaultMQProducer.class.getMethod("setCompressType", compressionType()).invoke(producer, type);
     }
 
     private static Class<?> body(String name) throws ClassNotFoundException {
