@@ -1,16 +1,20 @@
 import { parseArgs } from 'node:util'
+import { buildJava, hasJava, javaVersions } from '../../spec/interop/java-build.ts'
 import { runStep, type Step } from './run-step.ts'
 import { TapTotals } from './tap-totals.ts'
 
-const usage = `scripts/test [--seeds N] [--only build,lint,types,specs,sim]
+const usage = `scripts/test [--seeds N] [--only build,lint,types,specs,interop,sim]
 
-Runs, in this order: build, lint, types, specs, simulation (--seeds, 300 unless told otherwise).
+Runs, in this order: build, lint, types, specs, Apache's Java clients and servers against ours (where Maven and a JDK are
+there), simulation (--seeds, 300 unless told otherwise).
 The last line is "N passed, N failed": every assertion of the specs, every seed of the simulation and every other
 step counts one. Exit status 0 when nothing failed, else 1.
 `
 
 const MINUTE_MS = 60_000
-const stepNames = ['build', 'lint', 'types', 'specs', 'sim']
+const stepNames = ['build', 'lint', 'types', 'specs', 'interop', 'sim']
+/** Run by hand as `node --import tsx FILE`; not specs of the ordinary run, as they need what not every machine has. */
+const interopFiles = ['spec/interop/java-clients.ts']
 const node = process.execPath
 const bin = (name: string): string => `node_modules/.bin/${name}`
 
@@ -31,6 +35,7 @@ await simpleStep('build', 'build: compiling lib/ to dist/', { command: [bin('tsc
 await simpleStep('lint', 'lint: style, purity of the core, import rules', { command: [bin('eslint'), '.'], limitMs: 5 * MINUTE_MS })
 await simpleStep('types', 'types: checking lib, spec, bench, examples and scripts', { command: [bin('tsc'), '-p', 'tsconfig.json', '--noEmit'], limitMs: 5 * MINUTE_MS })
 await specs()
+await interop()
 await simulation()
 
 console.log(`${passed} passed, ${failed} failed`)
@@ -47,17 +52,39 @@ async function simpleStep (name: string, title: string, step: Step): Promise<voi
 async function specs (): Promise<void> {
   if (!wanted.has('specs')) return
   say('specs: two files at a time')
+  await tapStep('specs', ['--jobs=2'], 20 * MINUTE_MS)
+}
+
+/** Needs what `build` made. The first run fetches Apache's packages, later ones find them. */
+async function interop (): Promise<void> {
+  if (!wanted.has('interop')) return
+  say(`interop: Java clients ${javaVersions.join(' and ')} and servers`)
+  if (!hasJava()) {
+    tell('interop: skipped, there is no mvn or no JDK')
+    return
+  }
+  try {
+    for (const version of javaVersions) buildJava(version)
+  } catch (error) {
+    count(0, 1)
+    tell(`interop: ${(error as Error).message}`)
+    return
+  }
+  await tapStep('interop', ['--jobs=1', '--timeout=540', ...interopFiles], 15 * MINUTE_MS)
+}
+
+async function tapStep (name: string, args: readonly string[], limitMs: number): Promise<void> {
   const totals = new TapTotals((line) => tell(`  ${line}`))
   const { exitCode, timedOut, tookMs } = await runStep({
-    command: [node, bin('tap'), '--reporter=tap', '--jobs=2'],
-    limitMs: 20 * MINUTE_MS,
+    command: [node, bin('tap'), '--reporter=tap', ...args],
+    limitMs,
     onLine: (line) => totals.line(line)
   })
   const silentFailure = exitCode !== 0 && totals.failed === 0
   count(totals.passed, totals.failed + (silentFailure ? 1 : 0))
-  if (timedOut) tell('specs: ended for taking too long')
-  else if (silentFailure) tell(`specs: tap ended with status ${exitCode}`)
-  tell(`specs: ${totals.passed} passed, ${totals.failed} failed (${seconds(tookMs)})`)
+  if (timedOut) tell(`${name}: ended for taking too long`)
+  else if (silentFailure) tell(`${name}: tap ended with status ${exitCode}`)
+  tell(`${name}: ${totals.passed} passed, ${totals.failed} failed (${seconds(tookMs)})`)
 }
 
 async function simulation (): Promise<void> {

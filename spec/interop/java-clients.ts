@@ -17,7 +17,7 @@ const only = process.env['INTEROP_ONLY']?.split(',')
 const wanted = <Named extends { readonly name: string }>(all: readonly Named[]): readonly Named[] => all.filter(({ name }) => only === undefined || only.includes(name))
 const versions = javaVersions.filter((version) => process.env['INTEROP_JAVA'] === undefined || process.env['INTEROP_JAVA'] === version)
 
-t.setTimeout(280_000)
+t.setTimeout(540_000)
 
 if (!hasJava()) {
   t.pass('Java interop', { skip: 'no mvn or no JDK here' })

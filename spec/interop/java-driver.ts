@@ -9,6 +9,12 @@ export interface DriverOptions {
   readonly home: string
 }
 
+/**
+ * The route of a new group's retry topic comes after the first sharing out of queues; the client takes it up at the next one, by
+ * default 20 s later.
+ */
+const REBALANCE_EVERY_MS = 5000
+
 /** What a snippet threw in Java. */
 export class JavaError extends Error {
   readonly type: string
@@ -37,7 +43,7 @@ export class JavaDriver {
   #errors = ''
 
   constructor ({ classpath, namesrv, home }: DriverOptions) {
-    this.#child = spawn('java', [...javaOptions(home), '-cp', classpath, 'interop.Driver', namesrv], { stdio: ['pipe', 'pipe', 'pipe'] })
+    this.#child = spawn('java', [...javaOptions(home), `-Drocketmq.client.rebalance.waitInterval=${REBALANCE_EVERY_MS}`, '-cp', classpath, 'interop.Driver', namesrv], { stdio: ['pipe', 'pipe', 'pipe'] })
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => { this.#errors = (this.#errors + text).slice(-4000) })
     createInterface({ input: this.#child.stdout! }).on('line', (line) => this.#take(line))
     this.#ended = new Promise((resolve) => {

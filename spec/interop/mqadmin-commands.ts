@@ -103,8 +103,8 @@ export const commands: readonly Command[] = [
     does: 'changes a setting at run time',
     async run (t, context) {
       const { server: { broker } } = context
-      t.match(await mqadmin(t, context, 'updateBrokerConfig', '-b', broker, '-k', 'fileReservedTime', '-v', '96'), `update broker config success, ${broker}`)
-      t.match(await mqadmin(t, context, 'getBrokerConfig', '-b', broker), /^fileReservedTime\s*=\s*96/m)
+      t.match(await mqadmin(t, context, 'updateBrokerConfig', '-b', broker, '-k', 'defaultTopicQueueNums', '-v', '6'), `update broker config success, ${broker}`)
+      t.match(await mqadmin(t, context, 'getBrokerConfig', '-b', broker), /^defaultTopicQueueNums\s*=\s*6/m)
     }
   },
   {

@@ -42,20 +42,30 @@ export async function writeProperties (file: string, properties: Properties): Pr
   return file
 }
 
+const built = [join(repositoryRoot, 'dist', 'cli', 'main.js')]
+const fromSource = ['--import', 'tsx', join(repositoryRoot, 'lib', 'cli', 'main.ts')]
+
 /** The built command `ledgermq start`: name server and broker in one process, data below `folder`. */
-export async function startLedgermq (folder: string, ports: Ports, properties: Properties = {}): Promise<Server> {
+export function startLedgermq (folder: string, ports: Ports, properties: Properties = {}): Promise<Server> {
+  return start(built, folder, ports, properties)
+}
+
+/** The same without a build: for specs that run before or without one. */
+export function startLedgermqFromSource (folder: string, ports: Ports, properties: Properties = {}): Promise<Server> {
+  return start(fromSource, folder, ports, properties)
+}
+
+async function start (program: readonly string[], folder: string, ports: Ports, properties: Properties): Promise<Server> {
   const broker = await writeProperties(join(folder, 'broker.conf'), { brokerName: 'broker-a', brokerIP1: '127.0.0.1', listenPort: ports.broker, ...properties })
   const namesrv = await writeProperties(join(folder, 'namesrv.conf'), { listenPort: ports.namesrv })
-  const main = join(repositoryRoot, 'dist', 'cli', 'main.js')
-  const child = spawn(process.execPath, [main, 'start', '--data', join(folder, 'data'), '-c', broker, '--namesrv-conf', namesrv], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [...program, 'start', '--data', join(folder, 'data'), '-c', broker, '--namesrv-conf', namesrv], { stdio: ['ignore', 'pipe', 'pipe'] })
   return running(child, ports, [ports.namesrv, ports.broker])
 }
 
 /** Only the broker of ours, registered with another's name server. */
 export async function startLedgermqBroker (folder: string, ports: Ports, properties: Properties): Promise<Server> {
   const broker = await writeProperties(join(folder, 'broker.conf'), { brokerIP1: '127.0.0.1', listenPort: ports.broker, namesrvAddr: `127.0.0.1:${ports.namesrv}`, ...properties })
-  const main = join(repositoryRoot, 'dist', 'cli', 'main.js')
-  const child = spawn(process.execPath, [main, 'broker', '--data', join(folder, 'data'), '-c', broker, '-n', `127.0.0.1:${ports.namesrv}`], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [...built, 'broker', '--data', join(folder, 'data'), '-c', broker, '-n', `127.0.0.1:${ports.namesrv}`], { stdio: ['ignore', 'pipe', 'pipe'] })
   return running(child, ports, [ports.broker])
 }
 
