@@ -14,7 +14,7 @@ import type { SimNetwork } from './network.ts'
 import { NodeClock } from './node-clock.ts'
 import type { Parameters } from './parameters.ts'
 import type { SimMachine } from './sim-machine.ts'
-import { StoreMachine, type QueueContents } from './store-machine.ts'
+import { StoreMachine, type StoreFacts } from './store-machine.ts'
 import type { Trace } from './trace.ts'
 
 export const GROUP_ID = new Uint8Array(16).fill(0x51)
@@ -27,7 +27,7 @@ export interface World {
   readonly ledger: Ledger
   readonly trace: Trace
   readonly founders: readonly NodeId[]
-  readonly contents: QueueContents
+  readonly facts: StoreFacts
   readonly mutant: Mutant | undefined
   parameters: Parameters
   /** Ends the run: a rule was broken. */
@@ -124,7 +124,7 @@ export class SimNode {
   }
 
   async #openMachine (log: RaftLog): Promise<SimMachine> {
-    const { parameters: { stateMachine, checkpointEntries, nodeCount }, contents, random } = this.#world
+    const { parameters: { stateMachine, checkpointEntries, nodeCount }, facts, random } = this.#world
     if (stateMachine === 'counter') return await CounterMachine.open({ disk: this.#disk, directory: DIRECTORY, checkpointEntries, keepsIds: false })
     const checkpointBytes = checkpointEntries * 300
     return await StoreMachine.open({
@@ -134,7 +134,7 @@ export class SimNode {
       groupId: GROUP_ID,
       log,
       settings: { checkpointBytes, baseDumpBytes: checkpointBytes * 4 },
-      contents,
+      facts,
       random,
       mayRemove: nodeCount === 1
     })

@@ -6,7 +6,7 @@ import type { Mutant } from './mutants.ts'
 import { SimNetwork } from './network.ts'
 import { drawParameters, withoutFaults, type Parameters } from './parameters.ts'
 import { SimNode, type World } from './sim-node.ts'
-import { emptyContents } from './store-machine.ts'
+import { noFacts } from './store-machine.ts'
 import { Trace } from './trace.ts'
 
 export interface SimResult {
@@ -69,7 +69,7 @@ class Simulation {
       ledger: this.#ledger,
       trace: this.#trace,
       founders,
-      contents: emptyContents(),
+      facts: noFacts(),
       mutant,
       parameters,
       violated: (error) => { this.#violated(error) }
