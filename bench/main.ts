@@ -3,6 +3,7 @@ import { buildPackage } from './harness/built.ts'
 const usage = `npm run bench -- SUITE [options]
 
   embedded    one process against the limit of the machine        --quick, --json FILE, --limit FILE
+  broker      a broker over loopback against the same limit       --quick, --json FILE, --limit FILE
   recovery    reopening after SIGKILL; peak memory under load     --gb N
   peers       beside other queues on this machine, where present
   micro       small parts on their own                            [NAME...]
@@ -15,6 +16,7 @@ type Suite = (args: string[]) => Promise<void>
 /** Loaded when asked for: a suite may want packages the others do without. */
 const suites: Readonly<Record<string, () => Promise<Suite>>> = {
   embedded: async () => (await import('./embedded/suite.ts')).embeddedSuite,
+  broker: async () => (await import('./broker/suite.ts')).brokerSuite,
   recovery: async () => (await import('./recovery/suite.ts')).recoverySuite,
   peers: async () => (await import('./peers/suite.ts')).peersSuite,
   micro: async () => (await import('./micro/suite.ts')).microSuite

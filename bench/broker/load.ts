@@ -1,0 +1,212 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { HeaderType, RemotingFrame, RequestCode, ResponseCode } from '../../lib/remoting/index.ts'
+import type { Driver } from '../harness/measure.ts'
+import { FIRST_OPAQUE, frameOf, GROUP, pullRequest, SendFrames, TOPIC } from './requests.ts'
+
+const RESPONSE_CODE_AT = 8
+const OPAQUE_AT = 13
+const OPAQUE_LABEL = Buffer.from('"opaque":')
+const CODE_ZERO = Buffer.from('{"code":0,')
+/** One in this many sends is timed on its own; a power of two. */
+const SAMPLE_EVERY = 16
+
+type OnResponse = (chunk: Buffer, from: number, to: number) => void
+
+/** A connection whose responses are handed on where they lie in what was received. */
+class LoadConnection {
+  readonly socket: Socket
+  onResponse: OnResponse = () => {}
+  /** Called when all that came together was handed on. */
+  onBurst: () => void = () => {}
+  #kept: Buffer | undefined
+
+  constructor (socket: Socket) {
+    this.socket = socket
+    socket.on('data', (chunk: Buffer) => this.#receive(chunk))
+  }
+
+  #receive (fresh: Buffer): void {
+    const chunk = this.#kept === undefined ? fresh : Buffer.concat([this.#kept, fresh])
+    let from = 0
+    while (chunk.length - from >= 4) {
+      const to = from + 4 + chunk.readInt32BE(from)
+      if (to > chunk.length) break
+      this.onResponse(chunk, from, to)
+      from = to
+    }
+    this.#kept = from < chunk.length ? chunk.subarray(from) : undefined
+    this.onBurst()
+  }
+}
+
+/** A load on a broker over several connections. */
+export class Load {
+  readonly #connections: readonly LoadConnection[]
+  readonly #type: HeaderType
+  readonly #queues: number
+  #opaque = FIRST_OPAQUE
+
+  private constructor (connections: readonly LoadConnection[], type: HeaderType, queues: number) {
+    this.#connections = connections
+    this.#type = type
+    this.#queues = queues
+  }
+
+  /** `queues` of the topic, which is made on the way. */
+  static async connect (port: number, connections: number, type: HeaderType, queues: number): Promise<Load> {
+    const all = await Promise.all(Array.from({ length: connections }, async () => {
+      const socket = connect({ port, host: '127.0.0.1', noDelay: true })
+      await once(socket, 'connect')
+      return new LoadConnection(socket)
+    }))
+    return new Load(all, type, queues)
+  }
+
+  /** A request on its own. @throws Error its answer is not SUCCESS */
+  async ask (request: Parameters<typeof frameOf>[1]): Promise<RemotingFrame> {
+    const [connection] = this.#connections
+    connection!.socket.write(frameOf(this.#type, request, this.#nextOpaque()))
+    const answer = await new Promise<RemotingFrame>((resolve) => {
+      connection!.onResponse = (chunk, from, to) => resolve(new RemotingFrame(chunk, from, to))
+    })
+    if (answer.code !== ResponseCode.SUCCESS) throw new Error(`the broker answered ${answer.code}: ${answer.remark}`)
+    return answer
+  }
+
+  /** Sends messages, `inflight` of them under way at any time, one request and one answer each. */
+  async send (messages: number, inflight: number, body: Uint8Array, driver?: Driver): Promise<void> {
+    const frames = Array.from({ length: this.#queues }, (_, queueId) => new SendFrames(this.#type, queueId, this.#queues, body))
+    const sizeBytes = Math.max(...frames.map((frame) => frame.sizeBytes))
+    const isJson = this.#type === HeaderType.json
+    const startedMs = new Map<number, number>()
+    let begun = 0
+    let done = 0
+    const startMs = performance.now()
+    await new Promise<void>((resolve, reject) => {
+      const sendOn = (connection: LoadConnection, wanted: number): void => {
+        const count = Math.min(wanted, messages - begun)
+        if (count === 0) return
+        const out = Buffer.allocUnsafe(count * sizeBytes)
+        let at = 0
+        for (let i = 0; i < count; i++) {
+          const opaque = this.#nextOpaque()
+          if (begun++ % SAMPLE_EVERY === 0) startedMs.set(opaque, performance.now())
+          at = frames[opaque % frames.length]!.write(out, at, opaque)
+        }
+        connection.socket.write(out.subarray(0, at))
+      }
+      for (const connection of this.#connections) {
+        let answered = 0
+        connection.onResponse = (chunk, from, to) => {
+          if (!isStored(chunk, from, isJson)) {
+            const { code, remark } = new RemotingFrame(chunk, from, to)
+            reject(new Error(`the broker answered ${code}: ${remark}`))
+            return
+          }
+          answered++
+          const opaque = opaqueOf(chunk, from, isJson)
+          if (opaque % SAMPLE_EVERY === sampleRemainder) noteLatency(opaque)
+        }
+        connection.onBurst = () => {
+          done += answered
+          sendOn(connection, answered)
+          answered = 0
+          if (done === messages) resolve()
+        }
+      }
+      const sampleRemainder = (this.#opaque + 1) % SAMPLE_EVERY
+      const noteLatency = (opaque: number): void => {
+        const began = startedMs.get(opaque)
+        startedMs.delete(opaque)
+        if (began !== undefined) driver?.addLatency(performance.now() - began)
+      }
+      spread(inflight, this.#connections.length).forEach((share, i) => sendOn(this.#connections[i]!, share))
+    })
+    driver?.addRate(messages, performance.now() - startMs)
+  }
+
+  /**
+   * Consumes `messages` of all queues from `offsets` on, which it moves, by pulls of at most `max`, one under way per queue; each pull
+   * commits what was taken by the one before.
+   */
+  async pull (messages: number, offsets: number[], max: number, driver: Driver): Promise<void> {
+    let taken = 0
+    const laneOfOpaque = new Map<number, { readonly queueId: number, readonly startMs: number }>()
+    const startMs = performance.now()
+    await new Promise<void>((resolve, reject) => {
+      const pull = (connection: LoadConnection, queueId: number): void => {
+        const opaque = this.#nextOpaque()
+        laneOfOpaque.set(opaque, { queueId, startMs: performance.now() })
+        connection.socket.write(frameOf(this.#type, pullRequest(queueId, offsets[queueId]!, max), opaque))
+      }
+      for (const connection of this.#connections) {
+        connection.onBurst = () => {}
+        connection.onResponse = (chunk, from, to) => {
+          const answer = new RemotingFrame(chunk, from, to)
+          const { queueId, startMs: pulledMs } = laneOfOpaque.get(answer.opaque)!
+          laneOfOpaque.delete(answer.opaque)
+          if (answer.code === ResponseCode.PULL_NOT_FOUND) {
+            // the queue is at its end
+            if (laneOfOpaque.size === 0) resolve()
+            return
+          }
+          if (answer.code !== ResponseCode.SUCCESS) {
+            reject(new Error(`the broker answered ${answer.code}: ${answer.remark}`))
+            return
+          }
+          const records = countRecords(chunk, answer.bodyStart, to)
+          driver.addLatency(performance.now() - pulledMs)
+          offsets[queueId]! += records
+          taken += records
+          if (taken === messages) driver.addRate(messages, performance.now() - startMs)
+          pull(connection, queueId)
+        }
+      }
+      offsets.forEach((_, queueId) => pull(this.#connections[queueId % this.#connections.length]!, queueId))
+    })
+    if (taken !== messages) throw new Error(`${taken} messages came for ${messages}`)
+  }
+
+  /** Commits where the group is, and makes sure that the broker says the same. */
+  async commit (offsets: readonly number[]): Promise<void> {
+    for (const [queueId, offset] of offsets.entries()) {
+      const key = { consumerGroup: GROUP, topic: TOPIC, queueId }
+      await this.ask({ code: RequestCode.UPDATE_CONSUMER_OFFSET, extFields: { ...key, commitOffset: offset } })
+      const told = (await this.ask({ code: RequestCode.QUERY_CONSUMER_OFFSET, extFields: key })).extFields().get('offset')
+      if (Number(told) !== offset) throw new Error(`queue ${queueId} was consumed up to ${offset}, the broker says ${told}`)
+    }
+  }
+
+  close (): void {
+    for (const { socket } of this.#connections) socket.destroy()
+  }
+
+  #nextOpaque (): number { return ++this.#opaque }
+}
+
+function isStored (chunk: Buffer, from: number, isJson: boolean): boolean {
+  if (!isJson) return chunk.readInt16BE(from + RESPONSE_CODE_AT) === ResponseCode.SUCCESS
+  return chunk.compare(CODE_ZERO, 0, CODE_ZERO.length, from + RESPONSE_CODE_AT, from + RESPONSE_CODE_AT + CODE_ZERO.length) === 0
+}
+
+function opaqueOf (chunk: Buffer, from: number, isJson: boolean): number {
+  if (!isJson) return chunk.readInt32BE(from + OPAQUE_AT)
+  let opaque = 0
+  for (let at = chunk.indexOf(OPAQUE_LABEL, from) + OPAQUE_LABEL.length, digit; (digit = chunk[at]! - 48) >= 0 && digit <= 9; at++) opaque = opaque * 10 + digit
+  return opaque
+}
+
+/** Stored records, back to back: length of each first. */
+function countRecords (chunk: Buffer, from: number, to: number): number {
+  let count = 0
+  let at = from
+  for (; at < to; at += chunk.readInt32BE(at)) count++
+  if (at !== to) throw new Error('the answer to a pull is not whole')
+  return count
+}
+
+/** `total` in whole parts, as equal as can be. */
+function spread (total: number, parts: number): number[] {
+  return Array.from({ length: parts }, (_, i) => Math.floor((total + i) / parts))
+}
