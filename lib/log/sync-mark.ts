@@ -31,9 +31,9 @@ export class SyncMark {
     if (syncedTo > this.syncedTo) await this.#slots.writeNext([syncedTo])
   }
 
-  /** Both slots: an older, higher one must not come back when the newer one rots. */
+  /** Never raises it. Both slots: an older, higher one must not come back when the newer one rots. */
   async lower (syncedTo: number): Promise<void> {
-    if (syncedTo < this.syncedTo || !this.#slots.isAgreed) await this.#slots.writeBoth([syncedTo])
+    if (syncedTo < this.syncedTo || !this.#slots.isAgreed) await this.#slots.writeBoth([Math.min(syncedTo, this.syncedTo)])
   }
 
   async close (): Promise<void> { await this.#slots.close() }

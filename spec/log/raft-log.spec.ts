@@ -102,3 +102,24 @@ t.test('a cut while a segment begins for entries that it drops', async (t) => {
     }
   }
 })
+
+t.test('a cut among entries that are not synced yet: a power cut in the middle of it is no rot', async (t) => {
+  for (let boundary = 1; ; boundary++) {
+    const disk = new FaultyDisk({ directories: ['/data'] })
+    const first = await openLog(disk)
+    const maker = new EntryMaker()
+    first.log.append([maker.next(100)])
+    await first.log.close()
+    const { log } = await openLog(disk, { flush: { mode: 'async' } })
+    log.append(maker.batch([100, 200, 300]))
+    t.equal(log.durableIndex, 1)
+    const stopped = new Promise<void>((resolve) => { disk.faults.onStop(resolve) })
+    disk.faults.stopAt(disk.faults.boundaries + boundary, 'before')
+    let done = false
+    await Promise.race([stopped, log.truncateFrom(4).then(() => { done = true })])
+    const again = await openLog(disk.powerCut({ keep: 'none' }))
+    t.ok(again.log.lastIndex === 1 || again.log.lastIndex === 3, `boundary ${boundary}: ${again.log.lastIndex} entries`)
+    await again.log.close()
+    if (done) break
+  }
+})
