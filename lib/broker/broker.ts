@@ -101,7 +101,7 @@ export class Broker implements AsyncDisposable {
       topics,
       groups,
       clients,
-      sends: new Sends({ config, storeHost, clusterName: names.clusterName, stats }),
+      sends: new Sends({ clock, config, storeHost, clusterName: names.clusterName, stats }),
       pulls: new Pulls({ clock, engine, stats, capacity: () => config.values.pullThreadPoolQueueCapacity }),
       uniqueKeys: new UniqueKeys(clock, random, storeHost, processId()),
       stats
@@ -111,6 +111,8 @@ export class Broker implements AsyncDisposable {
     })
     engine.onTopicGone((name) => { stats.topicGone(name) })
     engine.config.onChange((kind, name) => {
+      if (kind === 'topic') logger.info(engine.store.metadata.topic(name) === undefined ? 'a topic was deleted' : 'a topic was made or changed', { ...engine.store.metadata.topic(name), topic: name })
+      if (kind === 'group') logger.info(engine.store.metadata.group(name) === undefined ? 'a consumer group was deleted' : 'a consumer group was made or changed', { group: name })
       if (kind !== 'topic') return
       this.#context.pulls.waiting.topicChanged(name)
       this.#registration.topicsChanged()
@@ -146,6 +148,7 @@ export class Broker implements AsyncDisposable {
     this.#context.clients.close()
     this.#context.stats.close()
     await serverClosed
+    this.#context.sends.pending.close()
     await this.#client.close()
     await this.engine.close()
     this.#logger.info('the broker has closed', this.names)

@@ -1,9 +1,10 @@
-import type { MqError } from '../base/index.ts'
+import type { Clock, MqError } from '../base/index.ts'
 import type { BrokerConfig, RunningConfig } from '../config/index.ts'
 import { WireBatchPut, WirePut, type Topic, type WireBatchItem, type WireMessage, type WireOrigin } from '../engine/index.ts'
 import type { Host } from '../message/index.ts'
 import { ResponseCode, SendResponseEncoder, sendMessageResponse, type RemotingConnection, type RemotingFrame } from '../remoting/index.ts'
 import { codeOf } from './failures.ts'
+import { PendingSends, type PendingSend } from './pending-sends.ts'
 import type { BrokerStats } from './stats.ts'
 
 const utf8 = new TextEncoder()
@@ -29,6 +30,7 @@ class SendSettings {
 }
 
 export interface SendsOptions {
+  readonly clock: Clock
   readonly config: RunningConfig<'broker'>
   readonly storeHost: Host
   readonly clusterName: string
@@ -39,14 +41,17 @@ export interface SendsOptions {
 export class Sends {
   readonly #options: SendsOptions
   readonly stats: BrokerStats
+  readonly pending: PendingSends
   #settings: SendSettings
-  inFlight = 0
 
   constructor (options: SendsOptions) {
     this.#options = options
+    this.pending = new PendingSends(options.clock, () => options.config.values.syncFlushTimeout)
     this.stats = options.stats
     this.#settings = new SendSettings(options.config.values, options.storeHost, options.clusterName)
   }
+
+  get inFlight (): number { return this.pending.count }
 
   get settings (): SendSettings {
     const { config, storeHost, clusterName } = this.#options
@@ -56,7 +61,11 @@ export class Sends {
 }
 
 /** A message from a client, answered when it is stored. */
-export class SendPut extends WirePut {
+export class SendPut extends WirePut implements PendingSend {
+  previousSend: PendingSend | undefined = undefined
+  nextSend: PendingSend | undefined = undefined
+  tick = 0
+  #isAnswered = false
   readonly #sends: Sends
   readonly #request: RemotingFrame
   readonly #connection: RemotingConnection
@@ -76,27 +85,42 @@ export class SendPut extends WirePut {
     this.#uniqueKeyBytes = uniqueKeyBytes
     this.#uniqueKeyStart = uniqueKeyStart
     this.#uniqueKeyEnd = uniqueKeyEnd
-    sends.inFlight++
+    sends.pending.add(this)
   }
 
   protected onStored (): void {
     const sends = this.#sends
-    sends.inFlight--
+    sends.pending.remove(this)
     sends.stats.stored(this.destination.name, 1, this.body.length)
+    if (!this.#isAnswered) this.#answer(sends.settings.storedCode)
+  }
+
+  #answer (code: ResponseCode): void {
+    this.#isAnswered = true
     const out = this.#connection.beginResponse(this.#request)
     if (out === undefined) return
-    const { encoder, storedCode } = sends.settings
-    encoder.encode(out, this.#request, storedCode, this.queueId, this.queueOffset, this.physicalOffset, this.#uniqueKeyBytes, this.#uniqueKeyStart, this.#uniqueKeyEnd)
+    this.#sends.settings.encoder.encode(out, this.#request, code, this.queueId, this.queueOffset, this.physicalOffset, this.#uniqueKeyBytes, this.#uniqueKeyStart, this.#uniqueKeyEnd)
+  }
+
+  timeOut (): void {
+    if (this.#isAnswered) return
+    if (this.physicalOffset >= 0) this.#answer(ResponseCode.FLUSH_DISK_TIMEOUT)
+    else this.#isAnswered = answerTimeout(this.#connection, this.#request)
   }
 
   protected onFailed (error: MqError): void {
-    this.#sends.inFlight--
-    answerFailure(this.#sends, this.#connection, this.#request, error)
+    this.#sends.pending.remove(this)
+    this.#sends.stats.sendFailed()
+    if (!this.#isAnswered) this.#connection.respond(this.#request, { code: codeOf(error), remark: error.message })
   }
 }
 
 /** Several messages from a client in one request, answered when all are stored. */
-export class SendBatchPut extends WireBatchPut {
+export class SendBatchPut extends WireBatchPut implements PendingSend {
+  previousSend: PendingSend | undefined = undefined
+  nextSend: PendingSend | undefined = undefined
+  tick = 0
+  #isAnswered = false
   readonly #sends: Sends
   readonly #request: RemotingFrame
   readonly #connection: RemotingConnection
@@ -108,16 +132,21 @@ export class SendBatchPut extends WireBatchPut {
     this.#request = request
     this.#connection = connection
     this.#transactionId = transactionId
-    sends.inFlight++
+    sends.pending.add(this)
   }
 
   protected onStored (): void {
     const sends = this.#sends
-    sends.inFlight--
+    sends.pending.remove(this)
     sends.stats.stored(this.destination.name, this.items.length, this.items.reduce((sum, { body }) => sum + body.length, 0))
-    const { storedCode, values: { regionId, traceOn } } = sends.settings
+    if (!this.#isAnswered) this.#answer(sends.settings.storedCode)
+  }
+
+  #answer (code: ResponseCode): void {
+    this.#isAnswered = true
+    const { values: { regionId, traceOn } } = this.#sends.settings
     this.#connection.respond(this.#request, {
-      code: storedCode,
+      code,
       extFields: sendMessageResponse.encode({
         msgId: this.messageIds().join(','),
         queueId: this.queueId,
@@ -129,13 +158,21 @@ export class SendBatchPut extends WireBatchPut {
     })
   }
 
+  timeOut (): void {
+    if (this.#isAnswered) return
+    if (this.physicalOffsets.length > 0) this.#answer(ResponseCode.FLUSH_DISK_TIMEOUT)
+    else this.#isAnswered = answerTimeout(this.#connection, this.#request)
+  }
+
   protected onFailed (error: MqError): void {
-    this.#sends.inFlight--
-    answerFailure(this.#sends, this.#connection, this.#request, error)
+    this.#sends.pending.remove(this)
+    this.#sends.stats.sendFailed()
+    if (!this.#isAnswered) this.#connection.respond(this.#request, { code: codeOf(error), remark: error.message })
   }
 }
 
-function answerFailure ({ stats }: Sends, connection: RemotingConnection, request: RemotingFrame, error: MqError): void {
-  stats.sendFailed()
-  connection.respond(request, { code: codeOf(error), remark: error.message })
+/** It was not even written in time; it may still be. */
+function answerTimeout (connection: RemotingConnection, request: RemotingFrame): true {
+  connection.respond(request, { code: ResponseCode.SYSTEM_BUSY, remark: '[TIMEOUT_CLEAN_QUEUE] the message waited too long to be written (syncFlushTimeout); it may yet be stored' })
+  return true
 }

@@ -5,7 +5,8 @@ import type { PullRequest } from './pull-request.ts'
 
 /** Deadlines are kept to that precision: pulls that end at about the same time share a timer. */
 const DEADLINE_STEP_MS = 250
-const MAX_WAIT_MS = 10 * 60_000
+/** A connection without traffic is closed after two minutes; no client waits for as long as this. */
+const MAX_WAIT_MS = 60_000
 
 export interface WaitingPullsOptions {
   readonly clock: Clock
