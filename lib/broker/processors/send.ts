@@ -11,8 +11,11 @@ import { WireProperties, withoutProperties } from '../wire-properties.ts'
 
 const MAX_BATCH_TOPIC_CHARACTERS = 127
 const MAX_PROPERTIES_BYTES = 32_767
+const none = new Uint8Array(0)
 const utf8 = new TextEncoder()
 const text = new TextDecoder()
+
+type Writable<Value> = { -readonly [Name in keyof Value]: Value[Name] }
 
 /** Where a send that got past the checks goes. */
 interface Destination {
@@ -31,6 +34,20 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
   const { engine, config, sends, uniqueKeys } = context
   const header = new SendMessageHeader()
   const properties = new WireProperties()
+  // what the next message is; taken over by the put that is made of it
+  const message: Writable<WireMessage> = {
+    queueId: 0,
+    flag: 0,
+    sysFlag: 0,
+    bornTimestampMs: 0,
+    bornHost: none,
+    reconsumeTimes: 0,
+    body: none,
+    properties: none,
+    addedProperties: none,
+    tagsCode: 0,
+    delayMs: 0
+  }
 
   const send: Processor = (request, connection) => {
     header.read(request)
@@ -58,19 +75,17 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
     }
     if (properties.hasPopCheck) sent = withoutProperties(sent, 'POP_CK')
     if (destination.isDeadLetter) sent = withoutProperties(sent, 'DELAY')
-    const message: WireMessage = {
-      queueId: destination.queueId,
-      flag: header.flag,
-      sysFlag: header.sysFlag & ~SysFlag.transactionMask,
-      bornTimestampMs: header.bornTimestampMs,
-      bornHost: connection.peerHost,
-      reconsumeTimes: header.reconsumeTimes,
-      body: request.body,
-      properties: sent,
-      addedProperties: added,
-      tagsCode: properties.tagsCode,
-      delayMs: destination.isDeadLetter ? 0 : delayOfLevel(config.values.messageDelayLevel, properties.delayLevel)
-    }
+    message.queueId = destination.queueId
+    message.flag = header.flag
+    message.sysFlag = header.sysFlag & ~SysFlag.transactionMask
+    message.bornTimestampMs = header.bornTimestampMs
+    message.bornHost = connection.peerHost
+    message.reconsumeTimes = header.reconsumeTimes
+    message.body = request.body
+    message.properties = sent
+    message.addedProperties = added
+    message.tagsCode = properties.tagsCode
+    message.delayMs = destination.isDeadLetter ? 0 : delayOfLevel(config.values.messageDelayLevel, properties.delayLevel)
     engine.submit(new SendPut(sends, destination.topic, message, request, connection, uniqueKeyBytes, uniqueKeyStart, uniqueKeyEnd))
     return undefined
   }
