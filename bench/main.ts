@@ -6,6 +6,7 @@ const usage = `npm run bench -- SUITE [options]
   broker      a broker over loopback against the same limit       --quick, --json FILE, --limit FILE
   recovery    reopening after SIGKILL; peak memory under load     --gb N
   peers       beside other queues on this machine, where present
+  apache      Apache's Java client against us and against Apache's broker  --quick, --json FILE
   micro       small parts on their own                            [NAME...]
 
 Each suite explains its options with --help.
@@ -19,6 +20,7 @@ const suites: Readonly<Record<string, () => Promise<Suite>>> = {
   broker: async () => (await import('./broker/suite.ts')).brokerSuite,
   recovery: async () => (await import('./recovery/suite.ts')).recoverySuite,
   peers: async () => (await import('./peers/suite.ts')).peersSuite,
+  apache: async () => (await import('./apache/suite.ts')).apacheSuite,
   micro: async () => (await import('./micro/suite.ts')).microSuite
 }
 

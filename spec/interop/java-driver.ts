@@ -7,6 +7,8 @@ export interface DriverOptions {
   readonly namesrv: string
   /** Where the clients keep their logs and their offsets of broadcasts: as if it were the home of a user. */
   readonly home: string
+  /** For figures: with the compiler that takes its time, and more memory. */
+  readonly isMeasured?: boolean
 }
 
 /**
@@ -27,9 +29,10 @@ export class JavaError extends Error {
   }
 }
 
-/** Options every JVM here runs with: quick to start, small, and with nothing outside its folder. */
-export function javaOptions (home: string, heapMiB = 384): string[] {
-  return [`-Xmx${heapMiB}m`, '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', '-Xshare:auto', `-Duser.home=${home}`, `-Drocketmq.home.dir=${home}`,
+/** Options every JVM here runs with: quick to start and small unless it is measured, and with nothing outside its folder. */
+export function javaOptions (home: string, { heapMiB = 384, isMeasured = false }: { heapMiB?: number, isMeasured?: boolean } = {}): string[] {
+  const pace = isMeasured ? ['-XX:+UseG1GC'] : ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
+  return [`-Xmx${heapMiB}m`, ...pace, `-Duser.home=${home}`, `-Drocketmq.home.dir=${home}`,
     `-Drocketmq.client.logRoot=${home}/logs`, '-Dio.netty.noUnsafe=false', '--add-opens=java.base/java.nio=ALL-UNNAMED',
     '--add-opens=java.base/sun.nio.ch=ALL-UNNAMED', '--add-opens=java.base/java.lang=ALL-UNNAMED', '--add-exports=java.base/jdk.internal.ref=ALL-UNNAMED']
 }
@@ -42,8 +45,8 @@ export class JavaDriver {
   #lastId = 0
   #errors = ''
 
-  constructor ({ classpath, namesrv, home }: DriverOptions) {
-    this.#child = spawn('java', [...javaOptions(home), `-Drocketmq.client.rebalance.waitInterval=${REBALANCE_EVERY_MS}`, '-cp', classpath, 'interop.Driver', namesrv], { stdio: ['pipe', 'pipe', 'pipe'] })
+  constructor ({ classpath, namesrv, home, isMeasured = false }: DriverOptions) {
+    this.#child = spawn('java', [...javaOptions(home, { isMeasured }), `-Drocketmq.client.rebalance.waitInterval=${REBALANCE_EVERY_MS}`, '-cp', classpath, 'interop.Driver', namesrv], { stdio: ['pipe', 'pipe', 'pipe'] })
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => { this.#errors = (this.#errors + text).slice(-4000) })
     createInterface({ input: this.#child.stdout! }).on('line', (line) => this.#take(line))
     this.#ended = new Promise((resolve) => {
@@ -53,6 +56,10 @@ export class JavaDriver {
         resolve()
       })
     })
+  }
+
+  get pid (): number {
+    return this.#child.pid!
   }
 
   call<Value = any> (name: string, args: Readonly<Record<string, unknown>> = {}): Promise<Value> {

@@ -77,10 +77,11 @@ export interface ApacheOptions {
   readonly roles?: ReadonlyArray<'namesrv' | 'broker'>
   readonly properties?: Properties
   readonly heapMiB?: number
+  readonly isMeasured?: boolean
 }
 
 /** Apache's own servers of the same version as the client, in one JVM. */
-export async function startApache ({ classpath, folder, ports, roles = ['namesrv', 'broker'], properties = {}, heapMiB = 768 }: ApacheOptions): Promise<Server> {
+export async function startApache ({ classpath, folder, ports, roles = ['namesrv', 'broker'], properties = {}, heapMiB = 768, isMeasured = false }: ApacheOptions): Promise<Server> {
   const files = {
     namesrv: await writeProperties(join(folder, 'apache-namesrv.conf'), { listenPort: ports.namesrv, rocketmqHome: folder, kvConfigPath: join(folder, 'kvConfig.json') }),
     broker: await writeProperties(join(folder, 'apache-broker.conf'), {
@@ -98,7 +99,7 @@ export async function startApache ({ classpath, folder, ports, roles = ['namesrv
     })
   }
   const args = roles.flatMap((role) => [`--${role}`, files[role]])
-  const child = spawn('java', [...javaOptions(folder, heapMiB), '-XX:MaxDirectMemorySize=512m', '-cp', classpath, 'interop.ApacheServers', ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn('java', [...javaOptions(folder, { heapMiB, isMeasured }), '-XX:MaxDirectMemorySize=1g', '-cp', classpath, 'interop.ApacheServers', ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
   return running(child, ports, roles.map((role) => ports[role]))
 }
 

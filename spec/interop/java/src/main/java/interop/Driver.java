@@ -37,6 +37,7 @@ public final class Driver {
         Groups.register(driver.snippets);
         Admin.register(driver.snippets);
         Traffic.register(driver.snippets);
+        Load.register(driver.snippets);
         driver.serve();
         System.exit(0);
     }
