@@ -52,7 +52,7 @@ async function simpleStep (name: string, title: string, step: Step): Promise<voi
 async function specs (): Promise<void> {
   if (!wanted.has('specs')) return
   say('specs: two files at a time')
-  await tapStep('specs', ['--jobs=2'], 20 * MINUTE_MS)
+  await tapStep('specs', ['--jobs=2'], 45 * MINUTE_MS)
 }
 
 /** Needs what `build` made. The first run fetches Apache's packages, later ones find them. */
@@ -70,7 +70,7 @@ async function interop (): Promise<void> {
     tell(`interop: ${(error as Error).message}`)
     return
   }
-  await tapStep('interop', ['--jobs=1', '--timeout=540', ...interopFiles], 15 * MINUTE_MS)
+  await tapStep('interop', ['--jobs=1', '--timeout=540', ...interopFiles], 20 * MINUTE_MS)
 }
 
 async function tapStep (name: string, args: readonly string[], limitMs: number): Promise<void> {
