@@ -1,7 +1,7 @@
 import t from 'tap'
 import { jsonMap, parseJson, type JsonMap, type JsonValue } from '../../lib/message/index.ts'
 import { RequestCode, ResponseCode, type ExtFields } from '../../lib/remoting/index.ts'
-import { consumerData, recordsIn, startedBroker, type Client } from './support.ts'
+import { consumerData, openBroker, recordsIn, startedBroker, type Client } from './support.ts'
 
 const text = async (client: Client, code: number, fields: ExtFields = {}, body?: JsonValue | object): Promise<string> => {
   const answer = await client.ask(code, fields, body === undefined ? {} : { body: body as never })
@@ -221,4 +221,20 @@ t.test('queues are locked for one consumer of a group', async (t) => {
   t.equal(await lock(a, 'a'), '{"lockOKMQSet":[]}', 'a lost client keeps them for a while')
   await clock.advance(31_000)
   t.equal(await lock(a, 'a'), both)
+})
+
+t.test('locks outlast a restart of the broker', async (t) => {
+  const lock = (client: Client, clientId: string) => text(client, RequestCode.LOCK_BATCH_MQ, {}, { clientId, consumerGroup: 'group', mqSet: [{ brokerName: 'broker-a', queueId: 0, topic: 'orders' }], onlyThisBroker: false })
+  const first = await openBroker()
+  const client = first.connect()
+  await client.send('orders', 'x')
+  const held = `{"lockOKMQSet":[${mq('orders', 0)}]}`
+  t.equal(await lock(client, 'a'), held)
+  await first.close()
+  const second = await openBroker({ ports: first.ports, clock: first.clock })
+  t.teardown(() => second.close())
+  t.equal(await lock(second.connect(), 'b'), '{"lockOKMQSet":[]}')
+  t.equal(await lock(second.connect(), 'a'), held)
+  await second.clock.advance(61_000)
+  t.equal(await lock(second.connect(), 'b'), held, 'until nobody renews them')
 })

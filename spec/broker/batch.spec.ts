@@ -31,3 +31,16 @@ t.test('the messages of a batch follow each other in one queue', async (t) => {
   t.equal(await code(encodeBatchItems([item('a')]), { b: '%RETRY%group', e: 0 }), ResponseCode.MESSAGE_ILLEGAL)
   t.equal((await client.pull('orders', 1, 3)).code, ResponseCode.PULL_NOT_FOUND, 'nothing of those was stored')
 })
+
+t.test('the largest message and the largest batch are stored and pulled', async (t) => {
+  const { connect } = await startedBroker(t)
+  const client = connect()
+  const body = 'x'.repeat(4 * 1024 * 1024)
+  await client.send('orders', body)
+  t.equal((await client.pull('orders', 0, 0)).bodies[0]?.length, body.length)
+  const items = Array.from({ length: 4000 }, () => item('y'.repeat(1000)))
+  const answer = await client.ask(RequestCode.SEND_BATCH_MESSAGE, { ...sendFields('orders'), m: true }, { body: encodeBatchItems(items) })
+  t.equal(answer.code, ResponseCode.SUCCESS)
+  t.equal(sendMessageResponse.decode(answer).msgId.split(',').length, 4000)
+  t.match(await client.pull('orders', 0, 4000), { code: ResponseCode.SUCCESS, header: { nextBeginOffset: 4001, maxOffset: 4001 } })
+})
