@@ -11,6 +11,9 @@ const sources = join(project, 'src', 'main')
 export const javaVersions = ['5.3.3', '4.9.8'] as const
 export type JavaVersion = typeof javaVersions[number]
 
+/** The first run fetches some 100 MB. */
+const MAVEN_LIMIT_MS = 15 * 60_000
+
 /** Whether Maven and a JDK are there. */
 export function hasJava (): boolean {
   const answers = (program: string): boolean => spawnSync(program, ['-version'], { stdio: 'ignore' }).status === 0
@@ -29,7 +32,7 @@ export function buildJava (version: JavaVersion): string {
   if (!existsSync(list) || newest(sources, join(project, 'pom.xml')) > statSync(list).mtimeMs) {
     const profile = version === javaVersions[0] ? ['-Pservers'] : []
     const goals = ['-B', '-q', `-Drocketmq.version=${version}`, ...profile, 'compile', 'dependency:build-classpath', `-Dmdep.outputFile=${list}`]
-    const maven = (...args: string[]): boolean => spawnSync('mvn', [...args, ...goals], { cwd: project, stdio: ['ignore', 2, 2], env: { ...process.env, MAVEN_OPTS: '-XX:TieredStopAtLevel=1' } }).status === 0
+    const maven = (...args: string[]): boolean => spawnSync('mvn', [...args, ...goals], { cwd: project, stdio: ['ignore', 2, 2], timeout: MAVEN_LIMIT_MS, env: { ...process.env, MAVEN_OPTS: '-XX:TieredStopAtLevel=1' } }).status === 0
     if (!maven('-o', '--log-file', '/dev/null') && !maven()) throw new Error(`Maven could not build the driver for ${version}`)
   }
   return `${classes}:${readFileSync(list, 'utf8').trim()}`
