@@ -65,7 +65,7 @@ export class ConfigChanges {
   /** A group that is seen for the first time, with the topic of its retries; what of them is there stays as it is. Resolves with whether anything was made. */
   async ensureGroup (group: GroupConfig, retryTopic: TopicConfig): Promise<boolean> {
     const { metadata } = this.#store
-    return await this.#decide(groupCostBytes(group) + createTopicCostBytes(retryTopic), false, (writer) => {
+    return await this.#decide(groupCostBytes(group) + createTopicCostBytes(retryTopic), true, (writer) => {
       const makesGroup = metadata.proposedGroup(group.group) === undefined
       const makesTopic = metadata.proposedTopic(retryTopic.topic) === undefined
       if (makesGroup) metadata.putGroup(writer, group)
@@ -84,7 +84,7 @@ export class ConfigChanges {
     })
   }
 
-  /** Its locks and delayed retries end with it. @throws MQ_GROUP_NOT_FOUND */
+  /** Its locks end with it; messages that wait for its retry topic do not. @throws MQ_GROUP_NOT_FOUND */
   async deleteGroup (group: string, { removeOffsets }: { readonly removeOffsets: boolean }): Promise<void> {
     await this.#decide(EntryBodyWriter.commandCostBytes(SETTING_BYTES + 3 * group.length), true, (writer) => {
       if (this.#store.metadata.proposedGroup(group) === undefined) throw new MqError('MQ_GROUP_NOT_FOUND', `there is no group ${group}`)

@@ -47,7 +47,7 @@ export class DelayDelivery {
     delays.onScheduled = (pending) => {
       if (!this.#isLeading) return
       this.#due.note(pending)
-      if (pending.unit.deliverAtMs - LOAD_BEFORE_MS < this.#expiry.dueMs) this.#expiry.look()
+      if (pending.deliverAtMs - LOAD_BEFORE_MS < this.#expiry.dueMs) this.#expiry.look()
     }
   }
 
@@ -70,7 +70,7 @@ export class DelayDelivery {
   async carryOver (position: number): Promise<void> {
     const { store: { delays } } = this.#options
     const batch = new Batch((loaded) => this.#decide(loaded, (writer, storeTimestampMs, pending) => {
-      for (const { unit, record } of pending) if (record !== undefined) delays.scheduleStored(writer, unit, record, storeTimestampMs)
+      for (const one of pending) if (one.record !== undefined) delays.scheduleStored(writer, one, one.record, storeTimestampMs)
     }))
     for await (const pending of delays.pendingBelow(position, this.#reportUnreadable)) await batch.add(await this.#read(pending))
     await batch.finish()
@@ -91,7 +91,7 @@ export class DelayDelivery {
       this.#options.submit(decision)
       await decision.done
       const batch = new Batch((loaded) => this.#decide(loaded, (writer, storeTimestampMs, pending) => {
-        for (const { unit, record } of pending) if (record !== undefined) this.#queueOf(unit)?.appendStored(writer, record, unit.tagsCode, storeTimestampMs)
+        for (const one of pending) if (one.record !== undefined) this.#queueOf(one)?.appendStored(writer, one.record, one.tagsCode, storeTimestampMs)
       }))
       for (const pending of aged) await batch.add(await this.#read(pending))
       await batch.finish()
@@ -104,7 +104,7 @@ export class DelayDelivery {
   /** Within a decision: what is due comes to its queues. Returns what is too old to be delivered where it stands. */
   #deliver (writer: EntryBodyWriter, storeTimestampMs: number): PendingUnit[] {
     const { delays } = this.#options.store
-    const parts = new Map<ConsumeQueue, Array<PendingUnit & PendingUnit['unit']>>()
+    const parts = new Map<ConsumeQueue, PendingUnit[]>()
     const lost: PendingUnit[] = []
     const aged: PendingUnit[] = []
     let agedBytes = 0
@@ -112,21 +112,20 @@ export class DelayDelivery {
     while (costBytes + MOST_OF_ONE_BYTES <= DELIVERY_BYTES && agedBytes < STORED_ANEW_BYTES) {
       const pending = this.#due.takeDue(storeTimestampMs)
       if (pending === undefined) break
-      const { unit } = pending
-      const queue = this.#queueOf(unit)
+      const queue = this.#queueOf(pending)
       if (queue === undefined) {
         lost.push(pending)
         costBytes += delayCost.key
-      } else if (unit.physicalOffset < this.#agedBelow) {
+      } else if (pending.physicalOffset < this.#agedBelow) {
         aged.push(pending)
-        agedBytes += unit.sizeBytes
+        agedBytes += pending.sizeBytes
       } else {
         const units = parts.get(queue)
         if (units === undefined) {
-          parts.set(queue, [{ ...pending, ...unit }])
-          costBytes += delayCost.part(unit.topic)
+          parts.set(queue, [pending])
+          costBytes += delayCost.part(pending.topic)
         } else {
-          units.push({ ...pending, ...unit })
+          units.push(pending)
         }
         costBytes += delayCost.unit
       }
@@ -141,7 +140,7 @@ export class DelayDelivery {
   }
 
   /** The queue that the message goes to, within a decision; undefined: its topic is gone. */
-  #queueOf ({ topic, queueId }: PendingUnit['unit']): ConsumeQueue | undefined {
+  #queueOf ({ topic, queueId }: PendingUnit): ConsumeQueue | undefined {
     const { metadata, consumeQueues } = this.#options.store
     const config = metadata.proposedTopic(topic)
     if (config === undefined) return undefined
@@ -152,7 +151,7 @@ export class DelayDelivery {
   /** One entry in which those of the messages that still wait are stored anew by `store`, and wait no more where they did. */
   async #decide (loaded: readonly Loaded[], store: (writer: EntryBodyWriter, storeTimestampMs: number, pending: readonly Loaded[]) => void): Promise<void> {
     const { delays } = this.#options.store
-    const costBytes = loaded.reduce((sum, { unit: { topic }, record }) => sum + delayCost.key + delayCost.schedule(topic) + EntryBodyWriter.recordCostBytes(record?.length ?? 0, 3 * topic.length), delayCost.command)
+    const costBytes = loaded.reduce((sum, { topic, record }) => sum + delayCost.key + delayCost.schedule(topic) + EntryBodyWriter.recordCostBytes(record?.length ?? 0, 3 * topic.length), delayCost.command)
     const decision = new Decision(costBytes, (writer, storeTimestampMs) => {
       const pending = loaded.filter((one) => delays.isPending(one))
       store(writer, storeTimestampMs, pending)
@@ -164,7 +163,7 @@ export class DelayDelivery {
 
   async #read (pending: PendingUnit): Promise<Loaded> {
     const { log, logger } = this.#options
-    const { unit: { physicalOffset, sizeBytes, topic } } = pending
+    const { physicalOffset, sizeBytes, topic } = pending
     try {
       return { ...pending, record: (await log.read(physicalOffset, sizeBytes)).slice() }
     } catch (error) {

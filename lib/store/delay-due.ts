@@ -1,11 +1,11 @@
 import { isMqError, type MqError } from '../base/index.ts'
-import type { DelayMachine, PendingUnit } from './delay-machine.ts'
+import { pendingUnit, type DelayMachine, type PendingUnit } from './delay-machine.ts'
 
 /** Messages that are due within this time are in memory, unless they are too many. */
 const AHEAD_MS = 10 * 60_000
 /** How long before the messages in memory end the next ones are loaded. */
 export const LOAD_BEFORE_MS = 30_000
-const DEFAULT_MAX_UNITS = 16_384
+const DEFAULT_MAX_UNITS = 65_536
 
 /** A place in the order of deliveries: by time, then by position in the log. */
 interface Place {
@@ -46,7 +46,7 @@ export class DelayDue {
   }
 
   /** When there is something to do: `takeDue` gives a message, or `load` is to be called. Infinity: nothing waits. */
-  nextMs (): number { return Math.min(this.#heap.first?.unit.deliverAtMs ?? Infinity, this.#nextLoadMs()) }
+  nextMs (): number { return Math.min(this.#heap.first?.deliverAtMs ?? Infinity, this.#nextLoadMs()) }
 
   needsLoad (nowMs: number): boolean { return this.#nextLoadMs() <= nowMs }
 
@@ -62,7 +62,7 @@ export class DelayDue {
   takeDue (nowMs: number): PendingUnit | undefined {
     for (;;) {
       const first = this.#heap.first
-      if (first === undefined || first.unit.deliverAtMs > nowMs) return undefined
+      if (first === undefined || first.deliverAtMs > nowMs) return undefined
       this.#heap.pop()
       if (this.#machine.isPending(first)) return first
     }
@@ -70,7 +70,7 @@ export class DelayDue {
 
   putBack (units: Iterable<PendingUnit>): void {
     // what is not before the horizon any more will be loaded again
-    for (const pending of units) if (isBefore(placeOf(pending), this.#horizon)) this.#heap.push(pending)
+    for (const pending of units) if (isBefore(pending, this.#horizon)) this.#heap.push(pending)
   }
 
   /** Brings the next messages to memory. One at a time. A bucket that cannot be read is reported and left out. */
@@ -84,8 +84,7 @@ export class DelayDue {
     const kept = new UnitHeap((a, b) => compareUnits(b, a))
     let horizon: Place = { ms: limitMs, position: -1 }
     const keep = (pending: PendingUnit): void => {
-      const place = placeOf(pending)
-      if (!isBefore(place, horizon)) return
+      if (!isBefore(pending, horizon)) return
       kept.push(pending)
       if (kept.size > room) horizon = placeOf(kept.pop()!)
     }
@@ -95,10 +94,9 @@ export class DelayDue {
       try {
         for await (const piece of machine.read(bucket)) {
           while (piece.next()) {
-            const place = { ms: piece.deliverAtMs, position: piece.physicalOffset }
-            if (piece.ordinal >= count || isBefore(place, from) || !isBefore(place, horizon)) continue
-            const key = { bucket: bucket.number, ordinal: piece.ordinal }
-            if (machine.isPending(key)) keep({ ...key, unit: piece.unit })
+            const { ordinal, deliverAtMs, physicalOffset } = piece
+            if (ordinal >= count || isPlaceBefore(deliverAtMs, physicalOffset, from) || !isPlaceBefore(deliverAtMs, physicalOffset, horizon)) continue
+            if (machine.isPending({ bucket: bucket.number, ordinal })) keep(pendingUnit(bucket.number, ordinal, piece.unit))
           }
           if (generation !== this.#generation) return
         }
@@ -111,13 +109,13 @@ export class DelayDue {
     for (const pending of scheduled) keep(pending)
     this.#scheduled = undefined
     this.#horizon = horizon
-    this.putBack(kept)
+    // sorted, they take their places at once
+    this.putBack([...kept].sort(compareUnits))
   }
 
   /** A message has come to wait. */
   note (pending: PendingUnit): void {
-    const place = placeOf(pending)
-    if (isBefore(place, this.#horizon)) {
+    if (isBefore(pending, this.#horizon)) {
       this.#heap.push(pending)
       if (this.#heap.size > 2 * this.#maxUnits) this.#shrink()
     } else if (this.#scheduled !== undefined) {
@@ -134,9 +132,10 @@ export class DelayDue {
   }
 }
 
-function placeOf ({ unit }: PendingUnit): Place { return { ms: unit.deliverAtMs, position: unit.physicalOffset } }
-function isBefore (a: Place, b: Place): boolean { return a.ms < b.ms || (a.ms === b.ms && a.position < b.position) }
-function compareUnits ({ unit: a }: PendingUnit, { unit: b }: PendingUnit): number { return a.deliverAtMs - b.deliverAtMs || a.physicalOffset - b.physicalOffset }
+function placeOf ({ deliverAtMs, physicalOffset }: PendingUnit): Place { return { ms: deliverAtMs, position: physicalOffset } }
+function isPlaceBefore (ms: number, position: number, place: Place): boolean { return ms < place.ms || (ms === place.ms && position < place.position) }
+function isBefore ({ deliverAtMs, physicalOffset }: PendingUnit, place: Place): boolean { return isPlaceBefore(deliverAtMs, physicalOffset, place) }
+function compareUnits (a: PendingUnit, b: PendingUnit): number { return a.deliverAtMs - b.deliverAtMs || a.physicalOffset - b.physicalOffset }
 
 /** A binary heap. */
 class UnitHeap implements Iterable<PendingUnit> {

@@ -8,9 +8,7 @@ import { on, type ApplyContext, type KeyChange, type KeyValue, type Machine } fr
 import { defineValue } from './stored-value.ts'
 
 /** A message that waits, with its name. */
-export interface PendingUnit extends DelayKey {
-  readonly unit: DelayUnit
-}
+export interface PendingUnit extends DelayUnit, DelayKey {}
 
 const NEXT_NUMBER_KEY = '#'
 const nextNumberValue = defineValue<number>(['long'])
@@ -143,7 +141,7 @@ export class DelayMachine implements Machine {
     const ordinal = bucket.add(unit)
     this.#changed.add(bucket)
     this.#unpersistedBytes += 32 + unit.topic.length
-    this.onScheduled?.({ bucket: bucket.number, ordinal, unit })
+    this.onScheduled?.(pendingUnit(bucket.number, ordinal, unit))
   }
 
   #removeAll (units: readonly DelayKey[]): void {
@@ -213,7 +211,7 @@ export class DelayMachine implements Machine {
         for await (const piece of this.read(bucket)) {
           while (piece.next() && piece.physicalOffset < position) {
             const key = { bucket: bucket.number, ordinal: piece.ordinal }
-            if (this.isPending(key)) yield { ...key, unit: piece.unit }
+            if (this.isPending(key)) yield pendingUnit(key.bucket, key.ordinal, piece.unit)
           }
           if (piece.ordinal < piece.to) break
         }
@@ -285,6 +283,11 @@ export class DelayMachine implements Machine {
     this.#nextNumber = 1
     this.#unpersistedBytes = this.#lastLoaded = 0
   }
+}
+
+/** All of one shape: there may be many. */
+export function pendingUnit (bucket: number, ordinal: number, { deliverAtMs, topic, queueId, tagsCode, physicalOffset, sizeBytes }: DelayUnit): PendingUnit {
+  return { bucket, ordinal, deliverAtMs, topic, queueId, tagsCode, physicalOffset, sizeBytes }
 }
 
 function bucketKey (number: number): string { return `bucket/${String(number).padStart(16, '0')}` }

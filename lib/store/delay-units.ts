@@ -20,7 +20,7 @@ const FIXED_BYTES = 29
 const HEADER_BYTES = 12
 const VERSION = 1
 /** Units of a full piece. */
-const PIECE_UNITS = 1024
+const PIECE_UNITS = 256
 const FIRST_BYTES = 64
 const utf8 = new TextDecoder()
 

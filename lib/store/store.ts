@@ -19,6 +19,9 @@ import { openStore } from './store-opening.ts'
 import { NO_MEMBERS, type StoreOptions, type StoreParts, type StoreRecovery } from './store-options.ts'
 import { UNIT_BYTES } from './unit-page.ts'
 
+/** Lists of delayed messages are in memory so often while a checkpoint writes them. */
+const DELAYED_COPIES = 3
+
 /**
  * The state machines of a raft group over one kv. Memory is the state at `appliedIndex`; checkpoints bring it to the kv
  * now and then; what came after the last one is applied again from the log at the next start.
@@ -157,7 +160,7 @@ export class Store {
   get checkpointDue (): boolean {
     const { checkpointBytes, unpersistedBytes } = this.#parts.settings
     return this.#appliedPosition - (this.#meta?.position ?? 0) >= checkpointBytes ||
-      this.consumeQueues.pages.unpersistedUnits * UNIT_BYTES + this.delays.unpersistedBytes >= unpersistedBytes ||
+      this.consumeQueues.pages.unpersistedUnits * UNIT_BYTES + DELAYED_COPIES * this.delays.unpersistedBytes >= unpersistedBytes ||
       this.commitLog.floorPosition !== this.#floorAtCheckpoint || this.#hasSettled
   }
 

@@ -240,7 +240,7 @@ export class StoreMachine implements SimMachine {
     const { delays } = this.#store
     const { delayed, delivered } = this.#options.facts
     if (delays.pendingCount + (this.#later?.nextOffset ?? 0) !== delayed.size) throw new Violation('delivered once', `of ${delayed.size} delayed messages ${delays.pendingCount} wait and ${this.#later?.nextOffset ?? 0} were delivered`)
-    for await (const { unit: { physicalOffset } } of delays.pendingBelow(Infinity, (error) => { throw error })) {
+    for await (const { physicalOffset } of delays.pendingBelow(Infinity, (error) => { throw error })) {
       if (!delayed.has(physicalOffset) || delivered.includes(physicalOffset)) throw new Violation('delivered once', `a message waits at ${physicalOffset}, where none was stored, or one that was delivered`)
     }
   }

@@ -76,7 +76,7 @@ t.test('against a naive list: everything is delivered once, in order, when it is
       const delivered = deliverDue(node.leader.store, node.due, writer, nowMs, max)
       waiting.sort((a, b) => a.atMs - b.atMs || a.id - b.id)
       const due = waiting.filter(({ atMs }) => atMs <= nowMs).slice(0, delivered.length)
-      t.same(delivered.map(({ unit }) => bodies.get(unit.physicalOffset)), due.map(({ id }) => id))
+      t.same(delivered.map(({ physicalOffset }) => bodies.get(physicalOffset)), due.map(({ id }) => id))
       waiting = waiting.filter((one) => !due.includes(one))
       for (const { id } of due) expected[id % 2]!.push(id)
       return delivered
@@ -167,7 +167,7 @@ t.test('what is in memory stays bounded, and is all there is to deliver, with a 
     if (node.due.needsLoad(5000)) await node.due.load(5000, (error) => { throw error })
     if (node.due.size > 1000) t.fail('too many in memory')
     node.leader.commit((writer) => {
-      for (const { unit } of deliverDue(store, node.due, writer, 5000, 400)) {
+      for (const unit of deliverDue(store, node.due, writer, 5000, 400)) {
         if (unit.physicalOffset <= lastPosition) t.fail('out of order')
         lastPosition = unit.physicalOffset
         delivered++
@@ -200,7 +200,7 @@ t.test('what is scheduled while others are being loaded is neither missed nor de
       if (i === 2) await new Promise((resolve) => setImmediate(resolve))
     }
     await load
-    node.leader.commit((writer) => { seen.push(...deliverDue(store, node.due, writer, stampMs, 3).map(({ unit }) => unit.deliverAtMs)) }, { stampMs })
+    node.leader.commit((writer) => { seen.push(...deliverDue(store, node.due, writer, stampMs, 3).map(({ deliverAtMs }) => deliverAtMs)) }, { stampMs })
     stampMs += 5
   }
   stampMs += 10_000
@@ -209,7 +209,7 @@ t.test('what is scheduled while others are being loaded is neither missed nor de
     node.leader.commit((writer) => {
       const delivered = deliverDue(store, node.due, writer, stampMs, 100)
       isMore = delivered.length > 0
-      seen.push(...delivered.map(({ unit }) => unit.deliverAtMs))
+      seen.push(...delivered.map(({ deliverAtMs }) => deliverAtMs))
     }, { stampMs })
   }
   t.equal(seen.length, count)

@@ -28,15 +28,15 @@ export function schedule (store: Store, writer: EntryBodyWriter, { topic, queueI
 /** Delivers up to `max` of what is due; returns what it has delivered, in order. */
 export function deliverDue (store: Store, due: DelayDue, writer: EntryBodyWriter, nowMs: number, max: number): PendingUnit[] {
   const delivered: PendingUnit[] = []
-  const queues = new Map<ConsumeQueue, Array<PendingUnit & PendingUnit['unit']>>()
+  const queues = new Map<ConsumeQueue, PendingUnit[]>()
   while (delivered.length < max) {
     const pending = due.takeDue(nowMs)
     if (pending === undefined) break
     delivered.push(pending)
-    const queue = store.consumeQueues.proposed(pending.unit.topic, pending.unit.queueId)
+    const queue = store.consumeQueues.proposed(pending.topic, pending.queueId)
     const units = queues.get(queue)
-    if (units === undefined) queues.set(queue, [{ ...pending, ...pending.unit }])
-    else units.push({ ...pending, ...pending.unit })
+    if (units === undefined) queues.set(queue, [pending])
+    else units.push(pending)
   }
   const parts: Array<DelayDeliver['parts'][number]> = []
   for (const [queue, units] of queues) parts.push({ topic: queue.topic, queueId: queue.queueId, firstQueueOffset: queue.appendDelivered(writer, units.length), units })
