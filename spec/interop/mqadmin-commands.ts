@@ -199,8 +199,7 @@ export const commands: readonly Command[] = [
     does: 'shows how far a group is in every queue, and all groups',
     async run (t, context) {
       const { java, topic, group } = context
-      const done = async (): Promise<boolean> => Object.values(await java.call<Record<string, number>>('admin.offsets', { topic, group })).reduce((sum, offset) => sum + offset, 0) === 10
-      while (!await done());
+      await java.call('admin.offsets', { topic, group, atLeast: 10 })
       const output = await mqadmin(t, context, 'consumerProgress', '-g', group)
       const queues = rows(output, topic)
       t.equal(queues.length, 4)

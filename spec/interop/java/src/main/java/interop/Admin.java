@@ -47,11 +47,14 @@ final class Admin {
         return Views.message(message);
     }
 
-    /** How far the group is in each queue of the topic, from the broker. */
+    /** How far the group is in each queue of the topic, from the broker, when it is at least so far in all together: clients commit one-way. */
     static Object offsets(JSONObject args) throws Exception {
-        Map<String, Object> offsets = new LinkedHashMap<>();
-        Clients.admin().examineConsumeStats(args.getString("group"), args.getString("topic")).getOffsetTable()
-            .forEach((queue, wrapper) -> offsets.put(Views.queue(queue), wrapper.getConsumerOffset()));
+        Map<String, Long> offsets = new LinkedHashMap<>();
+        Until.holds("the broker knows of the progress", () -> {
+            Clients.admin().examineConsumeStats(args.getString("group"), args.getString("topic")).getOffsetTable()
+                .forEach((queue, wrapper) -> offsets.put(Views.queue(queue), wrapper.getConsumerOffset()));
+            return offsets.values().stream().mapToLong(Long::longValue).sum() >= args.getIntValue("atLeast");
+        });
         return offsets;
     }
 }

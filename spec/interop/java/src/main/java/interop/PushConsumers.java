@@ -12,6 +12,8 @@ import java.util.stream.Collectors;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.consumer.store.OffsetStore;
+import org.apache.rocketmq.client.consumer.store.ReadOffsetType;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.MessageExt;
 
@@ -47,10 +49,17 @@ final class PushConsumers {
         });
         try {
             Until.holds(args.getString("group") + " has " + args.getIntValue("count") + " messages, it has " + received.distinct(), () -> received.distinct() >= args.getIntValue("count"));
+            // a listener has returned when its messages are gone from the client: only then is there progress to store on the way out
+            if (tags.equals("*")) Until.holds("progress is noted", () -> notedProgress(consumer, args.getString("topic")) >= args.getIntValue("count"));
         } finally {
             consumer.shutdown();
         }
         return received.list();
+    }
+
+    private static long notedProgress(DefaultMQPushConsumer consumer, String topic) {
+        OffsetStore offsets = consumer.getDefaultMQPushConsumerImpl().getOffsetStore();
+        return Groups.assigned(consumer, topic).stream().mapToLong((queue) -> Math.max(0, offsets.readOffset(queue, ReadOffsetType.READ_FROM_MEMORY))).sum();
     }
 
     /** Fails each message once, with the shortest delay, and takes it the second time. */
