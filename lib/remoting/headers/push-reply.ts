@@ -4,11 +4,20 @@ import { bool, defineRequest, int, long, optional, text } from '../header-codec.
 /**
  * 326 PUSH_REPLY_MESSAGE_TO_CLIENT, broker to client
  *
+ *     producerGroup          S   this and what follows to unitMode as it was sent, see `sendMessage`
+ *     topic                  S
+ *     defaultTopic           S
+ *     defaultTopicQueueNums  I
+ *     queueId                I
+ *     sysFlag                I
+ *     bornTimestamp          L
+ *     flag                   I
+ *     properties             S?
+ *     reconsumeTimes         I?
+ *     unitMode               B?
  *     bornHost               S   ip:port
  *     storeHost              S   ip:port
  *     storeTimestamp         L
- *     producerGroup, topic, defaultTopic S, defaultTopicQueueNums, queueId, sysFlag, flag I, bornTimestamp L,
- *     properties S?, reconsumeTimes I?, unitMode B?   as they were sent, see `sendMessage`
  *     body: as it was sent
  *
  * @see RocketMQ ReplyMessageRequestHeader
