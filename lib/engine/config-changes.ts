@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { MqError } from '../base/index.ts'
-import { EntryBodyWriter, type Attributes, type GroupConfig, type TopicConfig } from '../message/index.ts'
+import { EntryBodyWriter, putGroup, putTopic, type Attributes, type GroupConfig, type TopicConfig } from '../message/index.ts'
 import type { Proposal } from '../replica/index.ts'
 import type { DataVersion, MetadataKind, Store } from '../store/index.ts'
 import { changedAttributes, groupAttributeRules, topicAttributeRules, type AttributeChanges } from './attributes.ts'
@@ -19,6 +19,7 @@ export interface GroupChange {
 }
 
 const SETTING_BYTES = 64
+const MAX_QUEUES = 65_536
 
 /**
  * Configuration of topics, groups and of the broker as administrators change it, or heartbeats make it: each request is
@@ -41,10 +42,11 @@ export class ConfigChanges {
   /** How often topics, or groups, have changed. */
   version (kind: MetadataKind): DataVersion { return this.#store.metadata.version(kind) }
 
-  /** Makes or changes topics. @throws MQ_INVALID_ARGUMENT an attribute; MQ_MESSAGE_TOO_LARGE they are too many for one entry */
+  /** Makes or changes topics. @throws MQ_INVALID_ARGUMENT a value or an attribute; MQ_MESSAGE_TOO_LARGE they are too many for one entry */
   async putTopics (changes: readonly TopicChange[]): Promise<void> {
     const { metadata } = this.#store
     const configs = changes.map(({ config }) => ({ ...config, attributes: {} }))
+    for (const config of configs) assertTopic(config)
     const costBytes = configs.reduce((sum, config) => sum + createTopicCostBytes(config), 0) + attributesBytes(changes) + changes.reduce((sum, { config: { topic } }) => sum + textsBytes(metadata.topic(topic)?.attributes), 0)
     await this.#decide(costBytes, false, (writer) => {
       const decided = changes.map(({ config, attributeChanges = {} }) => ({ ...config, attributes: changedAttributes(topicAttributeRules, metadata.proposedTopic(config.topic)?.attributes, attributeChanges) }))
@@ -52,9 +54,10 @@ export class ConfigChanges {
     })
   }
 
-  /** Makes or changes consumer groups. @throws MQ_INVALID_ARGUMENT an attribute */
+  /** Makes or changes consumer groups. @throws MQ_INVALID_ARGUMENT a value or an attribute; MQ_MESSAGE_TOO_LARGE they are too many for one entry */
   async putGroups (changes: readonly GroupChange[]): Promise<void> {
     const { metadata } = this.#store
+    for (const { config } of changes) assertGroup({ ...config, attributes: {} })
     const costBytes = changes.reduce((sum, { config }) => sum + groupCostBytes({ ...config, attributes: metadata.group(config.group)?.attributes ?? {} }), attributesBytes(changes))
     await this.#decide(costBytes, false, (writer) => {
       const decided = changes.map(({ config, attributeChanges = {} }) => ({ ...config, attributes: changedAttributes(groupAttributeRules, metadata.proposedGroup(config.group)?.attributes, attributeChanges) }))
@@ -65,6 +68,8 @@ export class ConfigChanges {
   /** A group that is seen for the first time, with the topic of its retries; what of them is there stays as it is. Resolves with whether anything was made. */
   async ensureGroup (group: GroupConfig, retryTopic: TopicConfig): Promise<boolean> {
     const { metadata } = this.#store
+    assertGroup(group)
+    assertTopic(retryTopic)
     return await this.#decide(groupCostBytes(group) + createTopicCostBytes(retryTopic), true, (writer) => {
       const makesGroup = metadata.proposedGroup(group.group) === undefined
       const makesTopic = metadata.proposedTopic(retryTopic.topic) === undefined
@@ -77,6 +82,7 @@ export class ConfigChanges {
   /** A topic unless it is there. Resolves with whether it was made. */
   async ensureTopic (config: TopicConfig): Promise<boolean> {
     const { metadata } = this.#store
+    assertTopic(config)
     return await this.#decide(createTopicCostBytes(config), false, (writer) => {
       if (metadata.proposedTopic(config.topic) !== undefined) return false
       metadata.putTopic(writer, config)
@@ -107,6 +113,17 @@ export class ConfigChanges {
     this.#submit(decision)
     return await decision.done
   }
+}
+
+/** What comes from outside must never be found wrong only while it is being logged. */
+function assertTopic (config: TopicConfig): void {
+  const { topic, readQueueNums, writeQueueNums } = config
+  if (!putTopic.isValid(config)) throw new MqError('MQ_INVALID_ARGUMENT', `the configuration of topic ${String(topic).slice(0, 64)} holds a value of a wrong type or size`)
+  for (const count of [readQueueNums, writeQueueNums]) if (count < 0 || count > MAX_QUEUES) throw new MqError('MQ_INVALID_ARGUMENT', `topic ${topic.slice(0, 64)} may have up to ${MAX_QUEUES} queues, not ${count}`)
+}
+
+function assertGroup (config: GroupConfig): void {
+  if (!putGroup.isValid(config)) throw new MqError('MQ_INVALID_ARGUMENT', `the configuration of group ${String(config.group).slice(0, 64)} holds a value of a wrong type or size`)
 }
 
 export function groupCostBytes ({ group, attributes, groupRetryPolicy }: GroupConfig): number {

@@ -497,7 +497,9 @@ export class Engine {
   #appended (queue: ConsumeQueue, fromOffset: number): void {
     // one of each group looks; who finds as much as it asked for sends the next one
     if (this.#waiting.count > 0) this.#waiting.topicGrew(queue.topic, 1)
-    for (const listener of this.#arrivalListeners) listener(new Arrival(queue, fromOffset))
+    if (this.#arrivalListeners.length === 0) return
+    const arrival = new Arrival(queue, fromOffset)
+    for (const listener of this.#arrivalListeners) listener(arrival)
   }
 
   #offsetsOf (topic: string, queueId: number): QueueOffsets {

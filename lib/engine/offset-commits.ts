@@ -3,6 +3,7 @@ import type { EntryBodyWriter } from '../message/index.ts'
 import type { Proposal } from '../replica/index.ts'
 import { ConsumerOffsets, type Store } from '../store/index.ts'
 import { Decision } from './decision.ts'
+import { hasQueue } from './topic.ts'
 import type { QueueReads } from './queue-reads.ts'
 
 /** What commits that are logged together may take of an entry. */
@@ -117,10 +118,12 @@ export class OffsetCommits {
 
   /**
    * The group reads on from `offset`. Returns at once; a commit that fails is made again by the client in some seconds.
-   * Without effect while consumers were not told of a reset, and when a `clientId` is given and another client has the
+   * Without effect for a queue that does not exist, while consumers were not told of a reset, and when a `clientId` is given and another client has the
    * queue locked.
    */
   commit ({ group, topic, queueId }: OffsetKey, offset: number, clientId?: string): void {
+    // nobody ever comes there, and it could not be logged
+    if (!Number.isInteger(offset) || offset < 0 || offset >= Number.MAX_SAFE_INTEGER) return
     const key = `${group}@${topic}@${queueId}`
     if (this.#options.store.consumerOffsets.offset(group, topic, queueId) === offset && this.#newestWith(key) === undefined) return
     const commit = { group, topic, queueId, offset, clientId }
@@ -157,11 +160,11 @@ export class OffsetCommits {
     const config = store.metadata.topic(topic)
     if (config === undefined) throw new MqError('MQ_TOPIC_NOT_FOUND', `there is no topic ${topic}`)
     if (store.metadata.group(group) === undefined) throw new MqError('MQ_GROUP_NOT_FOUND', `there is no group ${group}`)
-    if (queueId !== undefined && (queueId < 0 || queueId >= config.readQueueNums)) throw new MqError('MQ_QUEUE_NOT_FOUND', `topic ${topic} has ${config.readQueueNums} queues, there is no queue ${queueId}`)
+    if (queueId !== undefined && !(Number.isInteger(queueId) && queueId >= 0 && queueId < config.readQueueNums)) throw new MqError('MQ_QUEUE_NOT_FOUND', `topic ${topic} has ${config.readQueueNums} queues, there is no queue ${queueId}`)
     const offsets: QueueOffset[] = []
     for (const id of queueId === undefined ? Array.from({ length: config.readQueueNums }, (_, i) => i) : [queueId]) {
       const { minOffset, maxOffset } = reads.rangeOf(topic, id)
-      if (offset !== undefined && (offset < minOffset || offset > maxOffset + 1)) {
+      if (offset !== undefined && !(Number.isInteger(offset) && offset >= minOffset && offset <= maxOffset + 1)) {
         throw new MqError('MQ_INVALID_ARGUMENT', `offset ${offset} is not in [${minOffset}, ${maxOffset + 1}] of queue ${id}`, { minOffset, maxOffset })
       }
       offsets.push({ queueId: id, offset: offset ?? (timeMs < 0 ? maxOffset : await reads.searchOffset(topic, id, timeMs)) })
@@ -215,7 +218,9 @@ export class OffsetCommits {
 
   readonly #decideCommit: DecideCommit = (writer, { group, topic, queueId, offset, clientId }, storeTimestampMs) => {
     const { store: { consumerOffsets, metadata }, isFenced } = this.#options
-    if (metadata.proposedTopic(topic) === undefined || group.includes('@') || consumerOffsets.proposedReset(group, topic, queueId) !== undefined) return
+    const config = metadata.proposedTopic(topic)
+    if (config === undefined || !hasQueue(config, queueId) || group.includes('@')) return
+    if (consumerOffsets.proposedReset(group, topic, queueId) !== undefined) return
     if (clientId !== undefined && isFenced({ group, topic, queueId }, clientId, storeTimestampMs)) return
     consumerOffsets.commit(writer, group, topic, queueId, offset)
   }

@@ -4,6 +4,7 @@ import type { Proposal } from '../replica/index.ts'
 import { LockMachine, type Store } from '../store/index.ts'
 import { Decision } from './decision.ts'
 import { Expiry } from './expiry.ts'
+import { hasQueue } from './topic.ts'
 
 /** Locks that one command ends, or one request asks for. */
 const MAX_LOCKS = 4096
@@ -64,7 +65,7 @@ export class QueueLocks {
     const held = await this.#decide(LockMachine.costBytes(group.length + clientId.length, queues), (writer, nowMs) => {
       const existing = queues.filter(({ topic, queueId }) => {
         const config = metadata.proposedTopic(topic)
-        return config !== undefined && queueId >= 0 && queueId < Math.max(config.readQueueNums, config.writeQueueNums)
+        return config !== undefined && hasQueue(config, queueId)
       })
       return this.#machine.lock(writer, group, clientId, existing, nowMs)
     })

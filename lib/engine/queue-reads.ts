@@ -4,6 +4,7 @@ import { patchBodyCrc, patchDelivered, RecordView } from '../message/index.ts'
 import type { ConsumeQueue, Store, TimeBoundary, Units } from '../store/index.ts'
 import { GetMessagesResult, GetMessageStatus } from './get-messages-result.ts'
 import { readRecord } from './message-reader.ts'
+import { hasQueue } from './topic.ts'
 
 /** At least so many units are looked at for one request, however few of them match. @see RocketMQ maxFilterMessageSize */
 const MIN_SCANNED_UNITS = 800
@@ -61,11 +62,11 @@ export class QueueReads {
     const queue = this.#store.consumeQueues.find(topic, queueId)
     if (queue === undefined) {
       const config = this.#store.metadata.topic(topic)
-      const exists = config !== undefined && queueId >= 0 && queueId < Math.max(config.readQueueNums, config.writeQueueNums)
+      const exists = config !== undefined && hasQueue(config, queueId)
       return new GetMessagesResult(exists ? GetMessageStatus.NO_MESSAGE_IN_QUEUE : GetMessageStatus.NO_MATCHED_LOGIC_QUEUE, 0, 0, 0)
     }
     const { minOffset, nextOffset } = queue
-    if (fromOffset < minOffset) return new GetMessagesResult(GetMessageStatus.OFFSET_TOO_SMALL, minOffset, minOffset, nextOffset)
+    if (!(fromOffset >= minOffset)) return new GetMessagesResult(GetMessageStatus.OFFSET_TOO_SMALL, minOffset, minOffset, nextOffset)
     if (fromOffset === nextOffset) return new GetMessagesResult(GetMessageStatus.OFFSET_OVERFLOW_ONE, fromOffset, minOffset, nextOffset)
     if (fromOffset > nextOffset) return new GetMessagesResult(GetMessageStatus.OFFSET_OVERFLOW_BADLY, nextOffset, minOffset, nextOffset)
     const scan = new Scan(this.#store, this.#log, queue, request)

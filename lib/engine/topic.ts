@@ -24,6 +24,11 @@ export function topicConfigOf ({ name, queueCount, attributes }: TopicSettings):
   return { topic: name, readQueueNums: queueCount, writeQueueNums: queueCount, perm: PERM_READ_WRITE, topicSysFlag: 0, order: false, attributes }
 }
 
+/** A queue that is only read from any more, or only written to, is one too. */
+export function hasQueue ({ readQueueNums, writeQueueNums }: TopicConfig, queueId: number): boolean {
+  return Number.isInteger(queueId) && queueId >= 0 && queueId < Math.max(readQueueNums, writeQueueNums)
+}
+
 export function createTopicCostBytes (config: TopicConfig): number {
   const texts = [config.topic, ...Object.entries(config.attributes).flat()]
   return EntryBodyWriter.commandCostBytes(64 + texts.reduce((sum, text) => sum + 5 + 3 * text.length, 0))

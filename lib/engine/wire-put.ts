@@ -8,6 +8,8 @@ import type { Topic } from './topic.ts'
 const MAX_TOPIC_BYTES = 255
 /** An IPv6 host takes 12 bytes more than an IPv4 one; and a separator may be missing after the sender's properties. */
 const SPARE_BYTES = 25
+/** A hundred years. */
+const MAX_DELAY_MS = 100 * 365 * 86_400_000
 const NO_BYTES = new Uint8Array(0)
 
 /** What the messages of one send request have in common. */
@@ -92,7 +94,7 @@ export abstract class WirePut implements Proposal, RecordFields {
 
   decide (writer: EntryBodyWriter, storeTimestampMs: number): void {
     const { destination } = this
-    this.#refusal = refusalOf(destination, this.properties, this.addedProperties) ?? destination.ensure(writer, this.queueId)
+    this.#refusal = refusalOf(destination, this.properties, this.addedProperties, this.delayMs) ?? destination.ensure(writer, this.queueId)
     if (this.#refusal !== undefined) return
     if (this.queueId < 0) this.queueId = destination.nextQueueId()
     const queue = destination.queue(this.queueId)
@@ -202,8 +204,9 @@ function costBytesOf ({ nameBytes }: Topic, body: Uint8Array, properties: Uint8A
   return EntryBodyWriter.recordCostBytes(recordSizeBytes(body.length, nameBytes, properties.length + added.length) + SPARE_BYTES, nameBytes)
 }
 
-/** What would not fit into a record's or the directory's lengths. */
-function refusalOf ({ name, nameBytes }: Topic, properties: Uint8Array, added: Uint8Array): MqError | undefined {
+/** What would not fit into a record's or the directory's lengths, or could not be logged. */
+function refusalOf ({ name, nameBytes }: Topic, properties: Uint8Array, added: Uint8Array, delayMs = 0): MqError | undefined {
+  if (!Number.isInteger(delayMs) || delayMs > MAX_DELAY_MS) return new MqError('MQ_INVALID_ARGUMENT', `a delay is a whole number of ms up to ${MAX_DELAY_MS}, not ${delayMs}`)
   const propertiesBytes = properties.length + added.length + 1
   if (propertiesBytes > MAX_PROPERTIES_BYTES) return new MqError('MQ_MESSAGE_TOO_LARGE', `the properties take ${propertiesBytes} bytes, more than ${MAX_PROPERTIES_BYTES}`, { limitBytes: MAX_PROPERTIES_BYTES })
   return nameBytes > MAX_TOPIC_BYTES ? new MqError('MQ_INVALID_ARGUMENT', `the topic's name takes ${nameBytes} bytes, more than ${MAX_TOPIC_BYTES} (${name.slice(0, 64)}...)`) : undefined

@@ -16,6 +16,8 @@ export interface CommandType<T> {
    * @throws a value that does not fit the schema, also a long beyond ±(2^53 - 2): nothing is rounded
    */
   encode (value: T, version?: number): Uint8Array
+  /** Whether `encode` takes it: for what comes from outside. */
+  isValid (value: T): boolean
   /** @throws MQ_FORMAT_TOO_NEW a schema version this code does not know; MQ_CORRUPT the payload does not fit its schema */
   decode (payload: Uint8Array): T
 }
@@ -56,6 +58,7 @@ export function defineCommand<T> ({ type, name, versions }: CommandDefinition): 
       if (writer === undefined) throw new RangeError(`command ${name} has no schema version ${version}`)
       return encodeVersioned(writer, version, value)
     },
+    isValid: (value) => reader.isValid(value),
     decode (payload) {
       const version = payload[0]
       if (version === undefined || version === 0) throw new MqError('MQ_CORRUPT', `command ${name} has no schema version`)

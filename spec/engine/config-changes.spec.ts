@@ -86,6 +86,31 @@ t.test('groups: made with their retry topic in one entry, changed, deleted', asy
   t.equal(engine.offsets.query({ group: 'g', topic: '%RETRY%g', queueId: 0 }), undefined)
 })
 
+t.test('values of wrong types or sizes are refused before anything is logged, and harm nobody', async (t) => {
+  const engine = await openEngine()
+  t.teardown(() => engine.close())
+  const { attributes: _, ...topic } = topicConfig('orders')
+  const { attributes: __, ...group } = groupConfig('g')
+  for (const wrong of [{ readQueueNums: 1.5 }, { writeQueueNums: 2 ** 40 }, { readQueueNums: -1 }, { writeQueueNums: 70_000 }, { perm: '6' }, { order: 'yes' }, { topic: 7 }, { topicSysFlag: NaN }]) {
+    await t.rejects(engine.config.putTopics([{ config: { ...topic, ...wrong } as never }]), { code: 'MQ_INVALID_ARGUMENT' }, JSON.stringify(wrong))
+    await t.rejects(engine.config.ensureTopic({ ...topicConfig('orders'), ...wrong } as never), { code: 'MQ_INVALID_ARGUMENT' })
+  }
+  for (const wrong of [{ retryMaxTimes: '16' }, { brokerId: 1e300 }, { consumeEnable: null }, { group: undefined }, { groupRetryPolicy: {} }]) {
+    await t.rejects(engine.config.putGroups([{ config: { ...group, ...wrong } as never }]), { code: 'MQ_INVALID_ARGUMENT' }, JSON.stringify(wrong))
+    await t.rejects(engine.config.ensureGroup({ ...groupConfig('g'), ...wrong } as never, topicConfig('%RETRY%g')), { code: 'MQ_INVALID_ARGUMENT' })
+  }
+  await engine.config.putTopics([{ config: topic }])
+  for (const offset of [-1, 0.5, NaN, Infinity, 2 ** 53, Number.MAX_SAFE_INTEGER]) engine.offsets.commit({ group: 'g', topic: 'orders', queueId: 0 }, offset)
+  for (const queueId of [-1, 4, 0.5, NaN, 2 ** 31]) engine.offsets.commit({ group: 'g', topic: 'orders', queueId }, 1)
+  engine.offsets.commit({ group: 'a@b', topic: 'orders', queueId: 0 }, 1)
+  await engine.offsets.settled()
+  t.same([...engine.store.consumerOffsets.groups()], [])
+  t.same(await engine.locks.lock('g', 'c', [-1, 0.5, NaN, 4, 0].map((queueId) => ({ topic: 'orders', queueId }))), [{ topic: 'orders', queueId: 0 }])
+  for (const delayMs of [0.5, Infinity, 1e300, 2 ** 53]) await t.rejects(put(engine, 'orders', wireMessage('x', { delayMs })), { code: 'MQ_INVALID_ARGUMENT' })
+  await t.rejects(put(engine, 'orders', wireMessage('x', { queueId: NaN })), { code: 'MQ_QUEUE_NOT_FOUND' })
+  await put(engine, 'orders', wireMessage('still here', { flag: 2 ** 60, sysFlag: NaN, bornTimestampMs: 1e300, reconsumeTimes: -(2 ** 50) }))
+})
+
 t.test('settings, and topics that may be there already', async (t) => {
   const engine = await openEngine()
   t.teardown(() => engine.close())
