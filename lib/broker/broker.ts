@@ -87,6 +87,9 @@ export class Broker implements AsyncDisposable {
       isNotified: (group) => config.values.notifyConsumerIdsChangedEnable && groups.find(group)?.notifyConsumerIdsChangedEnable !== false,
       onConsumerLost: (clientId) => { engine.locks.connectionLost(clientId) }
     })
+    this.#registration = new Registration({
+      clock, logger, engine, config, client: this.#client, names, address: this.address, haAddress: addressText({ ...told, port: values.haListenPort }), topics
+    })
     this.#context = {
       clock,
       logger,
@@ -104,11 +107,9 @@ export class Broker implements AsyncDisposable {
       sends: new Sends({ clock, config, storeHost, clusterName: names.clusterName, stats }),
       pulls: new Pulls({ clock, engine, stats, capacity: () => config.values.pullThreadPoolQueueCapacity }),
       uniqueKeys: new UniqueKeys(clock, random, storeHost, processId()),
-      stats
+      stats,
+      registration: this.#registration
     }
-    this.#registration = new Registration({
-      clock, logger, engine, config, client: this.#client, names, address: this.address, haAddress: addressText({ ...told, port: values.haListenPort }), topics
-    })
     engine.onTopicGone((name) => { stats.topicGone(name) })
     engine.config.onChange((kind, name) => {
       if (kind === 'topic') logger.info(engine.store.metadata.topic(name) === undefined ? 'a topic was deleted' : 'a topic was made or changed', { ...engine.store.metadata.topic(name), topic: name })
@@ -126,7 +127,7 @@ export class Broker implements AsyncDisposable {
   onFailure (listener: (error: Error) => void): void { this.engine.onFailure(listener) }
 
   /**
-   * Serves clients and tells the name servers; resolves when all were told, or could not be reached.
+   * Serves clients and tells the name servers; resolves when all were told, could not be reached, or hang.
    * @throws the system's error when the port cannot be listened on
    */
   async start (): Promise<void> {

@@ -6,6 +6,7 @@ import type { UniqueKeys } from '../remoting/index.ts'
 import type { ClientRegistry } from './client-registry.ts'
 import type { BrokerGroups } from './groups.ts'
 import type { BrokerLimits } from './limits.ts'
+import type { Registration } from './registration.ts'
 import type { Sends } from './sends.ts'
 import type { BrokerStats } from './stats.ts'
 import type { BrokerNames } from './system-topics.ts'
@@ -34,4 +35,5 @@ export interface BrokerContext {
   readonly pulls: Pulls
   readonly uniqueKeys: UniqueKeys
   readonly stats: BrokerStats
+  readonly registration: Registration
 }

@@ -9,6 +9,8 @@ import type { BrokerTopics } from './topics.ts'
 
 const MASTER_ID = 0
 const UNREGISTER_TIMEOUT_MS = 1000
+/** How long whoever has changed topics waits for name servers to know them. */
+const KNOWN_WITHIN_MS = 1000
 
 export interface RegistrationOptions {
   readonly clock: Clock
@@ -22,18 +24,28 @@ export interface RegistrationOptions {
   readonly topics: BrokerTopics
 }
 
+/** What is known of one name server. */
+interface NameServerPeer {
+  /** Whether the last attempt reached it: changes are logged, not every attempt. undefined: there was none. */
+  isReachable: boolean | undefined
+  /** It does not know the newest yet. */
+  isDue: boolean
+  /** Resolves when it was told all that was due, or could not be reached. */
+  running: Promise<void> | undefined
+}
+
 /**
  * Tells all configured name servers of this broker and its topics: at the start, every `registerNameServerPeriod`, and at
- * once when topics have changed. Name servers do not know each other, so each is told everything.
+ * once when topics have changed. Name servers do not know each other, so each is told everything; one that hangs keeps
+ * the others from nothing.
  * @see RocketMQ BrokerOuterAPI
  */
 export class Registration {
   readonly #options: RegistrationOptions
-  /** Name servers that the last attempt reached, or not: changes are logged, not every attempt. */
-  readonly #reachable = new Map<string, boolean>()
+  readonly #peers = new Map<string, NameServerPeer>()
+  /** Made when the first name server is told, for all of them. */
+  #request: RemotingRequest | undefined
   #timer: Timer | undefined
-  #running: Promise<void> | undefined
-  #isDue = false
   #isDeferred = false
   #isStopped = true
 
@@ -41,20 +53,31 @@ export class Registration {
     this.#options = options
   }
 
-  /** Resolves when every name server was told, or could not be reached. */
+  /** Resolves as `known`. */
   async start (): Promise<void> {
     this.#isStopped = false
     this.#schedule()
-    await this.#registerNow()
+    await this.known()
   }
 
   /** Topics have changed: name servers are told at the end of this turn. */
   topicsChanged (): void {
     if (this.#isStopped || this.#isDeferred) return
     this.#isDeferred = true
-    this.#options.clock.defer(() => {
-      this.#isDeferred = false
-      if (!this.#isStopped) this.#registerNow().catch(() => {})
+    this.#options.clock.defer(() => { if (this.#isDeferred && !this.#isStopped) this.#registerNow() })
+  }
+
+  /**
+   * Resolves when the name servers know the topics of now, so that clients find them: those that could be reached the last
+   * time, and after KNOWN_WITHIN_MS in any case. Never rejects.
+   */
+  async known (): Promise<void> {
+    if (this.#isStopped) return
+    const reached = this.#registerNow().filter(({ isReachable }) => isReachable !== false)
+    if (reached.length === 0) return
+    await new Promise<void>((resolve) => {
+      const timer = this.#options.clock.setTimer(KNOWN_WITHIN_MS, resolve)
+      Promise.all(reached.map(({ running }) => running)).finally(() => { timer.cancel(); resolve() })
     })
   }
 
@@ -65,36 +88,41 @@ export class Registration {
     this.#timer?.cancel()
     const { names, address } = this.#options
     const extFields = unregisterBroker.request.encode({ ...names, brokerAddr: address, brokerId: MASTER_ID })
-    await Promise.all([...this.#reachable].filter(([, isReachable]) => isReachable).map(([server]) =>
+    await Promise.all([...this.#peers].filter(([, { isReachable }]) => isReachable).map(([server]) =>
       this.#options.client.invoke(server, { code: unregisterBroker.code, extFields }, { timeoutMs: UNREGISTER_TIMEOUT_MS }).catch(() => {})))
   }
 
   #schedule (): void {
     const { clock, config } = this.#options
     this.#timer = clock.setTimer(config.values.registerNameServerPeriod, () => {
-      this.#registerNow().catch(() => {})
+      this.#registerNow()
       if (!this.#isStopped) this.#schedule()
     })
   }
 
-  /** One at a time; what changes while one runs is told by the next. */
-  #registerNow (): Promise<void> {
-    this.#isDue = true
-    this.#running ??= this.#run().finally(() => { this.#running = undefined })
-    return this.#running
+  /** Each is asked one thing at a time; what changes meanwhile is told by the next request. */
+  #registerNow (): NameServerPeer[] {
+    this.#isDeferred = false
+    this.#request = undefined
+    return this.#options.config.values.namesrvAddr.map((address) => {
+      const server = addressText(address)
+      let peer = this.#peers.get(server)
+      if (peer === undefined) this.#peers.set(server, (peer = { isReachable: undefined, isDue: false, running: undefined }))
+      peer.isDue = true
+      peer.running ??= this.#run(server, peer)
+      return peer
+    })
   }
 
-  async #run (): Promise<void> {
-    while (this.#isDue && !this.#isStopped) {
-      this.#isDue = false
-      const servers = this.#options.config.values.namesrvAddr.map(addressText)
-      if (servers.length === 0) return
-      const request = this.#request()
-      await Promise.all(servers.map((server) => this.#tell(server, request)))
+  async #run (server: string, peer: NameServerPeer): Promise<void> {
+    while (peer.isDue && !this.#isStopped) {
+      peer.isDue = false
+      await this.#tell(server, peer)
     }
+    peer.running = undefined
   }
 
-  #request (): RemotingRequest {
+  #newRequest (): RemotingRequest {
     const { engine, names, address, haAddress, topics } = this.#options
     const { counter, timestampMs } = engine.config.version('topic')
     const body = encodeRegisterBody({ dataVersion: { stateVersion: engine.term, counter, timestamp: timestampMs }, topics: topics.all(), filterServers: [], mappings: [] })
@@ -107,18 +135,18 @@ export class Registration {
     }
   }
 
-  async #tell (server: string, request: RemotingRequest): Promise<void> {
+  async #tell (server: string, peer: NameServerPeer): Promise<void> {
     const { client, config, logger } = this.#options
     let problem: string | undefined
     try {
-      const { code, remark } = await client.invoke(server, request, { timeoutMs: config.values.registerBrokerTimeoutMills })
-      if (code !== ResponseCode.SUCCESS) problem = `it answered ${requestCodeName(request.code)} with ${code}: ${remark ?? ''}`
+      const { code, remark } = await client.invoke(server, this.#request ??= this.#newRequest(), { timeoutMs: config.values.registerBrokerTimeoutMills })
+      if (code !== ResponseCode.SUCCESS) problem = `it answered ${requestCodeName(registerBroker.code)} with ${code}: ${remark ?? ''}`
     } catch (error) {
       problem = (error as Error).message
     }
     if (this.#isStopped) return
-    const was = this.#reachable.get(server)
-    this.#reachable.set(server, problem === undefined)
+    const was = peer.isReachable
+    peer.isReachable = problem === undefined
     if (problem === undefined && was !== true) logger.info('registered with a name server', { nameServer: server })
     else if (problem !== undefined && was !== false) logger.warn('a name server does not take the registration; it is tried again', { nameServer: server, problem })
   }

@@ -17,7 +17,7 @@ const BY_ITSELF = 'messages are removed by age alone (fileReservedTime), whole f
 
 /** Topics as administrators see and change them. @see RocketMQ AdminBrokerProcessor */
 export function topicProcessors (context: BrokerContext) {
-  const { engine, topics, names } = context
+  const { engine, topics, names, registration } = context
 
   const put: Processor = (request) => {
     const { topic, readQueueNums, writeQueueNums, perm, topicSysFlag = 0, order, attributes } = updateAndCreateTopic.request.decode(request)
@@ -28,7 +28,7 @@ export function topicProcessors (context: BrokerContext) {
   const putList: Processor = (request) =>
     putAll(() => (jsonArray(jsonMap(parseJson(request.body))?.get('topicConfigList')) ?? []).map(jsonMap).filter((map) => map !== undefined).map(readTopicConfig))
 
-  /** All of them or none. */
+  /** All of them or none. Who asked may send at once: clients are to find the topics. */
   async function putAll (read: () => TopicChange[]): Promise<RemotingResponse> {
     try {
       const changes = read()
@@ -37,6 +37,7 @@ export function topicProcessors (context: BrokerContext) {
         if (refusal !== undefined) return failure(ResponseCode.INVALID_PARAMETER, refusal)
       }
       await engine.config.putTopics(changes)
+      await registration.known()
       return success
     } catch (error) {
       // attributes that are not allowed
