@@ -1,5 +1,5 @@
 import { NodeDisk, NodeRandom, processId } from '../adapters/index.ts'
-import { silentLogger, type Logger } from '../base/index.ts'
+import { MqError, silentLogger, type Logger } from '../base/index.ts'
 import type { RunningConfig } from '../config/index.ts'
 import { Engine, type EnginePorts, type RecoveryProgress } from '../engine/index.ts'
 import { addressText, encodeHost, RemotingClient, RemotingServer, UniqueKeys, type Address, type Network } from '../remoting/index.ts'
@@ -56,6 +56,7 @@ export class Broker implements AsyncDisposable {
    */
   static async open (options: BrokerOptions): Promise<Broker> {
     const { config: { values }, network, logger = silentLogger, ports, onProgress, signal } = options
+    if (values.enableDLegerCommitLog || values.brokerRole === 'SLAVE') throw new MqError('MQ_INVALID_ARGUMENT', 'a group of several nodes is not run by this version')
     // ids of messages carry the port, so it has to be known before there are any
     const port = values.listenPort === 0 ? await freePort(network, values.bindAddress) : values.listenPort
     const told = { host: values.brokerIP1 !== '' ? values.brokerIP1 : values.bindAddress === ANY_ADDRESS ? '127.0.0.1' : values.bindAddress, port: values.advertisedPort || port }

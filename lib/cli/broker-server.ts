@@ -44,8 +44,9 @@ function hostAndPort (text: string): { host: string, port: string | undefined } 
 }
 
 /** What a broker's settings are on this machine when nothing says otherwise. */
-export function brokerDefaults ({ bindAddress }: BrokerConfig): Partial<BrokerConfig> {
-  return { brokerName: hostName(), brokerIP1: reachableAddress(bindAddress) }
+export function brokerDefaults ({ bindAddress, enableDLegerCommitLog, dLegerGroup }: BrokerConfig): Partial<BrokerConfig> {
+  // all nodes of a group have one broker name, also on different machines
+  return { brokerName: enableDLegerCommitLog && dLegerGroup !== '' ? dLegerGroup : hostName(), brokerIP1: reachableAddress(bindAddress) }
 }
 
 /**

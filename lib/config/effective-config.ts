@@ -2,7 +2,7 @@ import { MqError } from '../base/index.ts'
 import { reasonOf, type KeyTable } from './key.ts'
 import { nearestName } from './nearest-name.ts'
 import { parseProperties, type Property } from './properties.ts'
-import { keyTables, keyWrittenAs, otherReason, spellingsIn, type ConfigOf, type KeyOf, type SectionName } from './sections.ts'
+import { checks, keyTables, keyWrittenAs, otherReason, spellingsIn, type ConfigOf, type KeyOf, type SectionName } from './sections.ts'
 
 /** Where a value came from. */
 export type Origin =
@@ -75,7 +75,12 @@ export function effectiveConfig<Section extends SectionName> (section: Section, 
       warnings.push(...remarks(section, key, origin, result.value))
     }
   }
+  if (errors.length === 0) errors.push(...checks[section].objections(values as ConfigOf<Section>).map(({ key, text }) => `${placeOf(key, origins[key]!).replace(/,$/, '')}: ${text}`))
   if (errors.length > 0) throw new MqError('MQ_INVALID_ARGUMENT', errors.join('\n'), { errors })
+  for (const { kind, key, text } of checks[section].remarks(values as ConfigOf<Section>)) {
+    const origin = origins[key]!
+    warnings.push({ kind, key: origin.kind === 'file' ? origin.writtenAs : key, text: `${placeOf(key, origin)} ${text}` })
+  }
   return { section, values: values as ConfigOf<Section>, origins: origins as EffectiveConfig<Section>['origins'], warnings }
 }
 
@@ -87,6 +92,12 @@ export function originText (origin: Origin): string {
     case 'update': return 'update at run time'
     case 'default': return 'default'
   }
+}
+
+/** For messages: `broker.conf:3: dLederPeers, read as dLegerPeers,`. */
+function placeOf (key: string, origin: Origin): string {
+  if (origin.kind === 'default') return key
+  return `${originText(origin)}: ${origin.kind === 'file' && origin.writtenAs !== key ? `${origin.writtenAs}, read as ${key},` : key}`
 }
 
 /** The value of a text, or what is wrong with it. */
@@ -153,10 +164,9 @@ function remarks (section: SectionName, key: string, origin: Origin, value: unkn
   if (origin.kind === 'environment') return []
   const definition = (keyTables[section] as KeyTable)[key]!
   const writtenAs = origin.kind === 'file' ? origin.writtenAs : key
-  const name = writtenAs === key ? key : `${writtenAs}, read as ${key},`
   const reason = reasonOf(definition)
   const note = definition.note(value)
-  const remark = (kind: 'no-effect' | 'note', text: string): ConfigWarning[] => [{ kind, key: writtenAs, text: `${originText(origin)}: ${name} ${text}` }]
+  const remark = (kind: 'no-effect' | 'note', text: string): ConfigWarning[] => [{ kind, key: writtenAs, text: `${placeOf(key, origin)} ${text}` }]
   if (reason !== undefined) return remark('no-effect', `has no effect: ${reason}`)
   return note === undefined ? [] : remark('note', `is ${definition.type.format(value)}: ${note}`)
 }

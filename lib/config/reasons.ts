@@ -1,6 +1,5 @@
 /** Why keys have no effect. What is `LATER` names the thing that it waits for. */
 export const LATER = {
-  GROUP: 'it needs a group of several nodes, which this version does not run',
   DELAY: 'messages with a delay of their own are not served yet',
   TRANSACTION: 'transactional messages are not served yet',
   FILTER: 'filters other than tags are not served yet',

@@ -1,5 +1,6 @@
 import { brokerKeys } from './broker-keys.ts'
 import { clientKeys } from './client-keys.ts'
+import { groupObjections, groupRemarks } from './group-checks.ts'
 import { reasonOf, type Key, type KeyTable, type ValuesOf } from './key.ts'
 import { namesrvKeys } from './namesrv-keys.ts'
 import { otherBrokerKeys, otherNamesrvKeys, type OtherKeys } from './other-keys.ts'
@@ -13,6 +14,20 @@ export type KeyOf<Section extends SectionName> = keyof typeof keyTables[Section]
 export type BrokerConfig = ConfigOf<'broker'>
 export type NamesrvConfig = ConfigOf<'namesrv'>
 export type ClientConfig = ConfigOf<'client'>
+
+/** What several keys say together. */
+interface Checks<Section extends SectionName> {
+  /** What is not allowed, by a key to look at. */
+  readonly objections: (values: ConfigOf<Section>) => ReadonlyArray<{ readonly key: string, readonly text: string }>
+  /** What is, and there is something to say about it. */
+  readonly remarks: (values: ConfigOf<Section>) => ReadonlyArray<{ readonly kind: 'no-effect' | 'note', readonly key: string, readonly text: string }>
+}
+
+const noChecks = { objections: () => [], remarks: () => [] }
+
+export const checks: { readonly [Section in SectionName]: Checks<Section> } = {
+  broker: { objections: groupObjections, remarks: groupRemarks }, namesrv: noChecks, client: noChecks
+}
 
 export const otherKeys: Readonly<Record<SectionName, OtherKeys>> = { broker: otherBrokerKeys, namesrv: otherNamesrvKeys, client: [] }
 

@@ -17,6 +17,10 @@ export interface HostPort {
 /** A node of a Raft group as `dLegerPeers` names it. */
 export interface Peer extends HostPort {
   readonly id: string
+  /** The digits of the id. */
+  readonly number: number
+  /** The port is the one for clients (written with `@`), not one for the other nodes. */
+  readonly isClientPort: boolean
 }
 
 /** As Java's Boolean.parseBoolean for `true`, but what is neither word is refused instead of being false. */
@@ -98,21 +102,44 @@ export const addresses: ValueType<readonly HostPort[]> = {
   format: (value) => value.map(formatHostPort).join(';')
 }
 
-function parsePeer (given: string): Peer | undefined {
-  const at = given.includes('@') ? given.indexOf('@') : given.indexOf('-')
-  const id = given.slice(0, at)
-  const address = parseHostPort(given.slice(at + 1))
-  return at > 0 && /^\w[\w-]{0,63}$/.test(id) && address !== undefined ? { id, ...address } : undefined
+/** The lowest 16 bits of a raft node id are its number + 1. */
+const MAX_PEER_NUMBER = 65_533
+
+/** The number in a node's id such as `n0`, or undefined when it is no such id. */
+export function peerNumberOf (id: string): number | undefined {
+  const digits = /^[A-Za-z_]{0,32}(\d{1,5})$/.exec(id)?.[1]
+  return digits === undefined || Number(digits) > MAX_PEER_NUMBER ? undefined : Number(digits)
 }
 
-/** Nodes of a group, each id once: Apache's `n0-host:port` or `n0@host:port`. */
+function parsePeer (given: string): Peer | undefined {
+  const [, id, separator, rest] = /^(\w{1,64})([@-])(.*)$/.exec(given) ?? []
+  if (id === undefined) return undefined
+  const number = peerNumberOf(id)
+  const address = parseHostPort(rest!)
+  return number === undefined || address === undefined ? undefined : { id, number, ...address, isClientPort: separator === '@' }
+}
+
+/** Nodes of a group, each number once: Apache's `n0-host:port`, or `n0@host:port` with the port for clients. */
 export const peers: ValueType<readonly Peer[]> = {
-  allowed: 'nodes ID-HOST:PORT or ID@HOST:PORT with ; between them, each ID once',
+  allowed: 'nodes ID-HOST:PORT or ID@HOST:PORT with ; between them; an ID ends with a number, each number once',
   parse: (given) => {
     const list = parseList(given, parsePeer)
-    return list !== undefined && new Set(list.map(({ id }) => id)).size === list.length ? list : undefined
+    return list !== undefined && new Set(list.map(({ number }) => number)).size === list.length ? list : undefined
   },
-  format: (value) => value.map((peer) => `${peer.id}${peer.id.includes('-') ? '@' : '-'}${formatHostPort(peer)}`).join(';')
+  format: (value) => value.map((peer) => `${peer.id}${peer.isClientPort ? '@' : '-'}${formatHostPort(peer)}`).join(';')
+}
+
+/** One node of a group, as `dLegerPeers` names it. Empty: see the key's default. */
+export const peerId: ValueType<string> = {
+  allowed: 'the ID of a node such as n0: it ends with a number',
+  parse: (given) => given === '' || peerNumberOf(given) !== undefined ? given : undefined,
+  format: (value) => value
+}
+
+export const peerIds: ValueType<readonly string[]> = {
+  allowed: 'IDs of nodes such as n0 with ; between them',
+  parse: (given) => parseList(given, (id) => peerNumberOf(id) === undefined ? undefined : id),
+  format: (value) => value.join(';')
 }
 
 const MS_OF_UNIT: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }

@@ -124,7 +124,7 @@ t.test('a broker without a name server says so, and one whose port is taken name
 })
 
 t.test('-p: flags before the environment, the environment before the file, the file before what this machine is', async (t) => {
-  const file = fileWith(t, 'broker.conf', 'storePathRootDir=/from/file\nnamesrvAddr=file:1\nflushDiskType=ASYNC_FLUSH\ndLegerGroup=g\n')
+  const file = fileWith(t, 'broker.conf', 'storePathRootDir=/from/file\nnamesrvAddr=file:1\nflushDiskType=ASYNC_FLUSH\nhaListenPort=1\n')
   const { stdout, status } = await new CommandChild(t, ['start', '-c', file, '--data', '/from/flag', '--bind', '127.0.0.2', '-p'], { env: { NAMESRV_ADDR: 'environment:2' } }).ended()
   t.equal(status, 0)
   const broker = stdout.slice(stdout.indexOf('\nbroker\n')).split('\n')
@@ -133,7 +133,7 @@ t.test('-p: flags before the environment, the environment before the file, the f
   t.match(row('namesrvAddr'), /environment:2 +environment NAMESRV_ADDR$/)
   t.match(row('flushDiskType'), /ASYNC_FLUSH +\S+broker\.conf:3$/)
   t.match(row('brokerIP1'), /127\.0\.0\.2 +default$/)
-  t.match(row('dLegerGroup'), /no effect: /)
+  t.match(row('haListenPort'), /no effect: /)
   t.match(stdout, /^name server\nkey +value/)
   t.notOk(existsSync('/from/flag'))
 

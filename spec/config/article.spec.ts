@@ -11,7 +11,6 @@ interface Expected {
 }
 
 const CLIENT = /no effect: there is no client in this package yet/
-const GROUP = /no effect: it needs a group of several nodes/
 const NO_REPLICA = /SYNC_MASTER: as long as there is no replica/
 const sendRetries = { retryTimesWhenSendFailed: CLIENT, retryTimesWhenSendAsyncFailed: CLIENT }
 const consumeThreads = { consumeThreadMin: CLIENT, consumeThreadMax: CLIENT }
@@ -50,12 +49,12 @@ const blocks: Readonly<Record<string, Expected>> = {
   '14-sql-filter': { section: 'broker', reasons: { enablePropertyFilter: /no effect: filters other than tags are not served yet/ } },
   '15-dledger': {
     section: 'broker',
-    reasons: {
-      enableDLedgerGroup: /read as enableDLegerCommitLog, has no effect: it needs a group/,
-      dLegerGroup: GROUP,
-      dLegerPeerId: /read as dLegerSelfId, has no effect: it needs a group/,
-      dLederPeers: /read as dLegerPeers, has no effect: it needs a group/,
-      dLegerListenPort: GROUP
+    effects: {
+      enableDLedgerGroup: true,
+      dLegerGroup: 'RaftNodeGroup',
+      dLegerPeerId: 'n0',
+      dLederPeers: [10_911, 10_921, 10_931].map((port, number) => ({ id: `n${number}`, number, ...loopback(port), isClientPort: true })),
+      dLegerListenPort: 10_912
     }
   },
   '16-available-roles': { section: 'broker', effects: { brokerRole: 'ASYNC_MASTER' }, reasons: { brokerRole: /stands already in line 1; this line counts/ } },
@@ -87,10 +86,3 @@ for (const [name, { section, effects = {}, reasons = {} }] of Object.entries(blo
     t.same(config.warnings.map((warning) => warning.key).filter((key) => !(key in reasons)), [], 'and nothing else is printed')
   })
 }
-
-t.test('the group of the article is understood, though there is none yet', async (t) => {
-  const content = textOf('spec/config/article/15-dledger.properties')
-  const { values } = effectiveConfig('broker', { files: [{ name: 'f', content }] })
-  t.match(values, { enableDLegerCommitLog: true, dLegerGroup: 'RaftNodeGroup', dLegerSelfId: 'n0', dLegerListenPort: 10_912 })
-  t.same(values.dLegerPeers, [10_911, 10_921, 10_931].map((port, at) => ({ id: `n${at}`, ...loopback(port) })))
-})

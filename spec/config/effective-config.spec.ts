@@ -45,7 +45,9 @@ tls.server.mode=enforcing`)
   t.match(values, { autoCreateTopicEnable: false, listenPort: 20_911, messageDelayLevel: [1000, 90_000, 7_200_000, 86_400_000], 'tls.server.mode': 'enforcing' })
   t.same(values.namesrvAddr, [{ host: '10.0.0.1', port: 9876 }, { host: 'host-2', port: 9877 }])
   t.same(values.dLegerPeers, [
-    { id: 'n0', host: '127.0.0.1', port: 40_911 }, { id: 'n1', host: 'host-b', port: 40_912 }, { id: 'n2', host: 'fe80::1', port: 40_913 }
+    { id: 'n0', number: 0, host: '127.0.0.1', port: 40_911, isClientPort: false },
+    { id: 'n1', number: 1, host: 'host-b', port: 40_912, isClientPort: false },
+    { id: 'n2', number: 2, host: 'fe80::1', port: 40_913, isClientPort: false }
   ])
   t.equal(values.messageDelayLevel.length, 4)
   t.equal(broker('').values.messageDelayLevel.length, 18)
@@ -67,7 +69,7 @@ tls.server.keyPassword=a\\u0007b`), [
     'broker.conf:4: autoCreateTopicEnable=yes: expected true or false',
     'broker.conf:5: defaultTopicQueueNums=: expected a whole number from 1 to 65536',
     'broker.conf:6: namesrvAddr=127.0.0.1: expected addresses HOST:PORT with ; between them',
-    'broker.conf:7: dLegerPeers=n0-a:1;n0-b:2: expected nodes ID-HOST:PORT or ID@HOST:PORT with ; between them, each ID once',
+    'broker.conf:7: dLegerPeers=n0-a:1;n0-b:2: expected nodes ID-HOST:PORT or ID@HOST:PORT with ; between them; an ID ends with a number, each number once',
     'broker.conf:8: messageDelayLevel=1s 5x: expected 1 to 128 delays such as 10s, 5m, 2h or 1d with blanks between them',
     'broker.conf:9: fileReservedTime=1.5: expected a whole number from 1 to 1000000 h',
     'broker.conf:10: tls.server.keyPassword=***: expected text without control characters'
@@ -80,7 +82,6 @@ tls.server.keyPassword=a\\u0007b`), [
 t.test('what would be dangerous to pass over is refused', async (t) => {
   t.match(errorsOf('aclEnable=true'), [/aclEnable=true: access control is not there yet: whoever/])
   t.match(errorsOf('authenticationEnabled=true\nauthorizationEnabled=true').length, 2)
-  t.match(errorsOf('brokerRole=SLAVE'), [/brokerRole=SLAVE: a replica needs a group/])
   t.same(errorsOf('aclEnable=false'), [])
 })
 
@@ -121,8 +122,8 @@ xyz=2`), [
     'no-effect f:2: consumeThreadMax has no effect: it is a setting of clients, not of the broker',
     'no-effect f:4: reviveQueueNum has no effect: consumption in pop mode is not served over the network yet',
     'no-effect f:3: warmMapedFileEnable has no effect: files are read and written by plain calls, none is mapped into memory',
-    'no-effect f:5: dLederPeers, read as dLegerPeers, has no effect: it needs a group of several nodes, which this version does not run',
-    'note f:6: brokerId is 1: the broker registers as 0; in a group the leader does, the others as their node number + 1',
+    'note f:6: brokerId is 1: it counts for a SLAVE; other brokers register as 0, and in a group the leader does, the others as their number + 1',
+    'no-effect f:5: dLederPeers, read as dLegerPeers, has no effect: enableDLegerCommitLog is false',
     'note f:7: brokerRole is SYNC_MASTER: as long as there is no replica, sends are stored and answered SLAVE_NOT_AVAILABLE'
   ])
   t.same(warningsOf('brokerName=a\nenableControllerInNamesrv=true', 'namesrv'), [
@@ -137,7 +138,7 @@ t.test('the printed table says what is in force and where it came from', async (
   const line = (key: string): string => lines.find((text) => text.startsWith(`${key} `))!.replace(/ {2,}/g, ' | ')
   t.match(lines[0], /^key +value +from$/)
   t.equal(line('listenPort'), 'listenPort | 20911 | broker.conf:1')
-  t.equal(line('dLegerSelfId'), 'dLegerSelfId | n0 | broker.conf:2 as dLegerPeerId | no effect: it needs a group of several nodes, which this version does not run')
+  t.equal(line('dLegerSelfId'), 'dLegerSelfId | n0 | broker.conf:2 as dLegerPeerId')
   t.equal(line('brokerName'), 'brokerName | the host\'s name | default')
   t.equal(line('flushDiskType'), 'flushDiskType | SYNC_FLUSH | default')
   t.equal(line('tls.server.keyPassword'), 'tls.server.keyPassword | *** | broker.conf:3')

@@ -27,6 +27,7 @@ for (const section of sections) {
 
 t.test('effective keys', async (t) => {
   t.ok(effectiveKeys('broker').includes('flushDiskType'))
-  t.notOk(effectiveKeys('broker').includes('dLegerPeers'))
+  t.ok(effectiveKeys('broker').includes('dLegerPeers'))
+  t.notOk(effectiveKeys('broker').includes('haListenPort'))
   t.same(effectiveKeys('client'), [], 'there is no client yet')
 })
