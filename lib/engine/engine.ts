@@ -2,7 +2,8 @@ import { holdProcess, processId, realDirectory } from '../adapters/index.ts'
 import { MqError, type Clock, type Logger, type Timer } from '../base/index.ts'
 import { stampMsOf } from '../log/index.ts'
 import { EntryBodyWriter, LOCAL_HOST, type TopicConfig } from '../message/index.ts'
-import { Replica, type Proposal, type ReplicaSettings } from '../replica/index.ts'
+import { allMembers, type ConfChange, type ConfState, type NodeId } from '../raft/index.ts'
+import { Replica, type LeadershipEvent, type Proposal, type ReplicaSettings, type ReplicaStatus } from '../replica/index.ts'
 import { DeadLetterProposal, deadLetterTopicOf, ExpireProposal, PopMachine, ReleaseOwnerProposal, SeekProposal, Store, type ConsumeQueue, type StartPosition } from '../store/index.ts'
 import { Arrival } from './arrival.ts'
 import { explained, takeDirectory, type LockPort } from './data-directory.ts'
@@ -11,6 +12,7 @@ import { Decision } from './decision.ts'
 import type { Delivery, StoredRecord } from './delivery.ts'
 import { DelayDelivery } from './delay-delivery.ts'
 import { Expiry } from './expiry.ts'
+import { LeaderWork } from './leader-work.ts'
 import { MessageReader, offsetTooSmall } from './message-reader.ts'
 import type { EngineOptions, GroupQueueProgress, QueueOffsets, ReadRequest, SeekRequest, TopicDescription } from './options.ts'
 import { OffsetCommits } from './offset-commits.ts'
@@ -25,9 +27,10 @@ import { createTopicCostBytes, deadLetterSettings, topicConfigOf, type Topic, ty
 import { Topics } from './topics.ts'
 import { WaitingPops } from './waiting-pops.ts'
 
-/** Owners of leases of embedded queues begin so; after a restart all but the new one are gone. */
+/** Owners of leases of embedded queues begin so; after a restart of a group of one all but the new one are gone. */
 const SESSION_PREFIX = 'embedded/'
 const MEMORY = ':memory:'
+/** Of a group of one. */
 const NODE_ID = 1
 
 interface Parts {
@@ -66,6 +69,7 @@ export class Engine {
   readonly #waiting = new WaitingPops()
   readonly #pops: Pops
   readonly #expiry: Expiry
+  readonly #leaderWork: LeaderWork
   readonly #retention: Retention
   readonly #options: EngineOptions
   readonly #failureListeners: Array<(error: MqError) => void> = []
@@ -76,11 +80,14 @@ export class Engine {
   #closing: Promise<void> | undefined
 
   /**
-   * Opens (or makes) what is in the directory; resolves when everything stored is readable and proposals are taken.
+   * Opens (or makes) what is in the directory. Alone, it resolves when everything stored is readable and proposals are
+   * taken; as the member of a group, when what its last checkpoint holds is readable: what the log holds beyond follows
+   * when a leader is there, for which this does not wait.
+   * @throws MQ_INVALID_ARGUMENT the directory belongs to another node, or to a group of several and `group` is not given
    * @throws MQ_NOT_A_DATA_DIRECTORY, MQ_READ_ONLY, MQ_LOCKED, MQ_CORRUPT, MQ_FORMAT_TOO_NEW, MQ_FORMAT_TOO_OLD, MQ_DISK_ROOM, MQ_IO, MQ_ABORTED
    */
   static async open (options: EngineOptions): Promise<Engine> {
-    const { logger, signal } = options
+    const { logger, signal, group } = options
     const inMemory = options.directory === MEMORY
     const directory = inMemory || options.ports !== undefined ? options.directory : await realDirectory(options.directory)
     const { disk, kv, clock, random, lock } = options.ports ?? (inMemory ? memoryPorts(options.clock) : directoryPorts(directory))
@@ -98,7 +105,8 @@ export class Engine {
           disk,
           logger,
           directory,
-          nodeId: NODE_ID,
+          nodeId: group?.nodeId ?? NODE_ID,
+          ...(group === undefined ? {} : { founding: group.founding, transport: group.transport }),
           openStateMachine: async ({ log, identity }) => {
             progress.phase('state')
             return (store = await Store.open({
@@ -125,13 +133,16 @@ export class Engine {
           }
         })
         progress.replay(replica)
-        await untilLeader(replica, signal)
+        if (group === undefined) {
+          assertAlone(replica, directory)
+          await untilLeader(replica, signal)
+        }
       } finally {
         progress.end()
       }
-      const session = `${SESSION_PREFIX}${Math.floor(random.next() * 2 ** 52).toString(36)}`
+      const session = `${sessionPrefix(group?.nodeId)}${Math.floor(random.next() * 2 ** 52).toString(36)}`
       engine = new Engine({ options, clock, lock, replica, store: store!, pop: store!.machine('pop') as PopMachine, session })
-      await engine.#begin(session)
+      if (group === undefined) await engine.#leaderWork.begun
       return engine
     } catch (error) {
       if (engine !== undefined) {
@@ -175,7 +186,7 @@ export class Engine {
     })
     this.#expiry = new Expiry({
       clock,
-      nextMs: () => pop.nextExpiryMs,
+      nextMs: () => this.#leaderWork.isLeading ? pop.nextExpiryMs : Infinity,
       expire: () => {
         const proposal = new ExpireProposal(pop)
         submit(proposal)
@@ -186,6 +197,7 @@ export class Engine {
       clock,
       logger,
       log: replica.log,
+      mayDecide: () => this.#leaderWork.isLeading,
       rules: retention,
       stepBytes: limits.segmentBytes,
       floorPosition: () => store.floorPosition,
@@ -194,32 +206,63 @@ export class Engine {
     this.delays = new DelayDelivery({ clock, store, log: replica.log, logger, submit, agedBelow: () => this.#retention.agedBelow() })
     store.consumeQueues.onAppended = (queue, fromOffset) => { this.#appended(queue, fromOffset) }
     pop.onAvailable = (group, topic) => { this.#waiting.wake(topic, group, Infinity) }
+    this.#leaderWork = new LeaderWork({
+      expiry: this.#expiry,
+      delays: this.delays,
+      locks: this.locks,
+      release: async () => {
+        const release = new ReleaseOwnerProposal(pop, { owner: sessionPrefix(options.group?.nodeId), isPrefix: true, except: session })
+        submit(release)
+        await release.done
+      },
+      putSettings: () => this.#putFlushMode()
+    })
     replica.onLeadership(({ isLeader }) => {
       this.#topics.leadershipChanged()
-      if (isLeader) {
-        this.delays.begin()
-        // one that fails will lead no more
-        this.locks.begin().catch(() => {})
-      } else {
-        this.delays.end()
-      }
+      const wasLeading = this.#leaderWork.isLeading
+      this.#leaderWork.leadershipChanged(isLeader)
+      // whoever waits for messages here is told that they come from elsewhere now
+      if (wasLeading && !isLeader) this.#waiting.wakeAll()
     })
     replica.onFailure((error) => { this.#fail(error) })
   }
 
-  async #begin (session: string): Promise<void> {
-    const { durability } = this.#options
-    const release = new ReleaseOwnerProposal(this.#machine, { owner: SESSION_PREFIX, isPrefix: true, except: session })
-    this.#replica.submit(release)
-    await release.done
-    const flushDiskType = durability === 'disk' ? 'SYNC_FLUSH' : 'ASYNC_FLUSH'
-    if (this.store.metadata.setting('flushDiskType') !== flushDiskType) {
-      await this.#decide(256, (writer) => this.store.metadata.putSetting(writer, 'flushDiskType', flushDiskType))
-    }
-    this.#expiry.look()
-    this.delays.begin()
-    await this.locks.begin()
+  async #putFlushMode (): Promise<void> {
+    const { metadata } = this.store
+    const flushDiskType = this.#options.durability === 'disk' ? 'SYNC_FLUSH' : 'ASYNC_FLUSH'
+    if (metadata.setting('flushDiskType') !== flushDiskType) await this.#decide(256, (writer) => metadata.putSetting(writer, 'flushDiskType', flushDiskType))
   }
+
+  // ---- the group ----
+
+  /** Who leads, as far as this node knows (0: nobody). `isLeader`: this node, and it has applied all before its term, so that it takes decisions. */
+  get role (): LeadershipEvent { return this.#replica.role }
+
+  /**
+   * Tells the present role at once and every change after it, in the turn of the loop in which it happens, after the
+   * engine's own work has begun or ended; returns the function that ends it. The listener may not throw.
+   */
+  onLeadership (listener: (event: LeadershipEvent) => void): () => void { return this.#replica.onLeadership(listener) }
+
+  /** Indexes of the log and, of the leader, how far the others are. */
+  status (): ReplicaStatus { return this.#replica.status() }
+
+  /**
+   * Hands leadership to a voter; what is submitted meanwhile waits. Resolves when it leads. A follower asks the leader to.
+   * @throws MQ_UNAVAILABLE there is no leader, or the other did not take over within an election time-out
+   * @throws MQ_INVALID_ARGUMENT it is no voter @throws MQ_BUSY another transfer took its place
+   */
+  transferLeadership (nodeId: NodeId): Promise<void> { return this.#replica.transferLeadership(nodeId) }
+
+  /**
+   * Changes voters or learners, one change at a time; resolves with the configuration in force when it is applied here.
+   * @throws MQ_NOT_LEADER @throws MQ_BUSY an earlier one is not finished, or leadership is being transferred
+   * @throws MQ_INVALID_ARGUMENT it does not fit the configuration @throws MQ_LEADERSHIP_LOST, MQ_TIMEOUT nobody knows whether it will be made
+   */
+  changeMembership (change: ConfChange): Promise<ConfState> { return this.#replica.changeMembership(change) }
+
+  /** Resolves once everything is applied here that was committed anywhere in the group when it was called. @throws MQ_UNAVAILABLE no leader confirmed it in time */
+  readBarrier (): Promise<void> { return this.#replica.readBarrier() }
 
   // ---- messages ----
 
@@ -415,7 +458,7 @@ export class Engine {
   }
 
   /** Of the leader: grows with each. */
-  get term (): number { return this.#replica.status().term }
+  get term (): number { return this.#replica.role.term }
 
   stats (): { log: { minPosition: number, maxPosition: number, lastIndex: number, appliedIndex: number }, pendingProposals: number } {
     const { lastIndex, appliedIndex, pendingProposals, undecidedProposals } = this.#replica.status()
@@ -514,6 +557,14 @@ export class Engine {
   }
 }
 
+/** @throws MQ_INVALID_ARGUMENT without its peers this node would wait for a leader for ever */
+function assertAlone (replica: Replica, directory: string): void {
+  const { confState, nodeId } = replica.status()
+  const members = allMembers(confState)
+  if (members.every((id) => id === nodeId)) return
+  throw new MqError('MQ_INVALID_ARGUMENT', `${directory} is a member of a group of ${members.length}, which needs to be told of the others`, { members })
+}
+
 async function untilLeader (replica: Replica, signal: AbortSignal | undefined): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const abort = (): void => { reject(new MqError('MQ_ABORTED', 'opening was aborted', { cause: signal!.reason })) }
@@ -528,7 +579,12 @@ function throwIfAborted (signal: AbortSignal | undefined): void {
   if (signal?.aborted === true) throw new MqError('MQ_ABORTED', 'the caller aborted', { cause: signal.reason })
 }
 
-function replicaSettingsOf ({ limits }: EngineOptions): Partial<ReplicaSettings> {
+function replicaSettingsOf ({ limits, group }: EngineOptions): Partial<ReplicaSettings> {
   const { maxEntryBytes, maxPendingProposals, maxPendingBytes } = limits
-  return { maxEntryBytes, maxPendingProposals, maxPendingBytes }
+  return { maxEntryBytes, maxPendingProposals, maxPendingBytes, ...group?.settings }
+}
+
+/** Owners of the leases that a node has given, in any of its lives; without a node: that any has. */
+function sessionPrefix (nodeId: NodeId | undefined): string {
+  return nodeId === undefined ? SESSION_PREFIX : `${SESSION_PREFIX}${nodeId}/`
 }

@@ -1,5 +1,7 @@
 import type { Clock, Logger } from '../base/index.ts'
 import type { Host } from '../message/index.ts'
+import type { NodeId } from '../raft/index.ts'
+import type { Founding, ReplicaSettings, Transport } from '../replica/index.ts'
 import type { StoreSettings } from '../store/index.ts'
 import type { EnginePorts } from './ports.ts'
 import type { RetentionRules } from './retention.ts'
@@ -8,6 +10,15 @@ export interface RecoveryProgress {
   readonly phase: string
   readonly done: number
   readonly total: number
+}
+
+/** This node's place in a group of several. */
+export interface GroupOptions {
+  readonly nodeId: NodeId
+  /** What an empty directory becomes a part of: the group's id, and the voters it began with (this node need not be one of them). */
+  readonly founding: Founding
+  readonly transport: Transport
+  readonly settings?: Partial<ReplicaSettings>
 }
 
 /** All checked and complete: whoever opens an engine has filled in the defaults. */
@@ -31,6 +42,8 @@ export interface EngineOptions {
   }
   /** The address in messages that come over the wire, and in their ids; 127.0.0.1 with port 0 unless given. */
   readonly storeHost?: Host
+  /** Absent: a group of one, that leads as soon as it is open. */
+  readonly group?: GroupOptions
   /** Only in memory. */
   readonly clock?: Clock | undefined
   readonly onProgress?: ((progress: RecoveryProgress) => void) | undefined

@@ -11,6 +11,8 @@ export interface RetentionOptions {
   readonly clock: Clock
   readonly logger: Logger
   readonly log: RaftLog
+  /** This node leads: whoever does decides for all. */
+  readonly mayDecide: () => boolean
   readonly rules: RetentionRules
   /** The floor moves by at least so much: files are removed whole. */
   readonly stepBytes: number
@@ -43,9 +45,10 @@ export class Retention {
     await this.#running
   }
 
-  /** Looks now. */
+  /** Looks now, where this node leads. */
   async run (): Promise<void> {
-    const { log, rules, clock, stepBytes, floorPosition, raiseFloor } = this.#options
+    const { log, rules, clock, stepBytes, floorPosition, raiseFloor, mayDecide } = this.#options
+    if (!mayDecide()) return
     const floor = floorPosition()
     const end = log.endPosition
     if (end - floor < stepBytes) return

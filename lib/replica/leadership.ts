@@ -9,9 +9,7 @@ export class Leadership {
   readonly #listeners = new Set<Listener>()
   #waiters: Array<{ resolve: () => void, reject: (error: Error) => void }> = []
 
-  get isLeader (): boolean { return this.#event.isLeader }
-  get leaderId (): NodeId { return this.#event.leaderId }
-  get term (): number { return this.#event.term }
+  get event (): LeadershipEvent { return this.#event }
 
   /** Returns the function that ends it. */
   listen (listener: Listener): () => void {

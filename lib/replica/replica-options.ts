@@ -1,6 +1,6 @@
 import type { Clock, Disk, Logger, Random } from '../base/index.ts'
 import type { RaftLog, LogOptions } from '../log/index.ts'
-import type { ConfState, NodeId, Role } from '../raft/index.ts'
+import type { ConfState, NodeId, PeerStatus, Role } from '../raft/index.ts'
 import type { Identity } from './identity.ts'
 import type { StateMachine, Transport } from './ports.ts'
 import type { ReplicaSettings } from './settings.ts'
@@ -45,6 +45,8 @@ export interface ReplicaStatus {
   readonly pendingProposals: number
   readonly undecidedProposals: number
   readonly confState: ConfState
+  /** How far the others are; of the leader only, else empty. */
+  readonly peers: readonly PeerStatus[]
 }
 
 export type ReplicaState = 'open' | 'closing' | 'closed' | 'failed'

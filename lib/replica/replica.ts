@@ -184,6 +184,8 @@ export class Replica {
   }
 
   get nodeId (): NodeId { return this.identity.nodeId }
+  /** Who leads, as this node knows; `isLeader`: it takes decisions itself. */
+  get role (): LeadershipEvent { return this.#leadership.event }
 
   /** Hands a proposal over. Its outcome comes through `settle` or `fail`, at once when it cannot be taken. */
   submit (proposal: Proposal): void {
@@ -251,7 +253,8 @@ export class Replica {
       appliedIndex: this.#applier.appliedIndex,
       pendingProposals: this.#pipeline.pendingCount,
       undecidedProposals: this.#pipeline.undecidedCount,
-      confState: this.stateMachine.confState
+      confState: this.stateMachine.confState,
+      peers: this.#raft.status().peers
     }
   }
 
