@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { HeaderType, RemotingFrame, RequestCode, ResponseCode } from '../../lib/remoting/index.ts'
 import type { Driver } from '../harness/measure.ts'
-import { FIRST_OPAQUE, frameOf, GROUP, pullRequest, SendFrames, TOPIC } from './requests.ts'
+import { FIRST_OPAQUE, frameOf, GROUP, pullRequest, SendRing, TOPIC } from './requests.ts'
 
 const RESPONSE_CODE_AT = 8
 const OPAQUE_AT = 13
@@ -10,32 +10,48 @@ const OPAQUE_LABEL = Buffer.from('"opaque":')
 const CODE_ZERO = Buffer.from('{"code":0,')
 /** One in this many sends is timed on its own; a power of two. */
 const SAMPLE_EVERY = 16
+const RECEIVE_BYTES = 256 * 1024
 
-type OnResponse = (chunk: Buffer, from: number, to: number) => void
+type OnResponse = (bytes: Buffer, from: number, to: number) => void
 
-/** A connection whose responses are handed on where they lie in what was received. */
+/** A connection whose responses are handed on where they lie in what was received, in memory that is used again. */
 class LoadConnection {
   readonly socket: Socket
   onResponse: OnResponse = () => {}
   /** Called when all that came together was handed on. */
   onBurst: () => void = () => {}
-  #kept: Buffer | undefined
+  #received = Buffer.allocUnsafeSlow(RECEIVE_BYTES)
+  /** Bytes of a response that is not whole yet, at the beginning. */
+  #kept = 0
 
-  constructor (socket: Socket) {
-    this.socket = socket
-    socket.on('data', (chunk: Buffer) => this.#receive(chunk))
+  constructor (port: number) {
+    this.socket = connect({
+      port,
+      host: '127.0.0.1',
+      noDelay: true,
+      onread: {
+        buffer: () => this.#received.subarray(this.#kept),
+        callback: (sizeBytes) => {
+          this.#receive(this.#kept + sizeBytes)
+          return true
+        }
+      }
+    })
   }
 
-  #receive (fresh: Buffer): void {
-    const chunk = this.#kept === undefined ? fresh : Buffer.concat([this.#kept, fresh])
+  #receive (end: number): void {
+    const bytes = this.#received
     let from = 0
-    while (chunk.length - from >= 4) {
-      const to = from + 4 + chunk.readInt32BE(from)
-      if (to > chunk.length) break
-      this.onResponse(chunk, from, to)
-      from = to
+    let needed = 0
+    while (end - from >= 4) {
+      needed = 4 + bytes.readInt32BE(from)
+      if (from + needed > end) break
+      this.onResponse(bytes, from, from + needed)
+      from += needed
     }
-    this.#kept = from < chunk.length ? chunk.subarray(from) : undefined
+    if (needed > bytes.length) this.#received = Buffer.allocUnsafeSlow(needed)
+    if (from < end && (from > 0 || bytes !== this.#received)) this.#received.set(bytes.subarray(from, end))
+    this.#kept = end - from
     this.onBurst()
   }
 }
@@ -56,9 +72,9 @@ export class Load {
   /** `queues` of the topic, which is made on the way. */
   static async connect (port: number, connections: number, type: HeaderType, queues: number): Promise<Load> {
     const all = await Promise.all(Array.from({ length: connections }, async () => {
-      const socket = connect({ port, host: '127.0.0.1', noDelay: true })
-      await once(socket, 'connect')
-      return new LoadConnection(socket)
+      const connection = new LoadConnection(port)
+      await once(connection.socket, 'connect')
+      return connection
     }))
     return new Load(all, type, queues)
   }
@@ -68,7 +84,7 @@ export class Load {
     const [connection] = this.#connections
     connection!.socket.write(frameOf(this.#type, request, this.#nextOpaque()))
     const answer = await new Promise<RemotingFrame>((resolve) => {
-      connection!.onResponse = (chunk, from, to) => resolve(new RemotingFrame(chunk, from, to))
+      connection!.onResponse = (bytes, from, to) => resolve(new RemotingFrame(Uint8Array.from(bytes.subarray(from, to)), 0, to - from))
     })
     if (answer.code !== ResponseCode.SUCCESS) throw new Error(`the broker answered ${answer.code}: ${answer.remark}`)
     return answer
@@ -76,43 +92,22 @@ export class Load {
 
   /** Sends messages, `inflight` of them under way at any time, one request and one answer each. */
   async send (messages: number, inflight: number, body: Uint8Array, driver?: Driver): Promise<void> {
-    const frames = Array.from({ length: this.#queues }, (_, queueId) => new SendFrames(this.#type, queueId, this.#queues, body))
-    const sizeBytes = Math.max(...frames.map((frame) => frame.sizeBytes))
     const isJson = this.#type === HeaderType.json
     const startedMs = new Map<number, number>()
     let begun = 0
     let done = 0
     const startMs = performance.now()
     await new Promise<void>((resolve, reject) => {
-      const sendOn = (connection: LoadConnection, wanted: number): void => {
-        const count = Math.min(wanted, messages - begun)
-        if (count === 0) return
-        const out = Buffer.allocUnsafe(count * sizeBytes)
-        let at = 0
-        for (let i = 0; i < count; i++) {
-          const opaque = this.#nextOpaque()
-          if (begun++ % SAMPLE_EVERY === 0) startedMs.set(opaque, performance.now())
-          at = frames[opaque % frames.length]!.write(out, at, opaque)
-        }
-        connection.socket.write(out.subarray(0, at))
-      }
-      for (const connection of this.#connections) {
-        let answered = 0
-        connection.onResponse = (chunk, from, to) => {
-          if (!isStored(chunk, from, isJson)) {
-            const { code, remark } = new RemotingFrame(chunk, from, to)
-            reject(new Error(`the broker answered ${code}: ${remark}`))
-            return
+      const sendOn = (connection: LoadConnection, ring: SendRing, wanted: number): void => {
+        for (let left = Math.min(wanted, messages - begun); left > 0;) {
+          const first = this.#opaque + 1
+          const frames = ring.next(left, first)
+          for (let opaque = first; opaque < first + ring.count; opaque++) {
+            if (begun++ % SAMPLE_EVERY === 0) startedMs.set(opaque, performance.now())
           }
-          answered++
-          const opaque = opaqueOf(chunk, from, isJson)
-          if (opaque % SAMPLE_EVERY === sampleRemainder) noteLatency(opaque)
-        }
-        connection.onBurst = () => {
-          done += answered
-          sendOn(connection, answered)
-          answered = 0
-          if (done === messages) resolve()
+          this.#opaque += ring.count
+          left -= ring.count
+          connection.socket.write(frames)
         }
       }
       const sampleRemainder = (this.#opaque + 1) % SAMPLE_EVERY
@@ -121,7 +116,29 @@ export class Load {
         startedMs.delete(opaque)
         if (began !== undefined) driver?.addLatency(performance.now() - began)
       }
-      spread(inflight, this.#connections.length).forEach((share, i) => sendOn(this.#connections[i]!, share))
+      const shares = spread(inflight, this.#connections.length)
+      const starts = this.#connections.map((connection, i) => {
+        const ring = new SendRing(this.#type, this.#queues, body, 2 * shares[i]!)
+        let answered = 0
+        connection.onResponse = (bytes, from, to) => {
+          if (!isStored(bytes, from, isJson)) {
+            const { code, remark } = new RemotingFrame(bytes, from, to)
+            reject(new Error(`the broker answered ${code}: ${remark}`))
+            return
+          }
+          answered++
+          const opaque = opaqueOf(bytes, from, isJson)
+          if (opaque % SAMPLE_EVERY === sampleRemainder) noteLatency(opaque)
+        }
+        connection.onBurst = () => {
+          done += answered
+          sendOn(connection, ring, answered)
+          answered = 0
+          if (done === messages) resolve()
+        }
+        return () => { sendOn(connection, ring, shares[i]!) }
+      })
+      for (const start of starts) start()
     })
     driver?.addRate(messages, performance.now() - startMs)
   }

@@ -1,10 +1,11 @@
-import { encodeRequest, OutboundBuffer, PullSysFlag, pullMessage, RequestCode, sendMessageV2, type HeaderType, type RemotingRequest } from '../../lib/remoting/index.ts'
+import { encodeRequest, HeaderType, OutboundBuffer, PullSysFlag, pullMessage, RequestCode, sendMessageV2, type RemotingRequest } from '../../lib/remoting/index.ts'
 
 export const TOPIC = 'bench'
 export const GROUP = 'bench-consumers'
 /** Numbers of requests have ten digits, so that a text can be overwritten. */
 export const FIRST_OPAQUE = 1_000_000_000
 const BINARY_OPAQUE_AT = 13
+const OPAQUE_LABEL = '"opaque":'
 const UNIQUE_KEY = 'C0A80001000A2A9F4B1D5F7E00000000'
 const COUNTER_DIGITS = 8
 const HEX = Buffer.from('0123456789ABCDEF')
@@ -17,45 +18,66 @@ export function frameOf (type: HeaderType, request: RemotingRequest, opaque: num
 }
 
 /**
- * Sends to one queue as a producer in Java makes them, one frame each: encoded once by the library, then copied, with the number
- * of the request and the unique key of the message put in.
+ * Sends as a producer in Java makes them, to one queue after the other, side by side in memory: each was encoded once by the
+ * library. What is sent is a piece of the ring, with the number of each request and the unique key of its message put in.
  */
-export class SendFrames {
-  readonly #frame: Buffer
+export class SendRing {
+  readonly #bytes: Buffer
+  /** Where each frame begins, and where the last one ends. */
+  readonly #starts: number[] = [0]
   readonly #isJson: boolean
-  readonly #opaqueAt: number
-  readonly #counterAt: number
+  readonly #opaqueAt: number[] = []
+  readonly #counterAt: number[] = []
+  #next = 0
+  /** How many frames the last `next` gave. */
+  count = 0
 
-  constructor (type: HeaderType, queueId: number, queues: number, body: Uint8Array) {
+  /** A ring of so many frames. They are used again: there must be twice as many as are under way. */
+  constructor (type: HeaderType, queues: number, body: Uint8Array, frames: number) {
     const properties = `KEYS\u0001order-1\u0002UNIQ_KEY\u0001${UNIQUE_KEY}\u0002WAIT\u0001true\u0002TAGS\u0001bench\u0002`
-    const extFields = sendMessageV2.encode({ a: 'bench-producers', b: TOPIC, c: 'TBW102', d: queues, e: queueId, f: 0, g: Date.now(), h: 0, i: properties, j: 0, k: false, m: false, n: 'bench-broker' })
-    this.#frame = frameOf(type, { code: RequestCode.SEND_MESSAGE_V2, extFields, body }, FIRST_OPAQUE)
-    const textAt = this.#frame.indexOf(`"opaque":${FIRST_OPAQUE}`)
-    this.#isJson = textAt >= 0
-    this.#opaqueAt = this.#isJson ? textAt + '"opaque":'.length : BINARY_OPAQUE_AT
-    this.#counterAt = this.#frame.indexOf(UNIQUE_KEY) + UNIQUE_KEY.length - COUNTER_DIGITS
+    const ofQueues = Array.from({ length: queues }, (_, queueId) => {
+      const extFields = sendMessageV2.encode({ a: 'bench-producers', b: TOPIC, c: 'TBW102', d: queues, e: queueId, f: 0, g: Date.now(), h: 0, i: properties, j: 0, k: false, m: false, n: 'bench-broker' })
+      return frameOf(type, { code: RequestCode.SEND_MESSAGE_V2, extFields, body }, FIRST_OPAQUE)
+    })
+    this.#isJson = type === HeaderType.json
+    const all = Array.from({ length: frames }, (_, i) => ofQueues[i % queues]!)
+    this.#bytes = Buffer.concat(all)
+    for (const frame of all) {
+      const start = this.#starts.at(-1)!
+      this.#opaqueAt.push(start + (this.#isJson ? frame.indexOf(OPAQUE_LABEL) + OPAQUE_LABEL.length : BINARY_OPAQUE_AT))
+      this.#counterAt.push(start + frame.indexOf(UNIQUE_KEY) + UNIQUE_KEY.length - COUNTER_DIGITS)
+      this.#starts.push(start + frame.length)
+    }
   }
 
-  get sizeBytes (): number { return this.#frame.length }
+  /** The next `wanted` frames or, at the end of the ring, fewer (`count`), numbered from `opaque` on. */
+  next (wanted: number, opaque: number): Buffer {
+    const from = this.#next
+    const to = Math.min(from + wanted, this.#opaqueAt.length)
+    for (let i = from; i < to; i++) this.#number(i, opaque + i - from)
+    this.#next = to % this.#opaqueAt.length
+    this.count = to - from
+    return this.#bytes.subarray(this.#starts[from], this.#starts[to])
+  }
 
-  /** Writes the frame at `at`; returns where it ends. */
-  write (into: Buffer, at: number, opaque: number): number {
-    into.set(this.#frame, at)
+  #number (frame: number, opaque: number): void {
+    const bytes = this.#bytes
+    const counterAt = this.#counterAt[frame]!
     let counter = opaque
-    for (let i = at + this.#counterAt + COUNTER_DIGITS - 1; i >= at + this.#counterAt; i--) {
-      into[i] = HEX[counter & 15]!
+    for (let i = counterAt + COUNTER_DIGITS - 1; i >= counterAt; i--) {
+      bytes[i] = HEX[counter & 15]!
       counter >>>= 4
     }
+    const at = this.#opaqueAt[frame]!
     if (!this.#isJson) {
-      into.writeInt32BE(opaque, at + this.#opaqueAt)
-    } else {
-      let rest = opaque
-      for (let i = at + this.#opaqueAt + 9; i >= at + this.#opaqueAt; i--) {
-        into[i] = 48 + rest % 10
-        rest = Math.floor(rest / 10)
-      }
+      bytes.writeInt32BE(opaque, at)
+      return
     }
-    return at + this.#frame.length
+    let rest = opaque
+    for (let i = at + 9; i >= at; i--) {
+      bytes[i] = 48 + rest % 10
+      rest = Math.floor(rest / 10)
+    }
   }
 }
 
