@@ -34,7 +34,8 @@ export const errorCatalogue = {
   MQ_NOT_LEADER: entry('not-applied', true, 'this node does not lead the group; `leaderId` tells who does, when known'),
   MQ_LEADERSHIP_LOST: entry('unknown', false, 'leadership changed before the outcome of the request was known'),
   MQ_OVERWRITTEN: entry('not-applied', true, 'another leader\'s entry took the place of the request'),
-  MQ_UNAVAILABLE: entry('not-applied', true, 'the group has no leader or no majority at the moment'),
+  MQ_UNAVAILABLE: entry('not-applied', true, 'the group has no leader or no majority at the moment, or there is no link to the node that is asked'),
+  MQ_PEER_FAILED: entry('unknown', false, 'another node failed over the request in a way that has no code; its log tells more'),
   // remoting
   MQ_BAD_FRAME: entry('unknown', false, 'a peer sent bytes that are no frame of the remoting protocol; its connection is closed'),
   MQ_BAD_FIELD: entry('unknown', false, 'a header field of a request or an answer is missing or malformed; `field` names it'),

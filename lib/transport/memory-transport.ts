@@ -50,6 +50,8 @@ export class MemoryNetwork {
 
   heal (): void { this.#cut.clear() }
 
+  isCut (from: NodeId, to: NodeId): boolean { return this.#cut.has(`${from}>${to}`) }
+
   #send (from: NodeId, message: RaftMessage): void {
     const link = `${from}>${message.to}`
     if (this.#cut.has(link) || this.filter?.(message) === false) return
