@@ -8,6 +8,8 @@ const usage = `npm run bench -- SUITE [options]
   recovery    reopening after SIGKILL; peak memory under load     --gb N
   peers       beside other queues on this machine, where present
   apache      Apache's Java client against us and against Apache's broker  --quick, --json FILE
+  start       how soon a server answers, its memory, and what it takes while idle
+  mapping     what files mapped into memory would save and cost
   micro       small parts on their own                            [NAME...]
 
 Each suite explains its options with --help.
@@ -23,8 +25,13 @@ const suites: Readonly<Record<string, () => Promise<Suite>>> = {
   recovery: async () => (await import('./recovery/suite.ts')).recoverySuite,
   peers: async () => (await import('./peers/suite.ts')).peersSuite,
   apache: async () => (await import('./apache/suite.ts')).apacheSuite,
+  start: async () => (await import('./start/suite.ts')).startSuite,
+  mapping: async () => (await import('./mapping/suite.ts')).mappingSuite,
   micro: async () => (await import('./micro/suite.ts')).microSuite
 }
+
+/** These measure the sources, the others the built package. */
+const ownSources = new Set(['mapping', 'micro'])
 
 // an exit, unlike a signal, ends the measuring processes and removes their data
 process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143))
@@ -37,7 +44,7 @@ if (name === undefined || name === '--help' || name === '-h') {
   process.exitCode = 2
 } else {
   try {
-    if (name !== 'micro' && !args.includes('--help') && !args.includes('-h')) buildPackage()
+    if (!ownSources.has(name) && !args.includes('--help') && !args.includes('-h')) buildPackage()
     await (await suites[name]())(args)
   } catch (error) {
     console.error(`\nerror: ${(error as Error).message}`)
