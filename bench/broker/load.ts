@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { HeaderType, RemotingFrame, RequestCode, ResponseCode } from '../../lib/remoting/index.ts'
+import { encodeRequest, HeaderType, OutboundBuffer, RemotingFrame, RequestCode, ResponseCode, SlabPool } from '../../lib/remoting/index.ts'
 import type { Driver } from '../harness/measure.ts'
 import { FIRST_OPAQUE, frameOf, GROUP, pullRequest, SendRing, TOPIC } from './requests.ts'
 
@@ -150,17 +150,22 @@ export class Load {
   async pull (messages: number, offsets: number[], max: number, driver: Driver): Promise<void> {
     let taken = 0
     const laneOfOpaque = new Map<number, { readonly queueId: number, readonly startMs: number }>()
+    const slabs = new SlabPool()
     const startMs = performance.now()
     await new Promise<void>((resolve, reject) => {
-      const pull = (connection: LoadConnection, queueId: number): void => {
+      const pull = (out: OutboundBuffer, queueId: number): void => {
         const opaque = this.#nextOpaque()
         laneOfOpaque.set(opaque, { queueId, startMs: performance.now() })
-        connection.socket.write(frameOf(this.#type, pullRequest(queueId, offsets[queueId]!, max), opaque))
+        encodeRequest(out, this.#type, pullRequest(queueId, offsets[queueId]!, max), opaque, false)
       }
-      for (const connection of this.#connections) {
-        connection.onBurst = () => {}
-        connection.onResponse = (chunk, from, to) => {
-          const answer = new RemotingFrame(chunk, from, to)
+      const flush = (connection: LoadConnection, out: OutboundBuffer): void => {
+        for (const piece of out.take()) connection.socket.write(piece, () => { out.release([piece]) })
+      }
+      for (const [i, connection] of this.#connections.entries()) {
+        const out = new OutboundBuffer(slabs)
+        connection.onBurst = () => { flush(connection, out) }
+        connection.onResponse = (bytes, from, to) => {
+          const answer = new RemotingFrame(bytes, from, to)
           const { queueId, startMs: pulledMs } = laneOfOpaque.get(answer.opaque)!
           laneOfOpaque.delete(answer.opaque)
           if (answer.code === ResponseCode.PULL_NOT_FOUND) {
@@ -172,15 +177,16 @@ export class Load {
             reject(new Error(`the broker answered ${answer.code}: ${answer.remark}`))
             return
           }
-          const records = countRecords(chunk, answer.bodyStart, to)
+          const records = countRecords(bytes, answer.bodyStart, to)
           driver.addLatency(performance.now() - pulledMs)
           offsets[queueId]! += records
           taken += records
           if (taken === messages) driver.addRate(messages, performance.now() - startMs)
-          pull(connection, queueId)
+          pull(out, queueId)
         }
+        for (let queueId = i; queueId < offsets.length; queueId += this.#connections.length) pull(out, queueId)
+        flush(connection, out)
       }
-      offsets.forEach((_, queueId) => pull(this.#connections[queueId % this.#connections.length]!, queueId))
     })
     if (taken !== messages) throw new Error(`${taken} messages came for ${messages}`)
   }

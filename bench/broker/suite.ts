@@ -5,8 +5,9 @@ const description = `npm run bench -- broker [options]
 
 Sends and pulls over RocketMQ's protocol, with a broker of the built package as a process of its own and SYNC_FLUSH, beside a server
 that does nothing but take bytes from a socket, append them and fdatasync (bench/limits/network.ts). Sends: one SEND_MESSAGE_V2 per
-message with topic, queue, tag, key and unique key, an answer each, over up to 4 connections. Pulls: 32 messages each (fewer when fewer
-are in flight), one under way per queue, progress committed with each. Each pair runs both one after the other, in turned order; the
+message with topic, queue, tag, key and unique key, an answer each, over up to 4 connections. Pulls: a backlog of the size of the round is
+consumed, 32 messages a pull (fewer when fewer are in flight), with as many queues as it takes for as many in flight, one pull under way
+per queue, and each pull tells how far the group is, as a push consumer's does; in the end the broker is asked whether it knows. Each pair runs both one after the other, in turned order; the
 ratio is the median of the ratios of the pairs. "server us/msg" is processor time of the broker, all its threads; "server MiB" its peak memory.
 `
 

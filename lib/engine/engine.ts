@@ -168,9 +168,9 @@ export class Engine {
     this.#topics = new Topics(store, options.storeHost ?? LOCAL_HOST)
     this.#reader = new MessageReader({ store, log: replica.log, logger })
     this.reads = new QueueReads({ store, log: replica.log, logger })
-    this.config = new ConfigChanges(store, submit)
+    this.config = new ConfigChanges(store, (proposal) => { this.#submitAfterCommits(proposal) })
     this.config.onChange((kind, name) => { if (kind === 'topic') this.#topicChanged(name) })
-    this.offsets = new OffsetCommits({ store, reads: this.reads, submit, isFenced: (key, clientId, nowMs) => this.locks.isFenced(key, clientId, nowMs) })
+    this.offsets = new OffsetCommits({ clock, store, reads: this.reads, submit, isFenced: (key, clientId, nowMs) => this.locks.isFenced(key, clientId, nowMs) })
     this.locks = new QueueLocks({ clock, store, submit, closeCommits: () => { this.offsets.close() } })
     this.#pops = new Pops({
       store,
@@ -508,6 +508,7 @@ export class Engine {
     this.#expiry.stop()
     this.locks.stop()
     this.delays.stop()
+    this.offsets.close()
     this.#waiting.wakeAll()
     try {
       await this.#retention.stop()
@@ -552,8 +553,14 @@ export class Engine {
 
   async #decide<Result> (costBytes: number, decide: (writer: EntryBodyWriter, storeTimestampMs: number) => Result): Promise<Result> {
     const decision = new Decision(costBytes, decide)
-    this.#replica.submit(decision)
+    this.#submitAfterCommits(decision)
     return await decision.done
+  }
+
+  /** A deletion, for one, must not come before offsets that were committed before it. */
+  #submitAfterCommits (proposal: Proposal): void {
+    this.offsets.close()
+    this.#replica.submit(proposal)
   }
 }
 

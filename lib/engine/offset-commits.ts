@@ -1,4 +1,4 @@
-import { MqError } from '../base/index.ts'
+import { MqError, type Clock, type Timer } from '../base/index.ts'
 import type { EntryBodyWriter } from '../message/index.ts'
 import type { Proposal } from '../replica/index.ts'
 import { ConsumerOffsets, type Store } from '../store/index.ts'
@@ -8,6 +8,8 @@ import type { QueueReads } from './queue-reads.ts'
 
 /** What commits that are logged together may take of an entry. */
 const SHARED_BYTES = 16 * 1024
+/** How long a commit that nobody was promised anything for may wait for others to be logged with. */
+const COMMIT_WAIT_MS = 200
 
 export interface OffsetKey {
   readonly group: string
@@ -37,6 +39,7 @@ export interface ResetRequest {
 }
 
 export interface OffsetCommitsOptions {
+  readonly clock: Clock
   readonly store: Store
   readonly reads: QueueReads
   readonly submit: (proposal: Proposal) => void
@@ -111,6 +114,8 @@ export class OffsetCommits {
   /** Submitted and not settled, in order; the last one may still take commits. */
   readonly #inFlight = new Set<SharedCommit>()
   #open: SharedCommit | undefined
+  /** While there is one, `#open` was not submitted yet. */
+  #waiting: Timer | undefined
 
   constructor (options: OffsetCommitsOptions) {
     this.#options = options
@@ -121,25 +126,52 @@ export class OffsetCommits {
    * Without effect for a queue that does not exist, while consumers were not told of a reset, and when a `clientId` is given and another client has the
    * queue locked.
    */
-  commit ({ group, topic, queueId }: OffsetKey, offset: number, clientId?: string): void {
+  commit (key: OffsetKey, offset: number, clientId?: string): void {
+    if (this.#add(key, offset, clientId)) this.#submitWaiting()
+  }
+
+  /**
+   * The same for a commit that came along with something else, as every pull of a consumer has one: it waits a moment, so that an
+   * entry of the log holds those of many pulls. Whoever asks for the offset is told of it, and what is submitted after it comes after it.
+   */
+  commitSoon (key: OffsetKey, offset: number, clientId?: string): void {
+    this.#add(key, offset, clientId)
+  }
+
+  /** Returns whether there was anything to commit. */
+  #add ({ group, topic, queueId }: OffsetKey, offset: number, clientId: string | undefined): boolean {
     // nobody ever comes there, and it could not be logged
-    if (!Number.isInteger(offset) || offset < 0 || offset >= Number.MAX_SAFE_INTEGER) return
+    if (!Number.isInteger(offset) || offset < 0 || offset >= Number.MAX_SAFE_INTEGER) return false
     const key = `${group}@${topic}@${queueId}`
-    if (this.#options.store.consumerOffsets.offset(group, topic, queueId) === offset && this.#newestWith(key) === undefined) return
+    if (this.#options.store.consumerOffsets.offset(group, topic, queueId) === offset && this.#newestWith(key) === undefined) return false
     const commit = { group, topic, queueId, offset, clientId }
-    if (this.#open?.isDecided === false && this.#open.maybeAdd(key, commit)) return
+    if (this.#open?.isDecided === false && this.#open.maybeAdd(key, commit)) return true
+    this.#submitWaiting()
     const shared = this.#open = new SharedCommit(this.#decideCommit, this.#onEnd)
     shared.maybeAdd(key, commit)
     this.#inFlight.add(shared)
-    this.#options.submit(shared)
+    this.#waiting = this.#options.clock.setTimer(COMMIT_WAIT_MS, () => { this.#submitWaiting() })
+    return true
   }
 
-  /** What is committed from now on comes after everything submitted meanwhile. */
-  close (): void { this.#open = undefined }
+  #submitWaiting (): void {
+    if (this.#waiting === undefined) return
+    this.#waiting.cancel()
+    this.#waiting = undefined
+    this.#options.submit(this.#open!)
+  }
+
+  /** What is committed from now on comes after everything submitted meanwhile, and what was committed before comes before it. */
+  close (): void {
+    this.#submitWaiting()
+    this.#open = undefined
+  }
 
   /** Resolves once all that was committed before is applied. @throws what became of one that failed */
   async settled (): Promise<void> {
-    await Promise.all([...this.#inFlight].map(({ done }) => done))
+    const all = Promise.all([...this.#inFlight].map(({ done }) => done))
+    this.#submitWaiting()
+    await all
   }
 
   /** Where the group is; a promise when a commit made before is under way. Undefined: it has no offset there. */
@@ -147,7 +179,9 @@ export class OffsetCommits {
     const { consumerOffsets } = this.#options.store
     const pending = this.#newestWith(`${group}@${topic}@${queueId}`)
     const offset = (): number | undefined => consumerOffsets.offset(group, topic, queueId)
-    return pending === undefined ? offset() : pending.done.then(offset, offset)
+    const answer = pending === undefined ? offset() : pending.done.then(offset, offset)
+    if (pending === this.#open) this.#submitWaiting()
+    return answer
   }
 
   /**

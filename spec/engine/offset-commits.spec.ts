@@ -1,11 +1,12 @@
 import t, { type Test } from 'tap'
+import { VirtualClock } from '../../lib/adapters/index.ts'
 import { type Engine } from '../../lib/engine/index.ts'
 import { groupConfig, openEngine, put, topicConfig, wireMessage } from './wire.ts'
 
 const key = { group: 'g', topic: 'orders', queueId: 0 }
 
-async function open (t: Test): Promise<Engine> {
-  const engine = await openEngine()
+async function open (t: Test, clock = new VirtualClock()): Promise<Engine> {
+  const engine = await openEngine(clock)
   t.teardown(() => engine.close())
   for (let i = 0; i < 5; i++) await put(engine, 'orders', wireMessage(`m${i}`), topicConfig('orders', 2))
   await engine.config.ensureGroup(groupConfig('g'), topicConfig('%RETRY%g', 1))
@@ -31,6 +32,42 @@ t.test('many commits of one turn are one entry; the last of a queue counts; a qu
   engine.offsets.commit(key, 4)
   engine.offsets.commit(key, 3)
   t.equal(await engine.offsets.query(key), 3, 'also when it takes something back that is under way')
+})
+
+t.test('commits that come along with pulls wait for each other; a query, a commit that does not wait and time end it', async (t) => {
+  const clock = new VirtualClock()
+  const engine = await open(t, clock)
+  const logged = (): number => engine.stats().log.lastIndex
+  const before = logged()
+  for (let offset = 1; offset <= 3; offset++) {
+    engine.offsets.commitSoon(key, offset)
+    await clock.advance(50)
+  }
+  engine.offsets.commitSoon({ ...key, queueId: 1 }, 1)
+  t.equal(logged(), before)
+  await clock.advance(50)
+  t.equal(logged(), before + 1)
+  t.same([engine.offsets.query(key), engine.offsets.query({ ...key, queueId: 1 })], [3, 1])
+  engine.offsets.commitSoon(key, 4)
+  t.equal(await engine.offsets.query(key), 4)
+  t.equal(logged(), before + 2)
+  engine.offsets.commitSoon(key, 5)
+  engine.offsets.commit({ ...key, queueId: 1 }, 2)
+  await clock.settle()
+  t.same([engine.offsets.query(key), engine.offsets.query({ ...key, queueId: 1 })], [5, 2])
+  t.equal(logged(), before + 3)
+})
+
+t.test('commits that wait come before what is submitted after them', async (t) => {
+  const engine = await open(t)
+  engine.offsets.commitSoon(key, 4)
+  await engine.deleteTopic('orders')
+  await put(engine, 'orders', wireMessage('new'), topicConfig('orders', 2))
+  await engine.offsets.settled()
+  t.equal(engine.offsets.query(key), undefined, 'the new topic does not begin with them')
+  engine.offsets.commitSoon(key, 1)
+  t.same(await engine.offsets.reset({ group: 'g', topic: 'orders', queueId: 0, offset: 0 }), [{ queueId: 0, offset: 0 }])
+  t.equal(engine.offsets.query(key), 0)
 })
 
 t.test('more than fits one command list goes on in the next', async (t) => {

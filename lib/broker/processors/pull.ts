@@ -49,7 +49,7 @@ export function pullProcessors (context: BrokerContext): { readonly pull: Proces
     if (queueId < 0 || queueId >= topicConfig.readQueueNums) return failure(ResponseCode.INVALID_PARAMETER, `queueId ${queueId} is illegal: topic ${topic} has ${topicConfig.readQueueNums} queues to read`)
     const wanted = wantedTags(consumerGroup, topic, sysFlag)
     if (wanted instanceof Refusal) return wanted.answer
-    if ((sysFlag & PullSysFlag.commitOffset) !== 0) engine.offsets.commit({ group: consumerGroup, topic, queueId }, header.commitOffset, clients.clientIdOf(connection))
+    if ((sysFlag & PullSysFlag.commitOffset) !== 0) engine.offsets.commitSoon({ group: consumerGroup, topic, queueId }, header.commitOffset, clients.clientIdOf(connection))
     const resetTo = engine.offsets.takeReset({ group: consumerGroup, topic, queueId })
     if (resetTo !== undefined) return answerReset(request, connection, topic, queueId, resetTo)
     const mayWait = (sysFlag & PullSysFlag.suspend) !== 0
