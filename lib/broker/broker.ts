@@ -61,7 +61,7 @@ export class Broker implements AsyncDisposable {
     const port = values.listenPort === 0 ? await freePort(network, values.bindAddress) : values.listenPort
     const told = { host: values.brokerIP1 !== '' ? values.brokerIP1 : values.bindAddress === ANY_ADDRESS ? '127.0.0.1' : values.bindAddress, port: values.advertisedPort || port }
     const storeHost = encodeHost(told)
-    const engine = await Engine.open(engineOptionsOf(values, { storeHost, logger, ports, onProgress, signal }))
+    const engine = await Engine.open(engineOptionsOf(options.config, { storeHost, logger, ports, onProgress, signal }))
     return new Broker(options, engine, { host: values.bindAddress, port }, told)
   }
 

@@ -1,4 +1,4 @@
-import type { BrokerConfig } from '../config/index.ts'
+import type { RunningConfig } from '../config/index.ts'
 import type { EngineOptions } from '../engine/index.ts'
 
 const MIB = 1024 * 1024
@@ -10,8 +10,9 @@ type Given = {
   readonly [Name in 'storeHost' | 'logger' | 'ports' | 'onProgress' | 'signal']: EngineOptions[Name] | undefined
 }
 
-/** The engine that a broker's configuration asks for. */
-export function engineOptionsOf (config: BrokerConfig, { storeHost, logger, ports, onProgress, signal }: Given): EngineOptions {
+/** The engine that a broker's configuration asks for; what may change while it runs is asked for at each use. */
+export function engineOptionsOf (running: RunningConfig<'broker'>, { storeHost, logger, ports, onProgress, signal }: Given): EngineOptions {
+  const { values: config } = running
   const segmentBytes = config.mappedFileSizeCommitLog
   return {
     directory: config.storePathRootDir,
@@ -23,7 +24,7 @@ export function engineOptionsOf (config: BrokerConfig, { storeHost, logger, port
       thoroughIntervalMs: config.flushCommitLogThoroughInterval
     },
     logger: logger!,
-    retention: { maxAgeMs: config.fileReservedTime * HOUR_MS, maxBytes: Infinity },
+    retention: { get maxAgeMs () { return running.values.fileReservedTime * HOUR_MS }, maxBytes: Infinity },
     limits: {
       maxEntryBytes: MIB,
       maxPendingProposals: 65_536,

@@ -1,6 +1,7 @@
 import type { Clock, Logger, Timer } from '../base/index.ts'
 import { stampMsOf, type RaftLog } from '../log/index.ts'
 
+/** Asked for at each look, so they may change; whether there is a bound at all may not. */
 export interface RetentionRules {
   /** Infinity: no bound. */
   readonly maxAgeMs: number
