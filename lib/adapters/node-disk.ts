@@ -111,15 +111,12 @@ class NodeFile implements DiskFile {
   writeNow (bytes: Uint8Array, position: number): void { this.#writeNow(this.#fd, bytes, position) }
 
   async writeThrough (bytes: Uint8Array, position: number): Promise<void> {
-    if (isAligned(bytes, position)) {
-      const fd = this.#openDirect()
-      if (fd !== NO_FD) {
-        try {
-          await this.#write(fd, bytes, position)
-          return
-        } catch (error) {
-          this.#giveDirectUp(error)
-        }
+    const fd = this.#directFdFor(bytes, position)
+    if (fd !== NO_FD) {
+      try {
+        return await this.#write(fd, bytes, position)
+      } catch (error) {
+        this.#giveDirectUp(error)
       }
     }
     await this.write(bytes, position)
@@ -127,19 +124,21 @@ class NodeFile implements DiskFile {
   }
 
   writeThroughNow (bytes: Uint8Array, position: number): void {
-    if (isAligned(bytes, position)) {
-      const fd = this.#openDirect()
-      if (fd !== NO_FD) {
-        try {
-          this.#writeNow(fd, bytes, position)
-          return
-        } catch (error) {
-          this.#giveDirectUp(error)
-        }
+    const fd = this.#directFdFor(bytes, position)
+    if (fd !== NO_FD) {
+      try {
+        this.#writeNow(fd, bytes, position)
+        return
+      } catch (error) {
+        this.#giveDirectUp(error)
       }
     }
     this.writeNow(bytes, position)
     this.syncNow()
+  }
+
+  #directFdFor (bytes: Uint8Array, position: number): number {
+    return isAligned(bytes, position) ? this.#openDirect() : NO_FD
   }
 
   #openDirect (): number {

@@ -166,8 +166,9 @@ export class Engine {
     this.#lock = lock
     this.#replica = replica
     this.#topics = new Topics(store, options.storeHost ?? LOCAL_HOST)
-    this.#reader = new MessageReader({ store, log: replica.log, logger })
-    this.reads = new QueueReads({ store, log: replica.log, logger })
+    const readPorts = { store, log: replica.log, logger }
+    this.#reader = new MessageReader(readPorts)
+    this.reads = new QueueReads(readPorts)
     this.config = new ConfigChanges(store, (proposal) => { this.#submitAfterCommits(proposal) })
     this.config.onChange((kind, name) => { if (kind === 'topic') this.#topicChanged(name) })
     this.offsets = new OffsetCommits({ clock, store, reads: this.reads, submit, isFenced: (key, clientId, nowMs) => this.locks.isFenced(key, clientId, nowMs) })

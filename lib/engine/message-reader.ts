@@ -7,13 +7,20 @@ import type { StoredRecord } from './delivery.ts'
 /** Copies of a batch share memory up to about this size: what a consumer keeps alive by keeping one message. */
 const COPY_BYTES = 64 * 1024
 
+/** What messages are read with. */
+export interface ReadPorts {
+  readonly store: Store
+  readonly log: RaftLog
+  readonly logger: Logger
+}
+
 /** Reads messages by queue and offset: units from the store, records from the log; from memory where they are there. */
 export class MessageReader {
   readonly #store: Store
   readonly #log: RaftLog
   readonly #logger: Logger
 
-  constructor ({ store, log, logger }: { readonly store: Store, readonly log: RaftLog, readonly logger: Logger }) {
+  constructor ({ store, log, logger }: ReadPorts) {
     this.#store = store
     this.#log = log
     this.#logger = logger

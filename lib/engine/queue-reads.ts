@@ -3,7 +3,7 @@ import type { RaftLog } from '../log/index.ts'
 import { patchBodyCrc, patchDelivered, RecordView } from '../message/index.ts'
 import type { ConsumeQueue, Store, TimeBoundary, Units } from '../store/index.ts'
 import { GetMessagesResult, GetMessageStatus } from './get-messages-result.ts'
-import { readRecord } from './message-reader.ts'
+import { readRecord, type ReadPorts } from './message-reader.ts'
 import { hasQueue } from './topic.ts'
 
 /** At least so many units are looked at for one request, however few of them match. @see RocketMQ maxFilterMessageSize */
@@ -50,7 +50,7 @@ export class QueueReads {
   readonly #log: RaftLog
   readonly #logger: Logger
 
-  constructor ({ store, log, logger }: { readonly store: Store, readonly log: RaftLog, readonly logger: Logger }) {
+  constructor ({ store, log, logger }: ReadPorts) {
     this.#store = store
     this.#log = log
     this.#logger = logger

@@ -38,6 +38,8 @@ export interface Recovered {
   readonly report: RecoveryReport
 }
 
+/** Earlier builds prepared the next segment in it. */
+const SPARE_NAME = 'spare.zeros'
 const ADVICE = 'Restore the directory from a copy, or run repair, which says what it removes and keeps it aside'
 
 interface FirstHeader {
@@ -102,6 +104,7 @@ class Recovery {
   async #listFiles (): Promise<CutFile[]> {
     const { disk, directory } = this.#options
     const names = (await disk.list(directory) ?? []).map(({ name }) => name)
+    if (names.includes(SPARE_NAME)) await disk.unlink(`${directory}/${SPARE_NAME}`)
     const files = names
       .flatMap((name) => {
         const basePosition = positionOfSegmentName(name)

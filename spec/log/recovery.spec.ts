@@ -299,3 +299,15 @@ t.test('power cuts at random moments: what was reported durable is there, in ord
     }
   }
 })
+
+t.test('what earlier builds prepared for the next segment is removed, and is no part of the log', async (t) => {
+  const disk = new MemoryDisk()
+  await logWith(disk, [300, 5], { close: true })
+  const spare = await disk.open(`${DIRECTORY}/spare.zeros`, { create: true })
+  await spare.write(new Uint8Array(64 * 1024), 0)
+  await spare.close()
+  const { log } = await openLog(disk)
+  t.equal(log.lastIndex, 2)
+  t.same((await disk.list(DIRECTORY))!.map(({ name }) => name).filter((name) => name.startsWith('spare')), [])
+  await log.close()
+})

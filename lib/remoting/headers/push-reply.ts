@@ -1,5 +1,6 @@
 import { RequestCode } from '../request-code.ts'
-import { bool, defineRequest, int, long, optional, text } from '../header-codec.ts'
+import { defineRequest, long, text } from '../header-codec.ts'
+import { handedOnFields } from './send-message.ts'
 
 /**
  * 326 PUSH_REPLY_MESSAGE_TO_CLIENT, broker to client
@@ -23,17 +24,7 @@ import { bool, defineRequest, int, long, optional, text } from '../header-codec.
  * @see RocketMQ ReplyMessageRequestHeader
  */
 export const pushReplyMessageToClient = defineRequest(RequestCode.PUSH_REPLY_MESSAGE_TO_CLIENT, {
-  producerGroup: text,
-  topic: text,
-  defaultTopic: text,
-  defaultTopicQueueNums: int,
-  queueId: int,
-  sysFlag: int,
-  bornTimestamp: long,
-  flag: int,
-  properties: optional(text),
-  reconsumeTimes: optional(int),
-  unitMode: optional(bool),
+  ...handedOnFields,
   bornHost: text,
   storeHost: text,
   storeTimestamp: long

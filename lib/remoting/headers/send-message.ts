@@ -3,6 +3,21 @@ import type { RemotingFrame } from '../frame.ts'
 import { bool, headerCodec, int, long, optional, text } from '../header-codec.ts'
 import { unescapeJson } from '../text.ts'
 
+/** What of a send is handed on with a reply, see `pushReplyMessageToClient`. */
+export const handedOnFields = {
+  producerGroup: text,
+  topic: text,
+  defaultTopic: text,
+  defaultTopicQueueNums: int,
+  queueId: int,
+  sysFlag: int,
+  bornTimestamp: long,
+  flag: int,
+  properties: optional(text),
+  reconsumeTimes: optional(int),
+  unitMode: optional(bool)
+}
+
 /**
  * 10 SEND_MESSAGE, 324 SEND_REPLY_MESSAGE (long names) · 310 SEND_MESSAGE_V2, 320 SEND_BATCH_MESSAGE, 325 SEND_REPLY_MESSAGE_V2 (short names)
  *
@@ -26,17 +41,7 @@ import { unescapeJson } from '../text.ts'
  * @see RocketMQ SendMessageRequestHeader, SendMessageRequestHeaderV2
  */
 export const sendMessage = headerCodec({
-  producerGroup: text,
-  topic: text,
-  defaultTopic: text,
-  defaultTopicQueueNums: int,
-  queueId: int,
-  sysFlag: int,
-  bornTimestamp: long,
-  flag: int,
-  properties: optional(text),
-  reconsumeTimes: optional(int),
-  unitMode: optional(bool),
+  ...handedOnFields,
   maxReconsumeTimes: optional(int),
   batch: optional(bool),
   bname: optional(text)
