@@ -1,17 +1,23 @@
 import { NodeDisk, NodeRandom, processId } from '../adapters/index.ts'
 import { MqError, silentLogger, type Logger } from '../base/index.ts'
-import type { RunningConfig } from '../config/index.ts'
-import { Engine, type EnginePorts, type RecoveryProgress } from '../engine/index.ts'
-import { addressText, encodeHost, RemotingClient, RemotingServer, UniqueKeys, type Address, type Network } from '../remoting/index.ts'
+import type { BrokerConfig, RunningConfig } from '../config/index.ts'
+import { Engine, type EngineOptions, type EnginePorts, type RecoveryProgress } from '../engine/index.ts'
+import type { GroupConfig } from '../message/index.ts'
+import {
+  addressText, encodeHost, RemotingClient, RemotingServer, UniqueKeys, type Address, type Network, type Processor, type RemotingConnection, type RemotingFrame, type RemotingResponse
+} from '../remoting/index.ts'
 import { ClientRegistry } from './client-registry.ts'
 import type { BrokerContext } from './context.ts'
 import { engineOptionsOf } from './engine-options.ts'
-import { answering } from './failures.ts'
+import { answering, failureOf, type TakeOver } from './failures.ts'
+import { Forwarding } from './forwarding.ts'
 import { BrokerGroups } from './groups.ts'
 import { defaultBrokerLimits, type BrokerLimits } from './limits.ts'
+import { nodeAlone, type BrokerNode } from './node.ts'
+import { answeredByEveryNode, linearizable } from './places.ts'
 import { processorsOf } from './processors.ts'
 import { Pulls } from './pulls.ts'
-import { Registration } from './registration.ts'
+import { MASTER_ID, Registration } from './registration.ts'
 import { Sends } from './sends.ts'
 import { BrokerStats } from './stats.ts'
 import type { BrokerNames } from './system-topics.ts'
@@ -29,6 +35,8 @@ export interface BrokerOptions {
   readonly limits?: Partial<BrokerLimits>
   readonly onProgress?: (progress: RecoveryProgress) => void
   readonly signal?: AbortSignal
+  /** What it is the front of, if not what the configuration asks for. */
+  readonly openNode?: (options: EngineOptions) => Promise<BrokerNode>
 }
 
 /**
@@ -39,15 +47,18 @@ export interface BrokerOptions {
  *     await broker.close()
  */
 export class Broker implements AsyncDisposable {
-  readonly engine: Engine
   readonly server: RemotingServer
   /** What clients are told to connect to, `host:port`. */
   readonly address: string
-  readonly #context: BrokerContext
+  readonly #node: BrokerNode
   readonly #client: RemotingClient
   readonly #registration: Registration
+  readonly #forwarding: Forwarding
   readonly #listenAt: Address
   readonly #logger: Logger
+  readonly #failureListeners: Array<(error: Error) => void> = []
+  #context: BrokerContext
+  #processors: ReadonlyMap<number, Processor>
   #closing: Promise<void> | undefined
 
   /**
@@ -55,77 +66,97 @@ export class Broker implements AsyncDisposable {
    * @throws MQ_NOT_A_DATA_DIRECTORY, MQ_READ_ONLY, MQ_LOCKED, MQ_CORRUPT, MQ_FORMAT_TOO_NEW, MQ_FORMAT_TOO_OLD, MQ_DISK_ROOM, MQ_IO, MQ_ABORTED
    */
   static async open (options: BrokerOptions): Promise<Broker> {
-    const { config: { values }, network, logger = silentLogger, ports, onProgress, signal } = options
-    if (values.enableDLegerCommitLog || values.brokerRole === 'SLAVE') throw new MqError('MQ_INVALID_ARGUMENT', 'a group of several nodes is not run by this version')
+    const { config: { values }, network, logger = silentLogger, ports, onProgress, signal, openNode } = options
+    if (openNode === undefined && (values.enableDLegerCommitLog || values.brokerRole === 'SLAVE')) throw new MqError('MQ_INVALID_ARGUMENT', 'a group of several nodes is not run by this version')
     // ids of messages carry the port, so it has to be known before there are any
     const port = values.listenPort === 0 ? await freePort(network, values.bindAddress) : values.listenPort
     const told = { host: values.brokerIP1 !== '' ? values.brokerIP1 : values.bindAddress === ANY_ADDRESS ? '127.0.0.1' : values.bindAddress, port: values.advertisedPort || port }
     const storeHost = encodeHost(told)
-    const engine = await Engine.open(engineOptionsOf(options.config, { storeHost, logger, ports, onProgress, signal }))
-    return new Broker(options, engine, { host: values.bindAddress, port }, told)
+    const engineOptions = engineOptionsOf(options.config, { storeHost, logger, ports, onProgress, signal })
+    const node = openNode === undefined ? nodeAlone(await Engine.open(engineOptions)) : await openNode(engineOptions)
+    return new Broker(options, node, { host: values.bindAddress, port }, told)
   }
 
-  private constructor ({ config, network, logger = silentLogger, ports, limits }: BrokerOptions, engine: Engine, listenAt: Address, told: Address) {
+  private constructor ({ config, network, logger = silentLogger, ports, limits }: BrokerOptions, node: BrokerNode, listenAt: Address, told: Address) {
     const { values } = config
-    const { clock } = engine
+    const { clock } = node.engine
     const storeHost = encodeHost(told)
     const names: BrokerNames = { brokerName: values.brokerName === '' ? DEFAULT_BROKER_NAME : values.brokerName, clusterName: values.brokerClusterName }
     const allLimits = { ...defaultBrokerLimits, ...limits }
     const random = ports?.random ?? new NodeRandom()
-    this.engine = engine
+    const startedAtMs = clock.wallMs()
     this.address = addressText(told)
+    this.#node = node
     this.#listenAt = listenAt
     this.#logger = logger
     this.server = new RemotingServer({ clock, network, logger, connectionLimits: { idleTimeoutMs: values.serverChannelMaxIdleTimeSeconds * 1000 } })
     this.#client = new RemotingClient({ clock, network, logger })
     const stats = new BrokerStats(clock, names.clusterName)
-    const topics = new BrokerTopics({ engine, config, names, limits: allLimits })
-    const groups = new BrokerGroups({ engine, config, limits: allLimits })
     const clients = new ClientRegistry({
       clock,
       logger,
       expiry: () => config.values,
-      isNotified: (group) => config.values.notifyConsumerIdsChangedEnable && groups.find(group)?.notifyConsumerIdsChangedEnable !== false,
-      onConsumerLost: (clientId) => { engine.locks.connectionLost(clientId) }
+      isNotified: (group) => config.values.notifyConsumerIdsChangedEnable && this.#context.groups.find(group)?.notifyConsumerIdsChangedEnable !== false,
+      onConsumerLost: (clientId) => { node.engine.locks.connectionLost(clientId) }
     })
     this.#registration = new Registration({
-      clock, logger, engine, config, client: this.#client, names, address: this.address, haAddress: addressText({ ...told, port: values.haListenPort }), topics
+      clock, logger, node, config, client: this.#client, names, address: this.address, haAddress: addressText({ ...told, port: values.haListenPort }), topics: () => this.#context.topics
     })
-    this.#context = {
+    this.#forwarding = new Forwarding({
       clock,
       logger,
-      disk: ports?.disk ?? new NodeDisk(),
-      startedAtMs: clock.wallMs(),
-      engine,
-      config,
-      limits: allLimits,
-      names,
-      address: this.address,
-      storeHost,
-      topics,
-      groups,
-      clients,
-      sends: new Sends({ clock, config, storeHost, clusterName: names.clusterName, stats }),
-      pulls: new Pulls({ clock, engine, stats, capacity: () => config.values.pullThreadPoolQueueCapacity }),
-      uniqueKeys: new UniqueKeys(clock, random, storeHost, processId()),
-      stats,
-      registration: this.#registration
-    }
-    engine.onTopicGone((name) => { stats.topicGone(name) })
-    engine.config.onChange((kind, name) => {
-      if (kind === 'topic') logger.info(engine.store.metadata.topic(name) === undefined ? 'a topic was deleted' : 'a topic was made or changed', { ...engine.store.metadata.topic(name), topic: name })
-      if (kind === 'group') logger.info(engine.store.metadata.group(name) === undefined ? 'a consumer group was deleted' : 'a consumer group was made or changed', { group: name })
-      if (kind !== 'topic') return
-      this.#context.pulls.waiting.topicChanged(name)
-      this.#registration.topicsChanged()
+      node,
+      process: (request, connection) => this.#processors.get(request.code)!(request, connection),
+      clientIdOf: (connection) => clients.clientIdOf(connection)
     })
-    for (const [code, processor] of Object.entries(processorsOf(this.#context))) this.server.handle(Number(code), answering(processor))
+    const maybeTakeOver: TakeOver = (request, connection, error) => this.#forwarding.maybeTakeOver(request, connection, error)
+    const contextOf = (engine: Engine): BrokerContext => {
+      const groups = new BrokerGroups({ engine, config, limits: allLimits })
+      return {
+        clock,
+        logger,
+        disk: ports?.disk ?? new NodeDisk(),
+        startedAtMs,
+        engine,
+        config,
+        limits: allLimits,
+        names,
+        address: this.address,
+        storeHost,
+        topics: new BrokerTopics({ engine, config, names, limits: allLimits }),
+        groups,
+        clients,
+        sends: new Sends({ clock, config, storeHost, clusterName: names.clusterName, stats, maybeTakeOver }),
+        pulls: new Pulls({ clock, engine, stats, capacity: () => config.values.pullThreadPoolQueueCapacity, suggestedId: (group, isSlow) => suggestedId(config.values, groups.find(group), isSlow) }),
+        uniqueKeys: new UniqueKeys(clock, random, storeHost, processId()),
+        stats,
+        registration: this.#registration,
+        forwarding: this.#forwarding
+      }
+    }
+    this.#context = contextOf(node.engine)
+    this.#processors = answeringBy(this.#context, maybeTakeOver)
+    this.#watch(node.engine)
+    node.onEngine((engine) => {
+      const { pulls: { waiting } } = this.#context
+      this.#context = contextOf(engine)
+      this.#processors = answeringBy(this.#context, maybeTakeOver)
+      this.#watch(engine)
+      // they are answered that there is nothing new, and pull again
+      waiting.wakeAll()
+    })
+    const isAlone = node.group === undefined
+    for (const code of this.#processors.keys()) {
+      const process: Processor = (request, connection) => this.#processors.get(code)!(request, connection)
+      this.server.handle(code, isAlone || answeredByEveryNode.has(code) ? process : this.#byLeader(code, process))
+    }
   }
 
+  get engine (): Engine { return this.#node.engine }
   get names (): BrokerNames { return this.#context.names }
 
   /** Told once when an error of the disk, say, has stopped the engine: from then on requests are refused. */
-  onFailure (listener: (error: Error) => void): void { this.engine.onFailure(listener) }
+  onFailure (listener: (error: Error) => void): void { this.#failureListeners.push(listener) }
 
   /**
    * Serves clients and tells the name servers; resolves when all were told, could not be reached, or hang.
@@ -135,6 +166,36 @@ export class Broker implements AsyncDisposable {
     await this.server.listen(this.#listenAt)
     this.#logger.info('the broker serves clients', { address: this.address, listensAt: addressText(this.#listenAt), ...this.names })
     await this.#registration.start()
+  }
+
+  #byLeader (code: number, process: Processor): Processor {
+    const isLinearizable = linearizable.has(code)
+    const confirmed = async (request: RemotingFrame, connection: RemotingConnection): Promise<RemotingResponse | undefined> => {
+      try {
+        await this.engine.readBarrier()
+      } catch (error) {
+        return failureOf(error)
+      }
+      return await process(request, connection)
+    }
+    return (request, connection) => !this.engine.role.isLeader
+      ? this.#forwarding.forward(request, connection)
+      : isLinearizable ? confirmed(request, connection) : process(request, connection)
+  }
+
+  #watch (engine: Engine): void {
+    const { stats, pulls } = this.#context
+    const logger = this.#logger
+    engine.onFailure((error) => { for (const listener of this.#failureListeners) listener(error) })
+    engine.onTopicGone((name) => { stats.topicGone(name) })
+    engine.config.onChange((kind, name) => {
+      if (kind === 'topic') logger.info(engine.store.metadata.topic(name) === undefined ? 'a topic was deleted' : 'a topic was made or changed', { ...engine.store.metadata.topic(name), topic: name })
+      if (kind === 'group') logger.info(engine.store.metadata.group(name) === undefined ? 'a consumer group was deleted' : 'a consumer group was made or changed', { group: name })
+      if (kind !== 'topic') return
+      pulls.waiting.topicChanged(name)
+      this.#registration.topicsChanged()
+    })
+    engine.onLeadership(() => { this.#registration.roleChanged() })
   }
 
   /** Refuses new requests, finishes those under way, leaves the name servers and lets go of the data. Never rejects. */
@@ -150,13 +211,29 @@ export class Broker implements AsyncDisposable {
     this.#context.clients.close()
     this.#context.stats.close()
     await serverClosed
+    this.#forwarding.close()
     this.#context.sends.pending.close()
     await this.#client.close()
-    await this.engine.close()
+    await this.#node.close()
     this.#logger.info('the broker has closed', this.names)
   }
 
   [Symbol.asyncDispose] (): Promise<void> { return this.close() }
+}
+
+/** Who answers what here; what fails because another node leads goes there, but for what every node answers. */
+function answeringBy (context: BrokerContext, maybeTakeOver: TakeOver): ReadonlyMap<number, Processor> {
+  return new Map(Object.entries(processorsOf(context)).map(([code, processor]) =>
+    [Number(code), answering(processor, answeredByEveryNode.has(Number(code)) ? () => false : maybeTakeOver)]))
+}
+
+/**
+ * Where a group is to pull: with `slaveReadEnable` a consumer of old messages is sent to a replica.
+ * @see RocketMQ PullMessageProcessor
+ */
+function suggestedId ({ slaveReadEnable }: BrokerConfig, group: GroupConfig | undefined, isSlow: boolean): number {
+  if (!slaveReadEnable || group === undefined) return MASTER_ID
+  return isSlow ? group.whichBrokerWhenConsumeSlowly : group.brokerId
 }
 
 /** A port that is free at the moment. */

@@ -1,6 +1,7 @@
 import type { Clock, Logger, Timer } from '../base/index.ts'
 import { notifyConsumerIdsChanged, type RemotingConnection, type RemotingFrame } from '../remoting/index.ts'
 import { ConsumerGroup } from './consumer-group.ts'
+import { ForwardedCaller } from './forwarded-caller.ts'
 import { BROADCASTING, type Heartbeat } from './heartbeat.ts'
 import type { Member } from './member.ts'
 
@@ -51,7 +52,9 @@ export class ClientRegistry {
   consumerGroup (group: string): ConsumerGroup | undefined { return this.#consumers.get(group) }
 
   /** Undefined for a connection without a heartbeat so far. */
-  clientIdOf (connection: RemotingConnection): string | undefined { return this.#connections.get(connection)?.clientId }
+  clientIdOf (connection: RemotingConnection): string | undefined {
+    return connection instanceof ForwardedCaller ? connection.clientId : this.#connections.get(connection)?.clientId
+  }
 
   /** The connection of a client that has sent heartbeats, the latest if it has several. */
   connectionOf (clientId: string): RemotingConnection | undefined { return this.#byClientId.get(clientId) }

@@ -4,6 +4,7 @@ import type { Engine } from '../engine/index.ts'
 import type { Host } from '../message/index.ts'
 import type { UniqueKeys } from '../remoting/index.ts'
 import type { ClientRegistry } from './client-registry.ts'
+import type { Forwarding } from './forwarding.ts'
 import type { BrokerGroups } from './groups.ts'
 import type { BrokerLimits } from './limits.ts'
 import type { Registration } from './registration.ts'
@@ -36,4 +37,5 @@ export interface BrokerContext {
   readonly uniqueKeys: UniqueKeys
   readonly stats: BrokerStats
   readonly registration: Registration
+  readonly forwarding: Forwarding
 }

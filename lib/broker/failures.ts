@@ -1,5 +1,5 @@
 import { isMqError, type ErrorCode, type MqError } from '../base/index.ts'
-import { ResponseCode, type Processor, type RemotingResponse } from '../remoting/index.ts'
+import { ResponseCode, type Processor, type RemotingConnection, type RemotingFrame, type RemotingResponse } from '../remoting/index.ts'
 
 /** What clients are told of an error; where the table has nothing it is SYSTEM_ERROR. */
 const codes: Partial<Record<ErrorCode, ResponseCode>> = {
@@ -26,14 +26,18 @@ export function failureOf (error: unknown): RemotingResponse {
   return { code: codeOf(error), remark: error.message }
 }
 
+/** Takes a failed request over that another node can carry out; returns whether it does. */
+export type TakeOver = (request: RemotingFrame, connection: RemotingConnection, error: unknown) => boolean
+
 /** The processor, with its errors answered by their code. */
-export function answering (processor: Processor): Processor {
+export function answering (processor: Processor, maybeTakeOver: TakeOver): Processor {
   return (request, connection) => {
+    const failed = (error: unknown): RemotingResponse | undefined => maybeTakeOver(request, connection, error) ? undefined : failureOf(error)
     try {
       const answer = processor(request, connection)
-      return answer instanceof Promise ? answer.catch(failureOf) : answer
+      return answer instanceof Promise ? answer.catch(failed) : answer
     } catch (error) {
-      return failureOf(error)
+      return failed(error)
     }
   }
 }

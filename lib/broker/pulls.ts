@@ -6,8 +6,6 @@ import type { PullRequest } from './pull-request.ts'
 import type { BrokerStats } from './stats.ts'
 import { WaitingPulls } from './waiting-pulls.ts'
 
-const MASTER_ID = 0
-
 /** The answer by what the store found. Where a queue has never had a message it depends on what was asked for. */
 const codes: Readonly<Record<GetMessageStatus, ResponseCode>> = {
   FOUND: ResponseCode.SUCCESS,
@@ -26,6 +24,8 @@ export interface PullsOptions {
   readonly engine: Engine
   readonly stats: BrokerStats
   readonly capacity: () => number
+  /** The broker id at which the group is to pull on. */
+  readonly suggestedId: (group: string, isSlow: boolean) => number
 }
 
 /** Reads for pulls and answers them, now or when something is there. */
@@ -33,10 +33,12 @@ export class Pulls {
   readonly waiting: WaitingPulls
   readonly #engine: Engine
   readonly #stats: BrokerStats
+  readonly #suggestedId: (group: string, isSlow: boolean) => number
 
-  constructor ({ clock, engine, stats, capacity }: PullsOptions) {
+  constructor ({ clock, engine, stats, capacity, suggestedId }: PullsOptions) {
     this.#engine = engine
     this.#stats = stats
+    this.#suggestedId = suggestedId
     this.waiting = new WaitingPulls({
       clock,
       capacity,
@@ -51,13 +53,15 @@ export class Pulls {
   /** Answers at once as a rule; with a cold read or a wait, later. */
   serve (pull: PullRequest): void {
     const result = this.#engine.reads.getMessages(pull)
-    if (result instanceof GetMessagesResult) this.#answer(pull, result)
-    else result.then((cold) => { this.#answer(pull, cold) }, (error: unknown) => { this.#fail(pull, error) })
+    if (result instanceof GetMessagesResult) this.#answer(pull, result, false)
+    else result.then((cold) => { this.#answer(pull, cold, true) }, (error: unknown) => { this.#fail(pull, error) })
   }
 
-  #answer (pull: PullRequest, result: GetMessagesResult): void {
+  #answer (pull: PullRequest, result: GetMessagesResult, isCold: boolean): void {
     const isEmpty = result.maxOffset === 0 && pull.fromOffset === 0
-    const code = isEmpty ? ResponseCode.PULL_NOT_FOUND : codes[result.status]
+    // the consumer may know more than has come here: that is no reason to send it back
+    const isAhead = pull.fromOffset > result.maxOffset && !this.#engine.role.isLeader
+    const code = isEmpty || isAhead ? ResponseCode.PULL_NOT_FOUND : codes[result.status]
     if (code === ResponseCode.PULL_NOT_FOUND && pull.waitMs >= 0) {
       this.#wait(pull)
       return
@@ -66,7 +70,8 @@ export class Pulls {
     this.#stats.got(pull.topic, pull.group, messageCount, sizeBytes)
     const out = pull.connection.beginResponse(pull.answerable)
     if (out === undefined) return
-    encodePullResponse(out, pull.answerable, code, PullStatus[result.status], MASTER_ID, result.nextBeginOffset, result.minOffset, result.maxOffset, messageCount === 0 ? undefined : result)
+    const nextBeginOffset = isAhead ? pull.fromOffset : result.nextBeginOffset
+    encodePullResponse(out, pull.answerable, code, PullStatus[result.status], this.#suggestedId(pull.group, isCold), nextBeginOffset, result.minOffset, result.maxOffset, messageCount === 0 ? undefined : result)
   }
 
   #wait (pull: PullRequest): void {

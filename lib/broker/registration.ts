@@ -1,13 +1,14 @@
 import { crc32 } from 'node:zlib'
 import type { Clock, Logger, Timer } from '../base/index.ts'
 import type { RunningConfig } from '../config/index.ts'
-import type { Engine } from '../engine/index.ts'
 import { encodeRegisterBody } from '../namesrv/index.ts'
 import { addressText, registerBroker, requestCodeName, ResponseCode, unregisterBroker, type RemotingClient, type RemotingRequest } from '../remoting/index.ts'
+import type { BrokerNode } from './node.ts'
 import type { BrokerNames } from './system-topics.ts'
 import type { BrokerTopics } from './topics.ts'
 
-const MASTER_ID = 0
+/** Who leads. */
+export const MASTER_ID = 0
 const UNREGISTER_TIMEOUT_MS = 1000
 /** How long whoever has changed topics waits for name servers to know them. */
 const KNOWN_WITHIN_MS = 1000
@@ -15,13 +16,13 @@ const KNOWN_WITHIN_MS = 1000
 export interface RegistrationOptions {
   readonly clock: Clock
   readonly logger: Logger
-  readonly engine: Engine
+  readonly node: BrokerNode
   readonly config: RunningConfig<'broker'>
   readonly client: RemotingClient
   readonly names: BrokerNames
   readonly address: string
   readonly haAddress: string
-  readonly topics: BrokerTopics
+  readonly topics: () => BrokerTopics
 }
 
 /** What is known of one name server. */
@@ -38,6 +39,11 @@ interface NameServerPeer {
  * Tells all configured name servers of this broker and its topics: at the start, every `registerNameServerPeriod`, and at
  * once when topics have changed. Name servers do not know each other, so each is told everything; one that hangs keeps
  * the others from nothing.
+ *
+ * In a group the leader is broker 0 and the others have numbers of their own; a change is told at once, with the term as
+ * state version, so that a name server keeps what the later term says. A leader repeats itself only after a majority has
+ * confirmed that it is one. While nobody leads nothing is told: the last leader stays where clients find it, and has the
+ * next one answer them.
  * @see RocketMQ BrokerOuterAPI
  */
 export class Registration {
@@ -48,6 +54,9 @@ export class Registration {
   #timer: Timer | undefined
   #isDeferred = false
   #isStopped = true
+  /** As which name servers were told of it. */
+  #toldId: number | undefined
+  #toldTerm = -1
 
   constructor (options: RegistrationOptions) {
     this.#options = options
@@ -58,6 +67,11 @@ export class Registration {
     this.#isStopped = false
     this.#schedule()
     await this.known()
+  }
+
+  /** The leader has changed: name servers are told at the end of this turn. */
+  roleChanged (): void {
+    if (!this.#isBetweenLeaders && !this.#isTold) this.topicsChanged()
   }
 
   /** Topics have changed: name servers are told at the end of this turn. */
@@ -87,7 +101,7 @@ export class Registration {
     this.#isStopped = true
     this.#timer?.cancel()
     const { names, address } = this.#options
-    const extFields = unregisterBroker.request.encode({ ...names, brokerAddr: address, brokerId: MASTER_ID })
+    const extFields = unregisterBroker.request.encode({ ...names, brokerAddr: address, brokerId: this.#toldId ?? MASTER_ID })
     await Promise.all([...this.#peers].filter(([, { isReachable }]) => isReachable).map(([server]) =>
       this.#options.client.invoke(server, { code: unregisterBroker.code, extFields }, { timeoutMs: UNREGISTER_TIMEOUT_MS }).catch(() => {})))
   }
@@ -95,15 +109,43 @@ export class Registration {
   #schedule (): void {
     const { clock, config } = this.#options
     this.#timer = clock.setTimer(config.values.registerNameServerPeriod, () => {
-      this.#registerNow()
+      this.#confirmed().then(() => { this.#registerNow() }, (error: unknown) => {
+        this.#options.logger.warn('the name servers are not told: no majority confirms that this node leads', { error })
+      })
       if (!this.#isStopped) this.#schedule()
     })
+  }
+
+  /** Resolves at once for a node that does not lead. */
+  async #confirmed (): Promise<void> {
+    const { engine, group } = this.#options.node
+    if (group !== undefined && engine.role.isLeader) await engine.readBarrier()
+  }
+
+  /** It knows nobody that leads, or is to lead and does not yet. */
+  get #isBetweenLeaders (): boolean {
+    const { engine } = this.#options.node
+    const { isLeader, leaderId } = engine.role
+    return !isLeader && (leaderId === 0 || leaderId === engine.status().nodeId)
+  }
+
+  /** What was told last, or is being told, is so. */
+  get #isTold (): boolean {
+    return this.#toldId === this.#brokerId && this.#toldTerm === this.#options.node.engine.term
+  }
+
+  get #brokerId (): number {
+    const { engine, group } = this.#options.node
+    return group === undefined || engine.role.isLeader ? MASTER_ID : group.brokerId
   }
 
   /** Each is asked one thing at a time; what changes meanwhile is told by the next request. */
   #registerNow (): NameServerPeer[] {
     this.#isDeferred = false
+    if (this.#isStopped || (this.#isBetweenLeaders && this.#toldId === MASTER_ID)) return []
     this.#request = undefined
+    this.#toldId = this.#brokerId
+    this.#toldTerm = this.#options.node.engine.term
     return this.#options.config.values.namesrvAddr.map((address) => {
       const server = addressText(address)
       let peer = this.#peers.get(server)
@@ -117,19 +159,20 @@ export class Registration {
   async #run (server: string, peer: NameServerPeer): Promise<void> {
     while (peer.isDue && !this.#isStopped) {
       peer.isDue = false
-      await this.#tell(server, peer)
+      // what it was to say of this node as the leader may no longer be true
+      if (this.#request !== undefined || this.#isTold) await this.#tell(server, peer)
     }
     peer.running = undefined
   }
 
   #newRequest (): RemotingRequest {
-    const { engine, names, address, haAddress, topics } = this.#options
+    const { node: { engine }, names, address, haAddress, topics } = this.#options
     const { counter, timestampMs } = engine.config.version('topic')
-    const body = encodeRegisterBody({ dataVersion: { stateVersion: engine.term, counter, timestamp: timestampMs }, topics: topics.all(), filterServers: [], mappings: [] })
+    const body = encodeRegisterBody({ dataVersion: { stateVersion: this.#toldTerm, counter, timestamp: timestampMs }, topics: topics().all(), filterServers: [], mappings: [] })
     return {
       code: registerBroker.code,
       extFields: registerBroker.request.encode({
-        ...names, brokerAddr: address, brokerId: MASTER_ID, haServerAddr: haAddress, enableActingMaster: false, compressed: false, bodyCrc32: crc32(body) & 0x7fff_ffff
+        ...names, brokerAddr: address, brokerId: this.#toldId ?? this.#brokerId, haServerAddr: haAddress, enableActingMaster: false, compressed: false, bodyCrc32: crc32(body) & 0x7fff_ffff
       }),
       body
     }

@@ -3,7 +3,7 @@ import type { BrokerConfig, RunningConfig } from '../config/index.ts'
 import { WireBatchPut, WirePut, type Topic, type WireBatchItem, type WireMessage, type WireOrigin } from '../engine/index.ts'
 import type { Host } from '../message/index.ts'
 import { ResponseCode, SendResponseEncoder, sendMessageResponse, type RemotingConnection, type RemotingFrame } from '../remoting/index.ts'
-import { codeOf } from './failures.ts'
+import { codeOf, type TakeOver } from './failures.ts'
 import { PendingSends, type PendingSend } from './pending-sends.ts'
 import type { BrokerStats } from './stats.ts'
 
@@ -35,6 +35,7 @@ export interface SendsOptions {
   readonly storeHost: Host
   readonly clusterName: string
   readonly stats: BrokerStats
+  readonly maybeTakeOver: TakeOver
 }
 
 /** Sends under way, and how they are answered: no promise, no closure, one object each. */
@@ -42,12 +43,14 @@ export class Sends {
   readonly #options: SendsOptions
   readonly stats: BrokerStats
   readonly pending: PendingSends
+  readonly maybeTakeOver: TakeOver
   #settings: SendSettings
 
   constructor (options: SendsOptions) {
     this.#options = options
     this.pending = new PendingSends(options.clock, () => options.config.values.syncFlushTimeout)
     this.stats = options.stats
+    this.maybeTakeOver = options.maybeTakeOver
     this.#settings = new SendSettings(options.config.values, options.storeHost, options.clusterName)
   }
 
@@ -111,7 +114,7 @@ export class SendPut extends WirePut implements PendingSend {
   protected onFailed (error: MqError): void {
     this.#sends.pending.remove(this)
     this.#sends.stats.sendFailed()
-    if (!this.#isAnswered) this.#connection.respond(this.#request, { code: codeOf(error), remark: error.message })
+    if (!this.#isAnswered && !this.#sends.maybeTakeOver(this.#request, this.#connection, error)) this.#connection.respond(this.#request, { code: codeOf(error), remark: error.message })
   }
 }
 
@@ -167,7 +170,7 @@ export class SendBatchPut extends WireBatchPut implements PendingSend {
   protected onFailed (error: MqError): void {
     this.#sends.pending.remove(this)
     this.#sends.stats.sendFailed()
-    if (!this.#isAnswered) this.#connection.respond(this.#request, { code: codeOf(error), remark: error.message })
+    if (!this.#isAnswered && !this.#sends.maybeTakeOver(this.#request, this.#connection, error)) this.#connection.respond(this.#request, { code: codeOf(error), remark: error.message })
   }
 }
 

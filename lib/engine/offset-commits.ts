@@ -209,6 +209,11 @@ export class OffsetCommits {
     return offsets
   }
 
+  /** Whether `takeReset` has something to tell. */
+  hasReset ({ group, topic, queueId }: OffsetKey): boolean {
+    return this.#options.store.consumerOffsets.proposedReset(group, topic, queueId) !== undefined
+  }
+
   /** The offset of a reset that the group's consumers were not told of yet: who calls this tells them. Undefined: there is none. */
   takeReset ({ group, topic, queueId }: OffsetKey): number | undefined {
     const { consumerOffsets } = this.#options.store

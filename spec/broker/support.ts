@@ -69,11 +69,13 @@ export interface Pulled {
 /** Somebody with one connection to the broker. */
 export class Client {
   readonly client: RemotingClient
+  readonly address: string
   /** What the broker asked of it. */
   readonly asked: RemotingFrame[] = []
 
-  constructor (client: RemotingClient) {
+  constructor (client: RemotingClient, address: string = ADDRESS) {
     this.client = client
+    this.address = address
     for (const code of [RequestCode.NOTIFY_CONSUMER_IDS_CHANGED, RequestCode.RESET_CONSUMER_CLIENT_OFFSET, RequestCode.PUSH_REPLY_MESSAGE_TO_CLIENT]) {
       client.handle(code, (request) => {
         this.asked.push(request)
@@ -84,11 +86,11 @@ export class Client {
 
   ask (code: number, extFields: ExtFields = {}, { body, version = 479, timeoutMs = 60_000 }: Ask = {}): Promise<RemotingFrame> {
     const bytes = body === undefined || body instanceof Uint8Array ? body : typeof body === 'string' ? Buffer.from(body) : encodeJson(body)
-    return this.client.invoke(ADDRESS, { code, extFields, body: bytes, version }, { timeoutMs })
+    return this.client.invoke(this.address, { code, extFields, body: bytes, version }, { timeoutMs })
   }
 
   tell (code: number, extFields: ExtFields = {}, body?: string): Promise<void> {
-    return this.client.invokeOneWay(ADDRESS, { code, extFields, body: body === undefined ? undefined : Buffer.from(body) })
+    return this.client.invokeOneWay(this.address, { code, extFields, body: body === undefined ? undefined : Buffer.from(body) })
   }
 
   /** The body of the answer. @throws when the code is not SUCCESS */

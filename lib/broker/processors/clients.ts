@@ -6,21 +6,26 @@ import { readSubscription, SubscriptionSyntaxError, TAG, tagsCodesOf } from '../
 
 /** Who is there. @see RocketMQ ClientManageProcessor, ConsumerManageProcessor */
 export function clientProcessors ({ clients, engine, groups, limits }: BrokerContext) {
-  /** Groups that are new are made first: nobody is a member of a group that is not there. */
+  /**
+   * Groups that are new are made first: nobody is a member of a group that is not there. A node that does not lead takes the
+   * client's word: the leader gets the same heartbeat, and what it makes comes here a little later.
+   */
   const heartbeat: Processor = (request, connection) => {
     const said = decodeHeartbeat(request.body, limits)
     const answer = () => {
-      const wantsAll = clients.heartbeat(said, (group) => groups.find(group) !== undefined, request, connection)
+      const wantsAll = clients.heartbeat(said, (group) => !engine.role.isLeader || groups.find(group) !== undefined, request, connection)
       return { code: ResponseCode.SUCCESS, extFields: heartBeat.response.encode({ IS_SUPPORT_HEART_BEAT_V2: 'true', IS_SUB_CHANGE: String(wantsAll) }) }
     }
+    if (!engine.role.isLeader) return answer()
     const incomplete = said.consumers.filter(({ group }) => !groups.isComplete(group))
     return incomplete.length === 0 ? answer() : Promise.all(incomplete.map(({ group }) => groups.ensure(group))).then(answer)
   }
 
+  /** Clients tell every node; locks are the leader's. */
   const unregister: Processor = (request, connection) => {
     const { clientID, producerGroup, consumerGroup } = unregisterClient.request.decode(request)
     clients.unregister(connection, producerGroup, consumerGroup)
-    return consumerGroup === undefined ? success : engine.locks.unregister(clientID, consumerGroup).then(() => success)
+    return consumerGroup === undefined || !engine.role.isLeader ? success : engine.locks.unregister(clientID, consumerGroup).then(() => success)
   }
 
   const consumerList: Processor = (request) => {

@@ -1,10 +1,13 @@
-import { failure, PullMessageHeader, PullSysFlag, RequestCode, ResponseCode, encodePullResponse, PullStatus, type Processor, type RemotingConnection, type RemotingFrame, type RemotingResponse } from '../../remoting/index.ts'
+import type { TopicConfig } from '../../message/index.ts'
+import { failure, PullMessageHeader, PullSysFlag, RequestCode, ResponseCode, encodePullResponse, PullStatus, updateConsumerOffset, type Processor, type RemotingConnection, type RemotingFrame, type RemotingResponse } from '../../remoting/index.ts'
 import type { BrokerContext } from '../context.ts'
 import { BROADCASTING } from '../heartbeat.ts'
 import { PullRequest } from '../pull-request.ts'
 import { SubscriptionSyntaxError, TAG, TagExpressions } from '../subscription.ts'
 import { Perm } from '../system-topics.ts'
 
+/** The leader is to answer: it may know what has not come here yet. */
+const LEADER = Symbol('leader')
 const NOT_TAGS = 'the broker does not support consumer to filter message by SQL92, only by tag'
 
 /**
@@ -12,24 +15,24 @@ const NOT_TAGS = 'the broker does not support consumer to filter message by SQL9
  * @see RocketMQ PullMessageProcessor
  */
 export function pullProcessors (context: BrokerContext): { readonly pull: Processor } {
-  const { engine, config, groups, pulls, clients } = context
+  const { engine, config, groups, pulls, clients, forwarding } = context
   const header = new PullMessageHeader()
   const tags = new TagExpressions()
 
   const pull: Processor = (request, connection) => {
     header.read(request)
     const refusal = groupRefusal(request, connection)
-    if (refusal !== undefined) return refusal
+    if (refusal !== undefined) return refusal === LEADER ? forwarding.forward(request, connection) : refusal
     return pullChecked(request, connection)
   }
 
-  function groupRefusal (request: RemotingFrame, connection: RemotingConnection): RemotingResponse | Promise<RemotingResponse | undefined> | undefined {
+  function groupRefusal (request: RemotingFrame, connection: RemotingConnection): RemotingResponse | Promise<RemotingResponse | undefined> | typeof LEADER | undefined {
     const { values } = config
     if ((values.brokerPermission & Perm.read) === 0) return failure(ResponseCode.NO_PERMISSION, `the broker's brokerPermission ${values.brokerPermission} does not allow to read`)
     if (request.code === RequestCode.LITE_PULL_MESSAGE && !values.litePullMessageEnable) return failure(ResponseCode.NO_PERMISSION, 'lite pull consumers are not served (litePullMessageEnable=false)')
     const { consumerGroup } = header
     const group = groups.find(consumerGroup)
-    if (group === undefined) return makeGroup(request, connection, consumerGroup)
+    if (group === undefined) return engine.role.isLeader ? makeGroup(request, connection, consumerGroup) : LEADER
     return group.consumeEnable ? undefined : failure(ResponseCode.NO_PERMISSION, `consumption by group ${consumerGroup} is switched off (consumeEnable=false)`)
   }
 
@@ -44,12 +47,14 @@ export function pullProcessors (context: BrokerContext): { readonly pull: Proces
     const { values } = config
     const { consumerGroup, topic, queueId, queueOffset, sysFlag } = header
     const topicConfig = context.topics.find(topic)
+    const { isLeader } = engine.role
+    if (!isLeader && isForLeader(topicConfig)) return forwarding.forward(request, connection)
     if (topicConfig === undefined) return failure(ResponseCode.TOPIC_NOT_EXIST, `topic[${topic}] not exist, apply first please!`)
     if ((topicConfig.perm & Perm.read) === 0) return failure(ResponseCode.NO_PERMISSION, `topic ${topic} is not to be read (perm ${topicConfig.perm})`)
     if (queueId < 0 || queueId >= topicConfig.readQueueNums) return failure(ResponseCode.INVALID_PARAMETER, `queueId ${queueId} is illegal: topic ${topic} has ${topicConfig.readQueueNums} queues to read`)
     const wanted = wantedTags(consumerGroup, topic, sysFlag)
     if (wanted instanceof Refusal) return wanted.answer
-    if ((sysFlag & PullSysFlag.commitOffset) !== 0) engine.offsets.commitSoon({ group: consumerGroup, topic, queueId }, header.commitOffset, clients.clientIdOf(connection))
+    if ((sysFlag & PullSysFlag.commitOffset) !== 0) commit(connection, isLeader)
     const resetTo = engine.offsets.takeReset({ group: consumerGroup, topic, queueId })
     if (resetTo !== undefined) return answerReset(request, connection, topic, queueId, resetTo)
     const mayWait = (sysFlag & PullSysFlag.suspend) !== 0
@@ -60,6 +65,20 @@ export function pullProcessors (context: BrokerContext): { readonly pull: Proces
       wanted.tagsCodes,
       mayWait ? (values.longPollingEnable ? header.suspendTimeoutMs : values.shortPollingTimeMills) : -1))
     return undefined
+  }
+
+  /** Where a node that does not lead cannot know enough: what is new comes to it later, and a reset is told once. */
+  function isForLeader (topicConfig: TopicConfig | undefined): boolean {
+    const { consumerGroup: group, topic, queueId } = header
+    return topicConfig === undefined || queueId >= topicConfig.readQueueNums || engine.offsets.hasReset({ group, topic, queueId })
+  }
+
+  function commit (connection: RemotingConnection, isLeader: boolean): void {
+    const { consumerGroup: group, topic, queueId, commitOffset } = header
+    if (isLeader) engine.offsets.commitSoon({ group, topic, queueId }, commitOffset, clients.clientIdOf(connection))
+    else if (engine.store.consumerOffsets.offset(group, topic, queueId) !== commitOffset) {
+      forwarding.tell({ code: RequestCode.UPDATE_CONSUMER_OFFSET, extFields: updateConsumerOffset.request.encode({ consumerGroup: group, topic, queueId, commitOffset }) }, connection)
+    }
   }
 
   /** By the expression that came along, or by what the group's heartbeats said. */

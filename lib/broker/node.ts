@@ -1,0 +1,25 @@
+import type { Engine } from '../engine/index.ts'
+import type { PeerNetwork } from '../transport/index.ts'
+
+/** What a broker is the front of: an engine of its own, or the member of a group that its engine is. */
+export interface BrokerNode {
+  /** Another one after `onEngine` has told so. */
+  readonly engine: Engine
+  /** Its place among others; undefined: it is alone and always leads. */
+  readonly group: NodeOfGroup | undefined
+  /** Told when the engine was replaced by one that has caught up; the old one is closed by then. */
+  onEngine (listener: (engine: Engine) => void): void
+  close (): Promise<void>
+}
+
+export interface NodeOfGroup {
+  /** Under which it registers with name servers while it does not lead. */
+  readonly brokerId: number
+  /** A replica never leads. */
+  readonly peers: Pick<PeerNetwork, 'call' | 'onCall'>
+}
+
+/** An engine alone. */
+export function nodeAlone (engine: Engine): BrokerNode {
+  return { engine, group: undefined, onEngine () {}, close: () => engine.close() }
+}

@@ -1,0 +1,123 @@
+import { MemoryDisk, MemoryKv, noLock } from '../../lib/adapters/index.ts'
+import { loadChecksum, silentLogger, type Disk } from '../../lib/base/index.ts'
+import { Broker } from '../../lib/broker/index.ts'
+import { effectiveConfig, RunningConfig } from '../../lib/config/index.ts'
+import { Engine } from '../../lib/engine/index.ts'
+import { NameServer } from '../../lib/namesrv/index.ts'
+import { HeaderType, RemotingClient, RemotingServer } from '../../lib/remoting/index.ts'
+import { DATA_FORMAT_VERSION } from '../../lib/replica/index.ts'
+import { MemoryNetwork as PeerLinks, MemoryPeerNetwork } from '../../lib/transport/index.ts'
+import { MemoryNetwork } from '../remoting/memory-network.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
+import { VirtualClock } from '../support/virtual-clock.ts'
+import { Client } from './support.ts'
+
+const GROUP_ID = new Uint8Array(16).fill(7)
+const FOUNDERS = [1, 2, 3]
+const NAME_SERVER = '127.0.0.1:9876'
+
+interface Machine { readonly disk: Disk, readonly kv: MemoryKv }
+
+/** Three brokers of one group and a name server in one process, on virtual time: nodes 1, 2, 3 serve clients on ports 10911, 10921, 10931. */
+export class BrokerGroup {
+  readonly clock = new VirtualClock({ deferred: 'stepped' })
+  readonly network = new MemoryNetwork()
+  readonly links = new PeerLinks(this.clock)
+  readonly brokers = new Map<number, Broker>()
+  readonly #machines = new Map<number, Machine>()
+  readonly #clients: Client[] = []
+  readonly #settings: string
+  #lives = 0
+  nameServer!: NameServer
+
+  private constructor (settings: string) {
+    this.#settings = settings
+  }
+
+  static async start (settings = ''): Promise<BrokerGroup> {
+    await loadChecksum()
+    const group = new BrokerGroup(settings)
+    const server = new RemotingServer({ clock: group.clock, network: group.network })
+    group.nameServer = await NameServer.open({ clock: group.clock, disk: new MemoryDisk(), server, config: new RunningConfig(effectiveConfig('namesrv', { files: [{ name: 'spec', content: 'kvConfigPath=/kv.json' }] }), new MemoryDisk()) })
+    await server.listen({ host: '127.0.0.1', port: 9876 })
+    for (const id of FOUNDERS) await group.open(id)
+    await group.until(() => group.leader !== undefined)
+    return group
+  }
+
+  async open (id: number): Promise<Broker> {
+    const { clock, network, links } = this
+    const machine = this.#machines.get(id) ?? { disk: new MemoryDisk(), kv: new MemoryKv() }
+    this.#machines.set(id, machine)
+    const content = `storePathRootDir=/data\nbrokerName=broker-a\nlistenPort=${portOf(id)}\nmappedFileSizeCommitLog=4194304\nnamesrvAddr=${NAME_SERVER}\n${this.#settings}`
+    const config = new RunningConfig(effectiveConfig('broker', { files: [{ name: 'spec', content }] }), new MemoryDisk())
+    const peers = new MemoryPeerNetwork({ clock, network: links, self: () => ({ groupName: 'group', groupId: GROUP_ID, nodeId: id, formatVersion: DATA_FORMAT_VERSION }) })
+    await peers.listen(peerAddressOf(id))
+    peers.setPeers(new Map(FOUNDERS.map((founder) => [founder, peerAddressOf(founder)])))
+    const broker = await this.run(Broker.open({
+      config,
+      network,
+      logger: silentLogger,
+      ports: { ...machine, clock, random: new SeededRandom(id + 1000 * this.#lives++), lock: noLock },
+      openNode: async (options) => {
+        const engine = await Engine.open({ ...options, group: { nodeId: id, founding: { groupId: GROUP_ID, founders: FOUNDERS }, transport: peers.transport() } })
+        const close = async (): Promise<void> => { await engine.close(); await peers.close() }
+        return { engine, group: { brokerId: id, peers }, onEngine () {}, close }
+      }
+    }))
+    this.brokers.set(id, broker)
+    await this.run(broker.start())
+    return broker
+  }
+
+  get leader (): Broker | undefined { return [...this.brokers.values()].find(({ engine }) => engine.role.isLeader) }
+  get leaderId (): number { return [...this.brokers].find(([, { engine }]) => engine.role.isLeader)?.[0] ?? 0 }
+  get followerIds (): number[] { return [...this.brokers.keys()].filter((id) => id !== this.leaderId) }
+  /** What the name server tells clients: broker id to port. */
+  get route (): Record<string, number> {
+    return Object.fromEntries([...this.nameServer.table.brokerData('broker-a')?.brokerAddrs ?? []].map(([id, address]) => [id, Number(address.split(':')[1])]))
+  }
+
+  /** A client with one connection, to that node. */
+  connect (id: number): Client {
+    const client = new Client(new RemotingClient({ clock: this.clock, network: this.network, headerType: HeaderType.binary }), `127.0.0.1:${portOf(id)}`)
+    this.#clients.push(client)
+    return client
+  }
+
+  /** Cuts a node off from the others; clients still reach it. */
+  isolate (id: number): void { this.links.isolate(id, FOUNDERS) }
+
+  async until (condition: () => boolean): Promise<void> {
+    if (!await this.clock.runUntil(condition, { maxMs: 120_000 })) throw new Error(`still waiting after two minutes: ${condition}`)
+  }
+
+  /** Runs until the promise has settled. */
+  async run<T> (promise: Promise<T>): Promise<T> {
+    let done = false
+    promise.then(() => { done = true }, () => { done = true })
+    await this.clock.runUntil(() => done, { maxMs: 120_000 })
+    if (!done) throw new Error('still waiting after two minutes')
+    return promise
+  }
+
+  async untilEqual (): Promise<void> {
+    await this.until(() => new Set([...this.brokers.values()].map(({ engine }) => engine.stats().log.appliedIndex)).size === 1)
+  }
+
+  async close (id: number): Promise<void> {
+    const broker = this.brokers.get(id)!
+    this.brokers.delete(id)
+    await this.run(broker.close())
+  }
+
+  async closeAll (): Promise<void> {
+    for (const client of this.#clients) await this.run(client.close())
+    for (const id of [...this.brokers.keys()]) await this.close(id)
+    await this.run(this.nameServer.close())
+  }
+}
+
+export function portOf (id: number): number { return 10_901 + 10 * id }
+
+function peerAddressOf (id: number) { return { host: '10.0.0.1', port: 40_910 + id } }

@@ -1,0 +1,150 @@
+import { inspect } from 'node:util'
+import t, { type Test } from 'tap'
+import { PullSysFlag, queryConsumerOffset, RequestCode, ResponseCode, type RemotingFrame } from '../../lib/remoting/index.ts'
+import { BrokerGroup, portOf } from './broker-group.ts'
+import { consumerData, type Client } from './support.ts'
+
+async function started (t: Test, settings?: string): Promise<BrokerGroup> {
+  const group = await BrokerGroup.start(settings)
+  t.teardown(() => group.closeAll())
+  return group
+}
+
+const place = { consumerGroup: 'group', topic: 'orders', queueId: 0 }
+const waits = { sysFlag: PullSysFlag.subscription | PullSysFlag.suspend }
+const commit = (client: Client, commitOffset: number): Promise<RemotingFrame> => client.ask(RequestCode.UPDATE_CONSUMER_OFFSET, { ...place, commitOffset })
+
+async function offsetAt (group: BrokerGroup, client: Client): Promise<number> {
+  const answer = await group.run(client.ask(RequestCode.QUERY_CONSUMER_OFFSET, { ...place }))
+  return answer.code === ResponseCode.SUCCESS ? queryConsumerOffset.response.decode(answer).offset : -answer.code
+}
+
+t.test('the leader is broker 0, the others have their numbers; sends to any node are stored once', async (t) => {
+  const group = await started(t)
+  await group.until(() => Object.keys(group.route).length === 3 && group.route[0] !== undefined)
+  t.same(group.route, Object.fromEntries([[0, portOf(group.leaderId)], ...group.followerIds.map((id) => [id, portOf(id)])]))
+  const direct = group.connect(group.leaderId)
+  const indirect = group.connect(group.followerIds[0]!)
+  for (const body of ['a', 'b']) {
+    t.match(await group.run(direct.send('orders', `${body}1`)), { queueId: 0 })
+    t.match(await group.run(indirect.send('orders', `${body}2`)), { queueId: 0 })
+  }
+  t.same((await group.run(direct.pull('orders', 0, 0))).bodies, ['a1', 'a2', 'b1', 'b2'])
+  await group.run(indirect.tell(RequestCode.SEND_MESSAGE_V2, { a: 'p', b: 'orders', c: 'TBW102', d: 4, e: 0, f: 0, g: 1, h: 0, i: '', j: 0, k: false, m: false }, 'one-way'))
+  await group.until(() => group.leader!.engine.reads.rangeOf('orders', 0).maxOffset === 5)
+  t.pass('one-way sends are forwarded too')
+  const refused = await group.run(indirect.trySend('orders', 'x', { e: 99 }))
+  t.equal(refused.code, ResponseCode.INVALID_PARAMETER, 'refusals come back as the leader gave them')
+  t.match(refused.remark, /queueId 99 is illegal/)
+})
+
+t.test('a new leader takes the place of one that closed, at once and at every name server; the last one had its term', async (t) => {
+  const group = await started(t)
+  const first = group.leaderId
+  await group.until(() => group.route[0] === portOf(first))
+  const { term } = group.leader!.engine
+  await group.close(first)
+  await group.until(() => group.leader !== undefined)
+  const soon = group.clock.nowMs() + 100
+  await group.until(() => group.route[0] === portOf(group.leaderId))
+  t.ok(group.clock.nowMs() <= soon)
+  t.ok(group.leader!.engine.term > term)
+  t.notOk(Object.values(group.route).includes(portOf(first)), 'it has said that it leaves')
+  await group.open(first)
+  await group.until(() => group.route[first] === portOf(first))
+  t.equal(group.route[0], portOf(group.leaderId))
+})
+
+t.test('a leader that is cut off is replaced, and cannot take the place back', async (t) => {
+  const group = await started(t)
+  const old = group.leaderId
+  await group.until(() => group.route[0] === portOf(old))
+  group.isolate(old)
+  await group.until(() => [...group.brokers].some(([id, { engine }]) => id !== old && engine.role.isLeader))
+  await group.until(() => group.route[0] !== portOf(old))
+  const next = group.route[0]
+  await group.clock.advance(70_000)
+  t.equal(group.route[0], next, 'it has not registered as the leader again')
+  const stuck = await group.run(group.connect(old).trySend('orders', 'x'))
+  t.equal(stuck.code, ResponseCode.SERVICE_NOT_AVAILABLE)
+  group.links.heal()
+  await group.until(() => group.route[old] === portOf(old))
+  t.equal(group.route[0], next)
+  t.equal((await group.run(group.connect(old).trySend('orders', 'x'))).code, ResponseCode.SUCCESS)
+})
+
+t.test('a send that comes while leadership changes hands waits and is answered by the next leader', async (t) => {
+  const group = await started(t)
+  const old = group.leaderId
+  const client = group.connect(old)
+  await group.run(client.send('orders', 'before'))
+  const transfer = group.leader!.engine.transferLeadership(group.followerIds[0]!)
+  const sends = Array.from({ length: 20 }, (_, i) => client.send('orders', `m${i}`))
+  await group.run(transfer)
+  const offsets = (await group.run(Promise.all(sends))).map(({ queueOffset }) => queueOffset)
+  t.same(offsets.sort((a, b) => a - b), Array.from({ length: 20 }, (_, i) => i + 1), 'each once')
+  t.not(group.leaderId, old)
+})
+
+t.test('followers answer pulls from what has come to them, and never send a consumer back', async (t) => {
+  const group = await started(t)
+  const [id] = group.followerIds
+  const client = group.connect(id!)
+  await group.run(client.send('orders', 'first'))
+  await group.untilEqual()
+  const found = await group.run(client.pull('orders', 0, 0, waits))
+  t.same([found.code, found.bodies, found.header.suggestWhichBrokerId], [ResponseCode.SUCCESS, ['first'], 0])
+  let isAnswered = false
+  const waiting = client.pull('orders', 0, 1, waits).finally(() => { isAnswered = true })
+  await group.clock.advance(200)
+  t.notOk(isAnswered)
+  await group.run(group.connect(group.leaderId).send('orders', 'second'))
+  const woken = await group.run(waiting)
+  t.same(woken.bodies, ['second'], 'it wakes when the message comes to this node')
+  const ahead = await group.run(client.pull('orders', 0, 7, { sysFlag: PullSysFlag.subscription }))
+  t.same([ahead.code, ahead.header.nextBeginOffset], [ResponseCode.PULL_NOT_FOUND, 7])
+  const leader = await group.run(group.connect(group.leaderId).pull('orders', 0, 7))
+  t.same([leader.code, leader.header.nextBeginOffset], [ResponseCode.PULL_OFFSET_MOVED, 2], 'only the leader knows that there is no such offset')
+  const isolated = await group.run(client.pull('unknown', 0, 0))
+  t.equal(isolated.code, ResponseCode.TOPIC_NOT_EXIST, 'what a follower does not know the leader is asked')
+})
+
+t.test('progress committed anywhere is there after the leader has changed', async (t) => {
+  const group = await started(t)
+  const [one] = group.followerIds
+  const client = group.connect(one!)
+  for (let i = 0; i < 10; i++) await group.run(client.send('orders', `m${i}`))
+  await group.run(client.heartbeat('c1', { consumers: [consumerData('group', { orders: '*' })] }))
+  const leaderClient = group.connect(group.leaderId)
+  await group.run(leaderClient.heartbeat('c1', { consumers: [consumerData('group', { orders: '*' })] }))
+  await group.run(commit(client, 4))
+  t.equal(await offsetAt(group, client), 4, 'a query sees the commit before it, whichever way it goes')
+  t.equal(await offsetAt(group, leaderClient), 4)
+  await group.run(client.pull('orders', 0, 5, { sysFlag: PullSysFlag.subscription | PullSysFlag.commitOffset, commitOffset: 5 }))
+  await group.until(() => group.leader!.engine.store.consumerOffsets.offset('group', 'orders', 0) === 5)
+  let last = 5
+  for (let round = 0; round < 3; round++) {
+    await group.run(commit(client, last + 1))
+    last = await offsetAt(group, client)
+    t.equal(last, 6 + round)
+    await group.run(group.leader!.engine.transferLeadership(group.followerIds[0]!))
+    await group.until(() => group.leader !== undefined)
+    for (const id of group.brokers.keys()) t.equal(await offsetAt(group, group.connect(id)), last, `node ${id}`)
+  }
+})
+
+t.test('administration and locks through any node; each has the clients that it was told of', async (t) => {
+  const group = await started(t)
+  const [id] = group.followerIds
+  const client = group.connect(id!)
+  const created = await group.run(client.ask(RequestCode.UPDATE_AND_CREATE_TOPIC, { topic: 'made', defaultTopic: 'TBW102', readQueueNums: 2, writeQueueNums: 2, perm: 6, topicFilterType: 'SINGLE_TAG', order: false }))
+  t.equal(created.code, ResponseCode.SUCCESS)
+  t.match(group.nameServer.table.route('made')?.queueDatas, [{ brokerName: 'broker-a', readQueueNums: 2 }], 'known to the name server when it is answered')
+  const lock = (clientId: string, by: Client) => group.run(by.json(RequestCode.LOCK_BATCH_MQ, {}, { body: { consumerGroup: 'group', clientId, mqSet: [{ topic: 'made', brokerName: 'broker-a', queueId: 1 }] } }))
+  const other = group.connect(group.followerIds[1]!)
+  t.match(inspect(await lock('c1', client), { depth: 9 }), /made/)
+  t.notMatch(inspect(await lock('c2', other), { depth: 9 }), /made/, 'the other node sees the lock')
+  await group.run(client.heartbeat('c1', { consumers: [consumerData('unheard-of', { orders: '*' })] }))
+  t.equal((await group.run(client.ask(RequestCode.GET_CONSUMER_LIST_BY_GROUP, { consumerGroup: 'unheard-of' }))).code, ResponseCode.SUCCESS)
+  t.equal((await group.run(group.connect(group.leaderId).ask(RequestCode.GET_CONSUMER_LIST_BY_GROUP, { consumerGroup: 'unheard-of' }))).code, ResponseCode.SYSTEM_ERROR)
+})
