@@ -56,7 +56,10 @@ export interface StateMachine {
 export interface Transport {
   /** `handler` gets what arrives; the bytes of its entries belong to the receiver. */
   start (handler: (message: RaftMessage) => void): void
-  /** Never throws and never waits. The entries' bytes must not be kept beyond the call unless copied. */
+  /**
+   * Never throws and never waits. The entries' bytes need not be copied: they stay as they are until nobody refers to them
+   * any more, but for the local part of their headers, which is each node's own.
+   */
   send (messages: readonly RaftMessage[]): void
   close (): Promise<void> | void
 }

@@ -10,8 +10,8 @@ export interface CallFailure {
   readonly facts: string
 }
 
-const MAX_MESSAGE_LENGTH = 2048
-const MAX_FACTS_LENGTH = 8192
+const MAX_MESSAGE_LENGTH = 1000
+const MAX_FACTS_LENGTH = 2000
 const outcomes: readonly string[] = ['applied', 'not-applied', 'unknown'] satisfies Outcome[]
 
 export function failureOf (error: unknown): CallFailure {

@@ -1,8 +1,11 @@
 /**
  * Links between the nodes of a group: raft messages, and calls of one hop. `PeerNetwork` says what there is for whom;
- * MemoryPeerNetwork is it in one process, over a MemoryNetwork whose cuts lose what they cut.
+ * TcpPeerNetwork is it over sockets (remoting's port `Network`), MemoryPeerNetwork in one process, over a MemoryNetwork whose
+ * cuts lose what they cut.
  *
- *     const peers = new MemoryPeerNetwork({ clock, network: new MemoryNetwork(clock), self: () => ({ groupName, groupId, nodeId, formatVersion }) })
+ *     const self = () => ({ groupName, groupId, nodeId, formatVersion })
+ *     const peers = new TcpPeerNetwork({ clock, random, network: new NodeSockets(), logger, self, secret: new SharedSecret(text) })
+ *     const peers = new MemoryPeerNetwork({ clock, network: new MemoryNetwork(clock), logger, self, secret: text })
  *     const address = await peers.listen({ host, port })
  *     peers.setPeers(new Map([[nodeId, address], ...]))         // own id included or not
  *     peers.onCall('broker.forward', (body, { nodeId, address }) => answer)
@@ -13,6 +16,10 @@
  * `self` is asked anew at each meeting: a node that was empty need not say that it has become a member.
  */
 export * from './peer-network.ts'
+export * from './ports.ts'
+export { defaultPeerSettings, type PeerSettings } from './settings.ts'
+export { PEER_MAGIC } from './frame.ts'
+export { TcpPeerNetwork, type TcpPeerNetworkOptions } from './tcp-peer-network.ts'
 export type { RefusalCode } from './introduction.ts'
 export { MemoryNetwork } from './memory-transport.ts'
 export { MemoryPeerNetwork, type MemoryPeerNetworkOptions } from './memory-peer-network.ts'

@@ -128,12 +128,13 @@ export class MemoryPeerNetwork implements PeerNetwork {
   #begin (what: string, body: Uint8Array, options: CallOptions): PendingCall {
     if (this.#isClosed) throw closed()
     if (body.length > MAX_CALL_BYTES) throw new MqError('MQ_MESSAGE_TOO_LARGE', `${what}: ${body.length} bytes are more than ${MAX_CALL_BYTES}`)
-    return new PendingCall(what, this.#clock, options, (call) => this.#pending.delete(call))
+    return new PendingCall(what, this.#clock, options)
   }
 
   #send (call: PendingCall, end: MemoryPeerNetwork, method: string, body: Uint8Array, isStranger: boolean): void {
     if (call.isSettled) return
     call.wasSent = true
+    call.onSettled = () => { this.#pending.delete(call) }
     this.#pending.set(call, end)
     const { nodeId } = this.#self()
     const other = end.#self().nodeId

@@ -60,6 +60,7 @@ export interface PeerLinkStats {
 
 /** One call's body and one answer, unless the handler's `maxBytes` says otherwise. A chunk of a catch-up fits. */
 export const DEFAULT_MAX_CALL_BYTES = 4 * 1024 * 1024
+export const MAX_METHOD_LENGTH = 100
 /** No call or answer is longer. */
 export const MAX_CALL_BYTES = 64 * 1024 * 1024
 

@@ -6,18 +6,18 @@ export class PendingCall {
   readonly result: Promise<Uint8Array>
   /** It left this process; from then on its fate is unknown until the answer comes. */
   wasSent = false
+  /** Told when nobody waits for it any more. */
+  onSettled: ((call: PendingCall) => void) | undefined
   readonly #what: string
   readonly #timer: Timer
   readonly #signal: AbortSignal | undefined
-  readonly #onSettled: (call: PendingCall) => void
   #resolve!: (answer: Uint8Array) => void
   #reject!: (error: MqError) => void
   #isSettled = false
 
-  /** `what` names it in errors; `onSettled` is told when nobody waits for it any more. */
-  constructor (what: string, clock: Clock, { timeoutMs, signal }: CallOptions, onSettled: (call: PendingCall) => void = () => {}) {
+  /** `what` names it in errors. */
+  constructor (what: string, clock: Clock, { timeoutMs, signal }: CallOptions) {
     this.#what = what
-    this.#onSettled = onSettled
     this.#signal = signal
     this.result = new Promise((resolve, reject) => {
       this.#resolve = resolve
@@ -58,7 +58,7 @@ export class PendingCall {
     this.#isSettled = true
     this.#timer.cancel()
     this.#signal?.removeEventListener('abort', this.#abort)
-    this.#onSettled(this)
+    this.onSettled?.(this)
     return true
   }
 }
