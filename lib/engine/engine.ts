@@ -3,7 +3,7 @@ import { MqError, type Clock, type Logger, type Timer } from '../base/index.ts'
 import { stampMsOf } from '../log/index.ts'
 import { EntryBodyWriter, LOCAL_HOST, type TopicConfig } from '../message/index.ts'
 import { allMembers, type ConfChange, type ConfState, type NodeId } from '../raft/index.ts'
-import { Replica, type LeadershipEvent, type Proposal, type ReplicaSettings, type ReplicaStatus } from '../replica/index.ts'
+import { Replica, type Identity, type LeadershipEvent, type Proposal, type ReplicaSettings, type ReplicaStatus, type Transport } from '../replica/index.ts'
 import { DeadLetterProposal, deadLetterTopicOf, ExpireProposal, PopMachine, ReleaseOwnerProposal, SeekProposal, Store, type ConsumeQueue, type StartPosition } from '../store/index.ts'
 import { Arrival } from './arrival.ts'
 import { explained, takeDirectory, type LockPort } from './data-directory.ts'
@@ -261,6 +261,18 @@ export class Engine {
    * @throws MQ_INVALID_ARGUMENT it does not fit the configuration @throws MQ_LEADERSHIP_LOST, MQ_TIMEOUT nobody knows whether it will be made
    */
   changeMembership (change: ConfChange): Promise<ConfState> { return this.#replica.changeMembership(change) }
+
+  /** Tells the configuration in force at once, and every later one right after it is applied; returns the function that ends it. The listener may not throw. */
+  onMembership (listener: (confState: ConfState) => void): () => void { return this.#replica.onMembership(listener) }
+
+  /** Gives a group of one that was opened without others the way to them, so that it can grow; once. */
+  connect (transport: Transport): void { this.#replica.connect(transport) }
+
+  /** The group this node is of, who it is in it, and who founded it. */
+  get identity (): Identity { return this.#replica.identity }
+
+  /** How long the last write or sync of the log took, or the one under way has taken by now if that is longer, ms. */
+  get flushMs (): number { return this.#replica.log.flushMs }
 
   /** Resolves once everything is applied here that was committed anywhere in the group when it was called. @throws MQ_UNAVAILABLE no leader confirmed it in time */
   readBarrier (): Promise<void> { return this.#replica.readBarrier() }

@@ -127,6 +127,11 @@ export class RaftLog {
   get durablePosition (): number { return this.#writer.durable.position }
   get writtenIndex (): number { return this.#writer.written.index }
   get failure (): MqError | undefined { return this.#failure }
+  /** How long the last write or sync took, or the one under way has taken by now if that is longer, ms. */
+  get flushMs (): number { return this.#writer.flushMs }
+  /** Without it no flush runs on the event loop, whatever `inlineFlush` allows. */
+  get mayFlushInline (): boolean { return this.#writer.inlineFlush }
+  set mayFlushInline (may: boolean) { this.#writer.inlineFlush = may && this.#options.inlineFlush === true }
 
   /** False while the file system has less than `reserveBytes` left: propose nothing then. Turns true again by itself. */
   get hasRoom (): boolean { return this.#room.hasRoom }

@@ -41,6 +41,8 @@ export class Writer {
   readonly #options: WriterOptions
   readonly #history = new FlushHistory()
   readonly #flush: Flush
+  /** Small writes may be flushed on the calling thread, while that is fast and nothing more comes. */
+  inlineFlush: boolean
   #pending: RaftEntry[] = []
   #head = 0
   #written: LogPoint
@@ -50,12 +52,16 @@ export class Writer {
   #failed = false
   #syncing: Promise<void> | undefined
   #idleWaiters: Array<() => void> = []
+  /** When the write or sync under way began; -1: none is. */
+  #flushingSinceMs = -1
+  #lastFlushMs = 0
 
   constructor (options: WriterOptions) {
     this.#options = options
     this.#segments = options.segments
     this.#clock = options.clock
-    const { disk, syncEachWrite } = options
+    const { disk, syncEachWrite, inlineFlush } = options
+    this.inlineFlush = inlineFlush
     this.#flush = syncEachWrite && disk.alignBytes > 1 ? new AlignedFlush(disk) : new BufferedFlush(syncEachWrite)
     this.#written = this.#durable = options.start
   }
@@ -65,6 +71,9 @@ export class Writer {
   /** Behind the last entry a sync covers. */
   get durable (): LogPoint { return this.#durable }
   get dirtyBytes (): number { return this.#written.position - this.#durable.position }
+
+  /** How long the last write or sync took, or the one under way has taken by now if that is longer. */
+  get flushMs (): number { return this.#flushingSinceMs < 0 ? this.#lastFlushMs : Math.max(this.#lastFlushMs, this.#clock.nowMs() - this.#flushingSinceMs) }
 
   /** Takes entries over. May flush them, and report that, before it returns. */
   append (entries: readonly RaftEntry[]): void {
@@ -105,12 +114,14 @@ export class Writer {
     while (this.#syncing !== undefined) await this.#syncing
     if (this.dirtyBytes === 0 || this.#failed) return
     const point = this.#written
+    const startedAt = this.#flushingSinceMs = this.#clock.nowMs()
     const syncing = this.#segments.active.openFile.sync()
       .then(() => { if (point.position > this.#durable.position) this.#durable = point })
       .catch((error: unknown) => { this.#fail(error) })
     this.#syncing = syncing
     await syncing
     this.#syncing = undefined
+    this.#flushed(this.#clock.nowMs() - startedAt)
     this.#wakeIdleWaiters()
     if (!this.#failed) this.#options.onProgress()
   }
@@ -162,8 +173,8 @@ export class Writer {
 
   /** Flushes on the calling thread when that is allowed, small and fast; returns whether it did. */
   #maybeFlushNow (): boolean {
-    const { syncEachWrite, inlineFlush, isMoreComing } = this.#options
-    if (syncEachWrite && !(inlineFlush && this.#history.areFast && !isMoreComing())) return false
+    const { syncEachWrite, isMoreComing } = this.#options
+    if (syncEachWrite && !(this.inlineFlush && this.#history.areFast && !isMoreComing())) return false
     const segment = this.#segments.active
     if (this.#segments.isFullAt(this.#pending[this.#head]!.physicalOffset)) return false
     if (this.#nextBatchBytes() > MAX_INLINE_BYTES) return false
@@ -184,7 +195,7 @@ export class Writer {
       if (this.#isEmpty) return
     }
     this.#collect()
-    const startedAt = this.#clock.nowMs()
+    const startedAt = this.#flushingSinceMs = this.#clock.nowMs()
     await this.#flush.write(this.#zerosBehind)
     this.#finish(this.#clock.nowMs() - startedAt)
   }
@@ -249,10 +260,16 @@ export class Writer {
   #finish (elapsedMs: number): void {
     const { sizeBytes, lastIndex, lastTerm, endPosition } = this.#flush
     const { syncEachWrite } = this.#options
+    this.#flushed(elapsedMs)
     this.#history.note(sizeBytes)
     if (syncEachWrite && sizeBytes <= MAX_INLINE_BYTES) this.#history.noteSmall(elapsedMs)
     this.#written = { index: lastIndex, term: lastTerm, position: endPosition }
     if (syncEachWrite) this.#durable = this.#written
+  }
+
+  #flushed (elapsedMs: number): void {
+    this.#lastFlushMs = elapsedMs
+    this.#flushingSinceMs = -1
   }
 
   #fail (error: unknown): void {

@@ -1,4 +1,4 @@
-import { MqError, invariant } from '../base/index.ts'
+import { invariant } from '../base/index.ts'
 import type { NodeId } from '../raft/index.ts'
 
 /** Numbers of nodes lie below this. */
@@ -20,10 +20,3 @@ export function makeNodeId (number: number, incarnation: number): NodeId {
 export function numberOf (nodeId: NodeId): number { return (nodeId % NUMBERS) - 1 }
 
 export function incarnationOf (nodeId: NodeId): number { return Math.floor(nodeId / NUMBERS) }
-
-/** The number in the id of a node, `n` and digits. @throws MQ_INVALID_ARGUMENT */
-export function parseNodeNumber (id: string): number {
-  const number = /^n\d{1,5}$/.test(id) ? Number(id.slice(1)) : NaN
-  if (!(number < MAX_NODES)) throw new MqError('MQ_INVALID_ARGUMENT', `${id} is no id of a node: n0, n1, ... (below n${MAX_NODES})`)
-  return number
-}

@@ -11,7 +11,7 @@ import type { Identity } from './identity.ts'
 import { Leadership } from './leadership.ts'
 import { LeaderTime } from './leader-time.ts'
 import { Persistence } from './persistence.ts'
-import type { LeadershipEvent, Proposal, StateMachine } from './ports.ts'
+import type { LeadershipEvent, Proposal, StateMachine, Transport } from './ports.ts'
 import { ProposalPipeline } from './proposal-pipeline.ts'
 import { ReadBarriers } from './read-barriers.ts'
 import { defectOfEntries } from './received-entries.ts'
@@ -54,6 +54,8 @@ export class Replica {
   readonly #handOver: HandOver
   readonly #ticker: Ticker
   readonly #failureListeners = new Set<(error: MqError) => void>()
+  readonly #membershipListeners = new Set<(confState: ConfState) => void>()
+  #transport: Transport | undefined
   #state: ReplicaState = 'open'
   #failure: MqError | undefined
   #closing: Promise<void> | undefined
@@ -109,6 +111,7 @@ export class Replica {
     const { clock, random, logger } = options
     const fail = (error: unknown) => { this.#fail(error) }
     this.#options = options
+    this.#transport = options.transport
     this.#settings = settings
     this.identity = identity
     this.log = log
@@ -207,6 +210,21 @@ export class Replica {
     return this.#leadership.listen(listener)
   }
 
+  /** Tells the configuration in force at once, and every later one right after it is applied; returns the function that ends it. */
+  onMembership (listener: (confState: ConfState) => void): () => void {
+    this.#membershipListeners.add(listener)
+    listener(this.stateMachine.confState)
+    return () => { this.#membershipListeners.delete(listener) }
+  }
+
+  /** Gives a group of one that was opened without it the way to others, before there are any. */
+  connect (transport: Transport): void {
+    invariant(this.#transport === undefined, 'this node has a transport')
+    if (this.#isStopped) return
+    this.#transport = transport
+    transport.start((message) => { this.#receive(message) })
+  }
+
   /** Tells of the failure that stopped this node, once; at once when it has happened. */
   onFailure (listener: (error: MqError) => void): () => void {
     if (this.#failure !== undefined) listener(this.#failure)
@@ -270,7 +288,7 @@ export class Replica {
   async [Symbol.asyncDispose] (): Promise<void> { await this.close() }
 
   #start (): void {
-    this.#options.transport?.start((message) => { this.#receive(message) })
+    this.#transport?.start((message) => { this.#receive(message) })
     if (this.log.failure !== undefined) this.#fail(this.log.failure)
     if (this.#isStopped) return
     this.#followConfiguration()
@@ -283,8 +301,11 @@ export class Replica {
     const { voters, votersOutgoing, learners, learnersNext } = this.stateMachine.confState
     const isAlone = voters.length === 1 && voters[0] === this.nodeId && votersOutgoing.length + learners.length + learnersNext.length === 0
     if (!isAlone) this.#hadPeers = true
+    // With peers the loop is needed while the disk is at work.
+    this.log.mayFlushInline = isAlone
     this.#ticker.run(!isAlone)
     if (isAlone && this.#raft.role !== 'leader') this.#raft.campaign()
+    for (const listener of this.#membershipListeners) listener(this.stateMachine.confState)
   }
 
   #receive (message: RaftMessage): void {
@@ -346,7 +367,7 @@ export class Replica {
   }
 
   #send (messages: readonly RaftMessage[]): void {
-    this.#options.transport?.send(messages)
+    this.#transport?.send(messages)
   }
 
   #load ({ peer, from, maxBytes }: EntryLoad): void {
@@ -478,7 +499,7 @@ export class Replica {
   }
 
   async #letGo (): Promise<void> {
-    await this.#options.transport?.close()
+    await this.#transport?.close()
     const closers = [
       () => this.#state === 'failed' ? this.#checkpoints.stop() : this.#checkpoints.finish(),
       () => this.stateMachine.close(),

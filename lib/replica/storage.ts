@@ -31,14 +31,13 @@ export interface StorageOptions {
  */
 export async function openStorage (options: StorageOptions): Promise<{ identity: Identity, voteFile: VoteFile }> {
   const { disk, directory, logger, nodeId } = options
-  await loadChecksum()
   // Names before contents: a log whose directory a power cut forgets is lost however often it was synced.
   await disk.makeDirectory(join(directory, 'log'))
   await disk.syncDirectory(directory)
   await disk.syncDirectory(dirname(directory))
   const names = (await disk.list(join(directory, 'log')) ?? []).map(({ name }) => name)
   const hasLog = names.some((name) => name.endsWith('.seg'))
-  const identity = await readIdentity(disk, directory) ?? await found(options, hasLog)
+  const identity = await identityOrEmpty(disk, directory) ?? await found(options)
   if (identity.nodeId !== nodeId) {
     throw new MqError('MQ_INVALID_ARGUMENT', `${directory} belongs to node ${identity.nodeId}, not to node ${nodeId}`, { nodeId: identity.nodeId })
   }
@@ -53,11 +52,23 @@ export async function openStorage (options: StorageOptions): Promise<{ identity:
   return { identity, voteFile }
 }
 
-async function found ({ disk, random, directory, nodeId, founding }: StorageOptions, hasLog: boolean): Promise<Identity> {
-  if (hasLog) {
+/** Whether the directory holds segments of a log. */
+async function holdsLog (disk: Disk, directory: string): Promise<boolean> {
+  return (await disk.list(join(directory, 'log')) ?? []).some(({ name }) => name.endsWith('.seg'))
+}
+
+/** Who this directory is; undefined: it is nobody's yet. @throws MQ_CORRUPT it holds a log and does not say whose; what readIdentity throws */
+export async function identityOrEmpty (disk: Disk, directory: string): Promise<Identity | undefined> {
+  await loadChecksum()
+  const identity = await readIdentity(disk, directory)
+  if (identity === undefined && await holdsLog(disk, directory)) {
     const file = join(directory, 'identity')
     throw new MqError('MQ_CORRUPT', `${file} is missing beside a log; restore the file from a backup of this node`, { file, byte: 0 })
   }
+  return identity
+}
+
+async function found ({ disk, random, directory, nodeId, founding }: StorageOptions): Promise<Identity> {
   const identity = {
     groupId: founding.groupId ?? randomGroupId(random),
     nodeId,

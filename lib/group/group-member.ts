@@ -1,0 +1,313 @@
+import { processId, realDirectory } from '../adapters/index.ts'
+import { MqError, type Clock, type Logger } from '../base/index.ts'
+import { directoryPorts, Engine, takeDirectory, type EnginePorts } from '../engine/index.ts'
+import { allMembers, type NodeId } from '../raft/index.ts'
+import { DATA_FORMAT_VERSION, identityOrEmpty, numberOf, writeIdentity, type Identity } from '../replica/index.ts'
+import { addressText, type Address } from '../remoting/index.ts'
+import type { PeerNetwork, SelfDescription } from '../transport/index.ts'
+import { AddressBook, isGroupSetting } from './address-book.ts'
+import { becomeMember, Visitors } from './formation.ts'
+import { groupReplicaSettings, type GroupMemberOptions, type MemberStatus } from './group-options.ts'
+import { ensureIncarnation, removeIncarnation } from './incarnation-file.ts'
+import { Joining } from './joining.ts'
+import { LeaderWatch } from './leader-watch.ts'
+import { Membership } from './membership.ts'
+import { health, joinAnswer, joinRequest, METHODS, whoIsAnswer, type GroupDescription } from './messages.ts'
+import { defaultGroupSettings, type GroupSettings } from './settings.ts'
+
+interface Parts {
+  readonly options: GroupMemberOptions
+  readonly settings: GroupSettings
+  readonly clock: Clock
+  readonly network: PeerNetwork
+  readonly addresses: AddressBook
+  readonly engine: Engine
+  /** Opens the engine again, after `close`. */
+  readonly openEngine: () => Promise<Engine>
+}
+
+/**
+ * One node of a group: who it is, its engine, its links to the others, and who the members are. It forms the group with
+ * the other configured nodes when all of them are empty, takes its place in one that is there, or joins it.
+ */
+export class GroupMember {
+  readonly peers: PeerNetwork
+  readonly #options: GroupMemberOptions
+  readonly #addresses: AddressBook
+  readonly #membership: Membership
+  readonly #joining: Joining
+  readonly #watch: LeaderWatch
+  readonly #openEngine: () => Promise<Engine>
+  readonly #logger: Logger
+  readonly #engineListeners = new Set<(engine: Engine) => void>()
+  #engine: Engine
+  #unlisten: Array<() => void> = []
+  #closing: Promise<void> | undefined
+
+  /**
+   * Opens this node. Resolves when it is of a group and what it has stored is readable; it waits for no leader. An empty
+   * node waits until the others tell it of a group, or all are there to found one, and logs what it waits for.
+   * @throws MQ_INVALID_ARGUMENT the directory is that of a node of another number
+   * @throws MQ_ABORTED `engine.signal` fired
+   * @throws what opening the network and Engine.open throw
+   */
+  static async open (options: GroupMemberOptions): Promise<GroupMember> {
+    const settings = { ...defaultGroupSettings, ...options.settings }
+    const { logger } = options.engine
+    const directory = options.engine.ports === undefined ? await realDirectory(options.engine.directory) : options.engine.directory
+    const ports = options.engine.ports ?? directoryPorts(directory)
+    const addresses = new AddressBook(options.peers)
+    const self = new Self(options.groupName)
+    let member: GroupMember | undefined
+    let network: PeerNetwork | undefined
+    try {
+      const identity = await inDirectory(ports, directory, async () => {
+        const stored = await identityOrEmpty(ports.disk, directory)
+        if (stored !== undefined) assertNumber(stored, options.number, directory)
+        self.nodeId = stored?.nodeId ?? await ensureIncarnation(ports.disk, directory, ports.random, options.number)
+        self.identity = stored
+        const visitors = new Visitors()
+        network = await options.openNetwork(() => self.description)
+        network.onCall(METHODS.whoIs, (_, { nodeId }) => {
+          visitors.note(nodeId)
+          return whoIsAnswer.encode({ nodeId: self.nodeId, group: member?.describe() ?? self.founding })
+        }, { openToStrangers: true })
+        const identity = stored ?? await becomeMember({
+          clock: ports.clock,
+          random: ports.random,
+          logger,
+          settings,
+          network,
+          groupName: options.groupName,
+          nodeId: self.nodeId,
+          peers: addresses.configured,
+          mayFound: options.role !== 'learner',
+          signal: options.engine.signal,
+          visitors
+        })
+        // nobody hears of the group from this node before this is durable
+        if (stored === undefined) await writeIdentity(ports.disk, directory, identity)
+        await removeIncarnation(ports.disk, directory)
+        self.identity = identity
+        return identity
+      })
+      const { groupId, founders, nodeId } = identity
+      const openEngine = (): Promise<Engine> => Engine.open({
+        ...options.engine,
+        directory,
+        ports,
+        group: {
+          nodeId,
+          founding: { groupId, founders, incarnation: identity.incarnation },
+          transport: network!.transport(),
+          settings: { ...groupReplicaSettings, ...options.replicaSettings }
+        }
+      })
+      member = new GroupMember({ options, settings, clock: ports.clock, network: network!, addresses, engine: await openEngine(), openEngine })
+      return member
+    } catch (error) {
+      await network?.close()
+      throw error
+    }
+  }
+
+  private constructor ({ options, settings, clock, network, addresses, engine, openEngine }: Parts) {
+    const { groupName, number, peers, role = 'voter', takesLearners = false, preferredLeaders = [] } = options
+    const logger = this.#logger = options.engine.logger
+    const current = (): Engine => this.#engine
+    this.#options = options
+    this.peers = network
+    this.#addresses = addresses
+    this.#engine = engine
+    this.#openEngine = openEngine
+    const own = options.address ?? peers.find((peer) => peer.number === number)?.address
+    this.#membership = new Membership({
+      logger,
+      settings,
+      addresses,
+      engine: current,
+      nowMs: () => clock.nowMs(),
+      isConnected: (nodeId) => network.linkStats().some((link) => link.nodeId === nodeId && link.isConnected),
+      takesLearners
+    })
+    this.#joining = new Joining({
+      clock,
+      logger,
+      settings,
+      network,
+      addresses,
+      groupName,
+      ownAddress: own === undefined ? '' : addressText(own),
+      wantsVote: role === 'voter',
+      engine: current,
+      onHeard: () => { this.#setPeers() }
+    })
+    this.#watch = new LeaderWatch({ clock, logger, settings, network, engine: current, preferredLeaders })
+    network.onCall(METHODS.join, async (body, caller) => joinAnswer.encode(await this.#membership.handleJoin(joinRequest.decode(body), caller)), { openToStrangers: true })
+    network.onCall(METHODS.health, () => health.encode({ flushMs: this.#engine.flushMs }))
+    this.#follow(engine)
+  }
+
+  /** Another one after a catch-up that replaced the data: see `onEngine`. */
+  get engine (): Engine { return this.#engine }
+  get nodeId (): NodeId { return this.#engine.identity.nodeId }
+  /** Digits of this node's id. */
+  get number (): number { return numberOf(this.nodeId) }
+
+  /** Told the engine at once, and the new one each time it was replaced; returns the function that ends it. The listener may not throw. */
+  onEngine (listener: (engine: Engine) => void): () => void {
+    this.#engineListeners.add(listener)
+    listener(this.#engine)
+    return () => { this.#engineListeners.delete(listener) }
+  }
+
+  /** Closes the engine, lets `between` change what is stored, and opens it again; resolves with the new one. @throws as Engine.open; then this member is to be closed */
+  async reopen (between: () => Promise<void>): Promise<Engine> {
+    if (this.#closing !== undefined) throw new MqError('MQ_CLOSED', 'the node is closing')
+    this.#unfollow()
+    await this.#engine.close()
+    await between()
+    const engine = this.#engine = await this.#openEngine()
+    this.#follow(engine)
+    for (const listener of this.#engineListeners) listener(engine)
+    return engine
+  }
+
+  /** The members by the configuration that this node has applied, by number. */
+  members (): MemberStatus[] {
+    const { confState, nodeId: own, peers, durableIndex, isLeading } = this.#engine.status()
+    const { leaderId } = this.#engine.role
+    return allMembers(confState).map((nodeId): MemberStatus => {
+      const peer = peers.find(({ id }) => id === nodeId)
+      const isSelf = nodeId === own
+      return {
+        nodeId,
+        number: numberOf(nodeId),
+        address: this.#addresses.textOf(nodeId),
+        role: confState.voters.includes(nodeId) ? 'voter' : confState.learners.includes(nodeId) ? 'learner' : 'leaving',
+        isLeader: nodeId === leaderId,
+        isSelf,
+        matchIndex: isSelf ? durableIndex : isLeading ? peer?.matchIndex ?? 0 : undefined,
+        isActive: isSelf ? true : isLeading ? peer?.recentlyActive ?? false : undefined
+      }
+    }).sort((a, b) => a.number - b.number || a.nodeId - b.nodeId)
+  }
+
+  /**
+   * Lets a node of that number join, wherever the group's configuration does not name it: started with this group's name
+   * and an address of one of its nodes it becomes a learner and then, with another one if the number of voters would be
+   * even, a voter. Resolves when that is known to the group. @throws MQ_NOT_LEADER
+   */
+  async addPeer (number: number, address: string): Promise<void> { await this.#membership.name(number, address) }
+
+  /** Adds a node as a learner, by its id. @throws MQ_NOT_LEADER, MQ_BUSY; as Engine.changeMembership */
+  async addLearner (nodeId: NodeId, address: string): Promise<void> { await this.#membership.addLearner(nodeId, address) }
+
+  /** Makes learners voters, several in one joint change. @throws MQ_NOT_LEADER, MQ_BUSY; as Engine.changeMembership */
+  async promote (nodeIds: readonly NodeId[]): Promise<void> { await this.#membership.promote(nodeIds) }
+
+  /**
+   * Removes members, several in one joint change. They do not come back unless they are emptied. A leader may remove
+   * itself: it leads until the change is committed. @throws MQ_NOT_LEADER, MQ_BUSY; as Engine.changeMembership
+   */
+  async remove (nodeIds: readonly NodeId[]): Promise<void> { await this.#membership.remove(nodeIds) }
+
+  /** A learner becomes a voter in place of another one, in one joint change. @throws MQ_NOT_LEADER, MQ_BUSY; as Engine.changeMembership */
+  async replace (old: NodeId, by: NodeId): Promise<void> { await this.#membership.replace(old, by) }
+
+  /** @see Engine.transferLeadership */
+  async transferLeader (nodeId: NodeId): Promise<void> { await this.#engine.transferLeadership(nodeId) }
+
+  /** Hands leadership over where this node has it, finishes what is under way, and closes engine and links. Never rejects. */
+  close (): Promise<void> {
+    return (this.#closing ??= this.#close())
+  }
+
+  async [Symbol.asyncDispose] (): Promise<void> { await this.close() }
+
+  /** @private What this node tells of its group. */
+  describe (): GroupDescription {
+    const { identity: { groupId, founders }, role: { leaderId } } = this.#engine
+    return {
+      groupId,
+      founders,
+      leaderId,
+      members: this.members().map(({ nodeId, role, address }) => ({ nodeId, isVoter: role === 'voter', address }))
+    }
+  }
+
+  async #close (): Promise<void> {
+    this.#unfollow()
+    await this.#joining.stop()
+    await this.#watch.stop()
+    await this.#engine.close()
+    await this.peers.close().catch((error: unknown) => { this.#logger.error('the links to the other nodes could not be closed', { error }) })
+  }
+
+  #follow (engine: Engine): void {
+    this.#addresses.metadata = () => engine.store.metadata
+    engine.config.onChange((kind, name) => { if (kind === 'setting' && isGroupSetting(name) && engine === this.#engine) this.#setPeers() })
+    this.#unlisten = [
+      engine.onMembership(() => {
+        this.#setPeers()
+        this.#joining.look()
+      }),
+      engine.onLeadership(({ isLeader }) => {
+        this.#watch.leadershipChanged(isLeader)
+        this.#joining.look()
+      })
+    ]
+  }
+
+  #unfollow (): void {
+    for (const unlisten of this.#unlisten) unlisten()
+    this.#unlisten = []
+  }
+
+  /** Links are kept to all members; while this node is none, also to those that others say are. */
+  #setPeers (): void {
+    const { confState, nodeId: own } = this.#engine.status()
+    const addresses = new Map<NodeId, Address>()
+    const members = allMembers(confState)
+    for (const nodeId of members.includes(own) ? members : new Set([...members, ...this.#addresses.heardOf()])) {
+      const address = this.#addresses.of(nodeId)
+      if (nodeId !== own && address !== undefined) addresses.set(nodeId, address)
+    }
+    this.peers.setPeers(addresses)
+  }
+}
+
+/** Who this node is, before and after it is of a group. */
+class Self {
+  readonly #groupName: string
+  nodeId: NodeId = 0
+  identity: Identity | undefined
+
+  constructor (groupName: string) {
+    this.#groupName = groupName
+  }
+
+  get description (): SelfDescription {
+    return { groupName: this.#groupName, groupId: this.identity?.groupId, nodeId: this.nodeId, formatVersion: DATA_FORMAT_VERSION }
+  }
+
+  /** The group while the engine is not open yet: its founders are what is known of its members. */
+  get founding (): GroupDescription | null {
+    return this.identity === undefined ? null : { groupId: this.identity.groupId, founders: this.identity.founders, leaderId: 0, members: [] }
+  }
+}
+
+/** Holds the directory's lock while `act` runs: two processes must not be the same empty node. */
+async function inDirectory<T> ({ disk, lock }: EnginePorts, directory: string, act: () => Promise<T>): Promise<T> {
+  await takeDirectory({ disk, directory, lock, pid: processId() })
+  try {
+    return await act()
+  } finally {
+    await lock.release()
+  }
+}
+
+function assertNumber ({ nodeId }: Identity, number: number, directory: string): void {
+  if (numberOf(nodeId) === number) return
+  throw new MqError('MQ_INVALID_ARGUMENT', `${directory} is that of node n${numberOf(nodeId)}, not of n${number} (dLegerSelfId)`, { nodeId })
+}

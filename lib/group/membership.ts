@@ -1,0 +1,160 @@
+import { MqError, type Logger } from '../base/index.ts'
+import type { Engine } from '../engine/index.ts'
+import { allMembers, isVoter, type ConfState, type ConfStep, type NodeId } from '../raft/index.ts'
+import { numberOf } from '../replica/index.ts'
+import type { Caller } from '../transport/index.ts'
+import { addressOf, addressSetting, removedSetting, type AddressBook } from './address-book.ts'
+import { sameBytes } from './formation.ts'
+import type { JoinAnswer, JoinRequest } from './messages.ts'
+import type { GroupSettings } from './settings.ts'
+
+export interface MembershipOptions {
+  readonly logger: Logger
+  readonly settings: GroupSettings
+  readonly addresses: AddressBook
+  readonly engine: () => Engine
+  readonly nowMs: () => number
+  /** There is a link to that node. */
+  readonly isConnected: (nodeId: NodeId) => boolean
+  /** Nodes that nobody has named may follow as learners (classic slaves). */
+  readonly takesLearners: boolean
+}
+
+/** A learner that wants to be a voter has asked so lately. */
+const WISH_LASTS_MS = 3_000
+
+/**
+ * Who is of the group, changed live by the leader: one change at a time. A newcomer is a learner until it has caught up.
+ * One that comes back under a new incarnation takes the place of its old one in one joint change; others are made voters
+ * so that their number stays odd, two at once where need be: a group of two or four would stop as easily as one or
+ * three, or more.
+ */
+export class Membership {
+  readonly #options: MembershipOptions
+  /** When each learner that wants to be a voter last asked. */
+  readonly #wishes = new Map<NodeId, number>()
+  #changing: Promise<unknown> = Promise.resolve()
+
+  constructor (options: MembershipOptions) {
+    this.#options = options
+  }
+
+  /** A node asks to be a member: what it is now. @throws MQ_NOT_LEADER, MQ_INVALID_ARGUMENT it may not, MQ_BUSY not yet */
+  async handleJoin ({ groupId, address, wantsVote }: JoinRequest, { nodeId }: Caller): Promise<JoinAnswer> {
+    const { addresses, engine, takesLearners } = this.#options
+    this.#assertLeader()
+    const number = numberOf(nodeId)
+    if (!sameBytes(groupId, engine().identity.groupId)) throw new MqError('MQ_INVALID_ARGUMENT', `n${number} is of a group of the same name that was founded apart`)
+    if (addressOf(address) === undefined) throw new MqError('MQ_INVALID_ARGUMENT', `'${address.slice(0, 64)}' is no address`)
+    if (!addresses.names(number) && (wantsVote || !takesLearners)) {
+      throw new MqError('MQ_INVALID_ARGUMENT', `n${number} is not among the nodes of the group: add it to dLegerPeers, or live`)
+    }
+    if (engine().store.metadata.setting(removedSetting(number)) === String(nodeId) && !this.#isMember(nodeId)) {
+      throw new MqError('MQ_INVALID_ARGUMENT', `n${number} was removed from the group; to add it again, start it with an empty directory`)
+    }
+    return await this.#oneByOne(async () => {
+      if (isVoter(this.#conf, nodeId)) return { role: 'voter' }
+      if (!this.#isMember(nodeId)) await this.#admit(nodeId, address)
+      if (wantsVote) this.#wishes.set(nodeId, this.#options.nowMs())
+      await this.#promoteReady()
+      return { role: isVoter(this.#conf, nodeId) ? 'voter' : 'learner' }
+    })
+  }
+
+  /** A node of that number may join, at that address. @throws MQ_NOT_LEADER, MQ_INVALID_ARGUMENT */
+  async name (number: number, address: string): Promise<void> {
+    if (addressOf(address) === undefined) throw new MqError('MQ_INVALID_ARGUMENT', `'${address.slice(0, 64)}' is no address`)
+    await this.#options.engine().config.putSettings({ [addressSetting(number)]: address })
+  }
+
+  /** Adds a node as a learner. @throws as Engine.changeMembership */
+  async addLearner (nodeId: NodeId, address: string): Promise<void> {
+    this.#assertLeader()
+    await this.#oneByOne(() => this.#admit(nodeId, address))
+  }
+
+  /** Makes learners voters, in one change. @throws as Engine.changeMembership */
+  async promote (nodeIds: readonly NodeId[]): Promise<void> {
+    this.#assertLeader()
+    await this.#oneByOne(() => this.#change(nodeIds.map((id) => ({ type: 'addVoter', id }))))
+  }
+
+  /** Removes members, in one change; they do not come back by themselves. @throws as Engine.changeMembership */
+  async remove (nodeIds: readonly NodeId[]): Promise<void> {
+    this.#assertLeader()
+    await this.#oneByOne(async () => {
+      await this.#options.engine().config.putSettings(Object.fromEntries(nodeIds.flatMap((id) => [[removedSetting(numberOf(id)), String(id)], [addressSetting(numberOf(id)), '']])))
+      await this.#change(nodeIds.map((id) => ({ type: 'remove', id })))
+    })
+  }
+
+  /** A caught-up learner becomes a voter in place of another one, in one joint change. @throws as Engine.changeMembership */
+  async replace (old: NodeId, by: NodeId): Promise<void> {
+    this.#assertLeader()
+    await this.#oneByOne(() => this.#change([{ type: 'addVoter', id: by }, { type: 'remove', id: old }]))
+  }
+
+  async #admit (nodeId: NodeId, address: string): Promise<void> {
+    const { addresses, engine, logger, isConnected } = this.#options
+    const number = numberOf(nodeId)
+    const namesakes = allMembers(this.#conf).filter((id) => id !== nodeId && numberOf(id) === number)
+    const living = namesakes.find((id) => isConnected(id) || engine().status().peers.some((peer) => peer.id === id && peer.recentlyActive))
+    if (living !== undefined || namesakes.includes(engine().identity.nodeId)) {
+      throw new MqError('MQ_BUSY', `a node n${number} is alive in the group: two nodes have one number, or it has just been stopped`)
+    }
+    if (!addresses.isConfigured(number)) await this.name(number, address)
+    logger.info(`n${number} becomes a learner`, { nodeId })
+    await this.#change([
+      ...namesakes.filter((id) => !isVoter(this.#conf, id)).map((id): ConfStep => ({ type: 'remove', id })),
+      { type: 'addLearner', id: nodeId }
+    ])
+  }
+
+  /** Makes voters of those learners that want it and have caught up, as far as that keeps the number of voters odd. */
+  async #promoteReady (): Promise<void> {
+    const { engine, logger, settings: { promotionLagEntries }, nowMs } = this.#options
+    const { peers, commitIndex } = engine().status()
+    const { voters, learners } = this.#conf
+    const ready: NodeId[] = []
+    for (const [nodeId, askedAtMs] of this.#wishes) {
+      if (!learners.includes(nodeId) || nowMs() - askedAtMs > WISH_LASTS_MS) {
+        this.#wishes.delete(nodeId)
+      } else if ((peers.find(({ id }) => id === nodeId)?.matchIndex ?? 0) + promotionLagEntries >= commitIndex) {
+        ready.push(nodeId)
+      }
+    }
+    const oldOf = (nodeId: NodeId): NodeId | undefined => voters.find((id) => numberOf(id) === numberOf(nodeId))
+    const returned = ready.find((nodeId) => oldOf(nodeId) !== undefined)
+    const added = returned === undefined ? ready.slice(0, ready.length - (voters.length + ready.length + 1) % 2) : []
+    const steps: ConfStep[] = returned === undefined
+      ? added.map((id) => ({ type: 'addVoter', id }))
+      : [{ type: 'addVoter', id: returned }, { type: 'remove', id: oldOf(returned)! }]
+    if (steps.length === 0) return
+    logger.info(returned === undefined ? `${added.map((id) => `n${numberOf(id)}`).join(', ')} become voters` : `n${numberOf(returned)} is a voter again, under a new incarnation`, { steps })
+    await this.#change(steps)
+  }
+
+  async #change (steps: readonly ConfStep[]): Promise<void> {
+    if (steps.length > 0) await this.#options.engine().changeMembership({ transition: 'auto', steps })
+  }
+
+  /** Changes follow each other: the next one sees what the one before has made. */
+  async #oneByOne<T> (change: () => Promise<T>): Promise<T> {
+    const before = this.#changing
+    const done = (async () => {
+      await before
+      return await change()
+    })()
+    this.#changing = done.catch(() => {})
+    return await done
+  }
+
+  get #conf (): ConfState { return this.#options.engine().status().confState }
+
+  #isMember (nodeId: NodeId): boolean { return allMembers(this.#conf).includes(nodeId) }
+
+  #assertLeader (): void {
+    const { isLeader, leaderId } = this.#options.engine().role
+    if (!isLeader) throw new MqError('MQ_NOT_LEADER', leaderId === 0 ? 'the group has no leader at the moment' : `node ${leaderId} leads the group`, { leaderId })
+  }
+}

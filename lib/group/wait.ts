@@ -1,0 +1,17 @@
+import { MqError, type Clock } from '../base/index.ts'
+
+/** Resolves after that time. @throws MQ_ABORTED the signal fired */
+export function wait (clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      timer.cancel()
+      reject(new MqError('MQ_ABORTED', 'the caller aborted', { cause: signal!.reason }))
+    }
+    const timer = clock.setTimer(delayMs, () => {
+      signal?.removeEventListener('abort', abort)
+      resolve()
+    })
+    if (signal?.aborted === true) abort()
+    signal?.addEventListener('abort', abort, { once: true })
+  })
+}
