@@ -10,9 +10,9 @@ const utf8 = new TextEncoder()
 
 const JSON_START = utf8.encode('{"code":')
 const JSON_FIELDS = utf8.encode(',"extFields":{')
-const JSON_AFTER_FIELDS = utf8.encode(`},"flag":${RESPONSE_FLAG},"language":"${languageName(LanguageCode.JAVA)}","opaque":`)
+export const JSON_AFTER_FIELDS = utf8.encode(`},"flag":${RESPONSE_FLAG},"language":"${languageName(LanguageCode.JAVA)}","opaque":`)
 const JSON_REMARK = utf8.encode(',"remark":"')
-const JSON_END = utf8.encode(`,"serializeTypeCurrentRPC":"JSON","version":${ADVERTISED_VERSION}}`)
+export const JSON_END = utf8.encode(`,"serializeTypeCurrentRPC":"JSON","version":${ADVERTISED_VERSION}}`)
 const QUOTE = 0x22
 /** All of a header that is neither remark nor field. */
 const FRAME_PARTS_BYTES = 200
@@ -78,6 +78,9 @@ export class ResponseWriter {
     if (remark !== undefined) at = writeBytes(bytes, at, remark)
     this.#at = this.#extStart = at + 4
   }
+
+  /** Where the next field goes. */
+  get position (): number { return this.#at }
 
   number ({ json, binary }: FieldName, value: number): void {
     const bytes = this.#bytes

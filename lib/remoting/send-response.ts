@@ -1,10 +1,11 @@
 import type { Host } from '../message/index.ts'
 import { encodeResponse } from './encode-command.ts'
-import type { Answerable } from './frame.ts'
+import { writeBytes, writeDecimal, writeInt32 } from './fast-writes.ts'
+import { HeaderType, LENGTH_BYTES, PREFIX_BYTES, type Answerable } from './frame.ts'
 import { sendMessageResponse } from './headers/send-message.ts'
 import { encodeMessageId, messageIdHead, writeOffsetHex } from './message-id.ts'
-import type { OutboundBuffer } from './outbound-buffer.ts'
-import { FieldName, isPlainAscii, ResponseWriter } from './response-writer.ts'
+import { OutboundBuffer } from './outbound-buffer.ts'
+import { FieldName, isPlainAscii, JSON_AFTER_FIELDS, JSON_END, ResponseWriter } from './response-writer.ts'
 import { textOf } from './text.ts'
 
 const MSG_REGION = new FieldName('MSG_REGION')
@@ -13,6 +14,13 @@ const MSG_ID = new FieldName('msgId')
 const QUEUE_ID = new FieldName('queueId')
 const QUEUE_OFFSET = new FieldName('queueOffset')
 const TRANSACTION_ID = new FieldName('transactionId')
+const QUOTE = 0x22
+const OFFSET_DIGITS = 16
+/** Of a binary header: where its number is, and where the length of its fields is. */
+const OPAQUE_AT = PREFIX_BYTES + 5
+const FIELDS_AT = PREFIX_BYTES + 21
+/** What follows the head, but for the unique key. */
+const REST_BYTES = 200
 const utf8 = new TextEncoder()
 
 export interface SendResponseOptions {
@@ -22,25 +30,39 @@ export interface SendResponseOptions {
   readonly traceOn?: boolean
 }
 
-/** Writes the answers to single sends, one per message. Answers to batches and failures go through `connection.respond`. */
+/**
+ * Writes the answers to single sends, one per message. All that is the same in each, from the prefix of the frame to the
+ * name of the field `queueId`, is a piece of memory made once. Answers to batches and failures go through `connection.respond`.
+ */
 export class SendResponseEncoder {
-  readonly #writer = new ResponseWriter()
   readonly #storeHost: Host
   readonly #regionId: string
-  readonly #region: Uint8Array
-  readonly #traceOn: Uint8Array
-  readonly #messageId: Uint8Array
-  readonly #maxFieldBytes: number
+  readonly #traceOn: boolean
+  readonly #binaryHead: Uint8Array
+  /** Of answers with code 0. */
+  readonly #jsonHead: Uint8Array
+  /** Where the offset's digits are in either head: so many bytes before its end. */
+  readonly #binaryDigits = OFFSET_DIGITS + QUEUE_ID.binary.length
+  readonly #jsonDigits = OFFSET_DIGITS + 1 + QUEUE_ID.json.length
 
   constructor ({ storeHost, regionId = 'DefaultRegion', traceOn = true }: SendResponseOptions) {
-    const head = messageIdHead(storeHost)
     this.#storeHost = storeHost
     this.#regionId = regionId
-    this.#region = utf8.encode(regionId)
-    this.#traceOn = utf8.encode(String(traceOn))
-    this.#messageId = new Uint8Array(head.length + 16)
-    this.#messageId.set(head)
-    this.#maxFieldBytes = 6 * 24 + this.#region.length + this.#messageId.length + 5 + 11 + 20
+    this.#traceOn = traceOn
+    this.#binaryHead = this.#headOf(HeaderType.binary)
+    this.#jsonHead = this.#headOf(HeaderType.json)
+  }
+
+  #headOf (headerType: HeaderType): Uint8Array {
+    const out = new OutboundBuffer()
+    const writer = new ResponseWriter()
+    const region = utf8.encode(this.#regionId)
+    writer.begin(out, { headerType, opaque: 0, isOneWay: false, inflightBytes: 0 }, 0, undefined, REST_BYTES + region.length, undefined)
+    writer.text(MSG_REGION, region)
+    writer.text(TRACE_ON, utf8.encode(String(this.#traceOn)))
+    writer.text(MSG_ID, Uint8Array.of(...messageIdHead(this.#storeHost), ...new Uint8Array(OFFSET_DIGITS)))
+    const name = headerType === HeaderType.binary ? QUEUE_ID.binary : QUEUE_ID.json
+    return Uint8Array.of(...out.bytes.subarray(0, writer.position), ...name)
   }
 
   /**
@@ -51,26 +73,57 @@ export class SendResponseEncoder {
     out: OutboundBuffer, request: Answerable, code: number, queueId: number, queueOffset: number, physicalOffset: number,
     uniqueKeyBytes: Uint8Array, uniqueKeyStart: number, uniqueKeyEnd: number
   ): void {
-    if (!isPlainAscii(uniqueKeyBytes, uniqueKeyStart, uniqueKeyEnd)) {
+    const isBinary = request.headerType === HeaderType.binary
+    if (!isBinary && (code !== 0 || !isPlainAscii(uniqueKeyBytes, uniqueKeyStart, uniqueKeyEnd))) {
       this.#encodeSlowly(out, request, code, queueId, queueOffset, physicalOffset, textOf(uniqueKeyBytes, uniqueKeyStart, uniqueKeyEnd))
       return
     }
-    const writer = this.#writer
-    const messageId = this.#messageId
-    writeOffsetHex(messageId, messageId.length - 16, physicalOffset)
-    writer.begin(out, request, code, undefined, this.#maxFieldBytes + uniqueKeyEnd - uniqueKeyStart, undefined)
-    writer.text(MSG_REGION, this.#region)
-    writer.text(TRACE_ON, this.#traceOn)
-    writer.text(MSG_ID, messageId)
-    writer.number(QUEUE_ID, queueId)
-    writer.number(QUEUE_OFFSET, queueOffset)
-    if (uniqueKeyEnd > uniqueKeyStart) writer.text(TRANSACTION_ID, uniqueKeyBytes, uniqueKeyStart, uniqueKeyEnd)
-    writer.end()
+    const head = isBinary ? this.#binaryHead : this.#jsonHead
+    out.reserve(head.length + REST_BYTES + uniqueKeyEnd - uniqueKeyStart)
+    const { bytes, at: start } = out
+    bytes.set(head, start)
+    const headEnd = start + head.length
+    let at: number
+    if (isBinary) {
+      bytes[start + PREFIX_BYTES] = code >> 8
+      bytes[start + PREFIX_BYTES + 1] = code
+      writeInt32(bytes, start + OPAQUE_AT, request.opaque)
+      writeOffsetHex(bytes, headEnd - this.#binaryDigits, physicalOffset)
+      at = writeBinaryNumber(bytes, headEnd, queueId)
+      at = writeBinaryNumber(bytes, writeBytes(bytes, at, QUEUE_OFFSET.binary), queueOffset)
+      if (uniqueKeyEnd > uniqueKeyStart) {
+        at = writeInt32(bytes, writeBytes(bytes, at, TRANSACTION_ID.binary), uniqueKeyEnd - uniqueKeyStart)
+        at = writeBytes(bytes, at, uniqueKeyBytes, uniqueKeyStart, uniqueKeyEnd)
+      }
+      writeInt32(bytes, start + FIELDS_AT - 4, at - start - FIELDS_AT)
+    } else {
+      writeOffsetHex(bytes, headEnd - this.#jsonDigits, physicalOffset)
+      at = writeDecimal(bytes, headEnd, queueId)
+      bytes[at] = QUOTE
+      at = writeDecimal(bytes, writeBytes(bytes, at + 1, QUEUE_OFFSET.json), queueOffset)
+      bytes[at++] = QUOTE
+      if (uniqueKeyEnd > uniqueKeyStart) {
+        at = writeBytes(bytes, writeBytes(bytes, at, TRANSACTION_ID.json), uniqueKeyBytes, uniqueKeyStart, uniqueKeyEnd)
+        bytes[at++] = QUOTE
+      }
+      at = writeDecimal(bytes, writeBytes(bytes, at, JSON_AFTER_FIELDS), request.opaque)
+      at = writeBytes(bytes, at, JSON_END)
+    }
+    writeInt32(bytes, start, at - start - LENGTH_BYTES)
+    writeInt32(bytes, start + LENGTH_BYTES, request.headerType << 24 | (at - start - PREFIX_BYTES))
+    out.at = at
   }
 
-  #encodeSlowly (out: OutboundBuffer, request: Answerable, code: number, queueId: number, queueOffset: number, physicalOffset: number, transactionId: string): void {
+  #encodeSlowly (out: OutboundBuffer, request: Answerable, code: number, queueId: number, queueOffset: number, physicalOffset: number, key: string): void {
     const msgId = encodeMessageId(this.#storeHost, physicalOffset)
-    const TRACE_ON = new TextDecoder().decode(this.#traceOn)
-    encodeResponse(out, request, { code, extFields: sendMessageResponse.encode({ MSG_REGION: this.#regionId, TRACE_ON, msgId, queueId, queueOffset, transactionId }) })
+    const transactionId = key === '' ? undefined : key
+    encodeResponse(out, request, { code, extFields: sendMessageResponse.encode({ MSG_REGION: this.#regionId, TRACE_ON: String(this.#traceOn), msgId, queueId, queueOffset, transactionId }) })
   }
+}
+
+/** A value of a field: its length, and its digits. */
+function writeBinaryNumber (bytes: Uint8Array, at: number, value: number): number {
+  const end = writeDecimal(bytes, at + 4, value)
+  writeInt32(bytes, at, end - at - 4)
+  return end
 }

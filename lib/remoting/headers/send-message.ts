@@ -94,6 +94,8 @@ const NAMES = [
 ]
 const reader = new FieldReader(NAMES)
 const PROPERTIES = 8
+const PLAIN_BYTES = 16 * 1024
+const none = new Uint8Array(0)
 
 /**
  * The header of a send, read in place without a text or object per field (texts that come again are the same string each
@@ -120,6 +122,9 @@ export class SendMessageHeader {
   propertiesBytes: Uint8Array = none
   propertiesStart = 0
   propertiesEnd = 0
+  /** Memory for properties without their escapes, of many messages side by side; never written twice. */
+  #plain: Uint8Array = none
+  #plainAt = 0
 
   /** Long and short names are taken under every code. @throws MQ_BAD_FIELD a required field is missing or malformed */
   read (frame: RemotingFrame): this {
@@ -156,11 +161,12 @@ export class SendMessageHeader {
       return
     }
     // the two separators of properties are control characters, so JSON always has escapes here
-    const plain = Buffer.allocUnsafe(end - start)
-    this.propertiesBytes = plain
-    this.propertiesStart = 0
-    this.propertiesEnd = unescapeJson(bytes, start, end, plain, 0)
+    if (this.#plain.length - this.#plainAt < end - start) {
+      this.#plain = new Uint8Array(Math.max(PLAIN_BYTES, end - start))
+      this.#plainAt = 0
+    }
+    this.propertiesBytes = this.#plain
+    this.propertiesStart = this.#plainAt
+    this.propertiesEnd = this.#plainAt = unescapeJson(bytes, start, end, this.#plain, this.#plainAt)
   }
 }
-
-const none = new Uint8Array(0)
