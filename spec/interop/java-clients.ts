@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { buildJava, hasJava, javaVersions } from './java-build.ts'
 import { JavaDriver } from './java-driver.ts'
-import { snippets } from './java-snippets.ts'
+import { oldTopicSnippets, snippets } from './java-snippets.ts'
 import { commands } from './mqadmin-commands.ts'
+import { makeOldTopics } from './old-topics.ts'
 import { freePorts, startApache, startLedgermq } from './servers.ts'
 
 /**
@@ -26,6 +27,9 @@ if (!hasJava()) {
   // without a logging configuration in its home the 4.9 tool does not start
   await mkdir(join(folder, 'conf'))
   await writeFile(join(folder, 'conf', 'logback_tools.xml'), '<configuration><root level="OFF"/></configuration>')
+  // data of ours: Apache's servers have none
+  const wantedSnippets = wanted(againstApache ? snippets : [...snippets, ...oldTopicSnippets])
+  if (!againstApache) await makeOldTopics(join(folder, 'data'), versions.flatMap((version) => oldTopicSnippets.map(({ name }) => nameIn(version, name))))
   const ports = await freePorts()
   const server = againstApache ? await startApache({ classpath: buildJava(javaVersions[0]), folder, ports }) : await startLedgermq(folder, ports)
   t.teardown(async () => {
@@ -36,13 +40,12 @@ if (!hasJava()) {
   for (const version of versions) {
     await t.test(`Java client ${version}`, async (t) => {
       const java = new JavaDriver({ classpath: buildJava(version), namesrv: server.namesrv, home: folder })
-      const generation = version.replaceAll('.', '')
       try {
         await java.call('cluster.ready')
-        t.jobs = snippets.length
+        t.jobs = wantedSnippets.length
         // all at the same time: most of them wait for something
-        await Promise.all(wanted(snippets).map(({ name, does, run }) => t.test(`${name}: ${does}`, { buffered: true }, (t) => told(t, run(t, java, `v${generation}-${name}`)))))
-        const context = { java, server, version, topic: `v${generation}-mqadmin`, group: `v${generation}-mqadmin-group` }
+        await Promise.all(wantedSnippets.map(({ name, does, run }) => t.test(`${name}: ${does}`, { buffered: true }, (t) => told(t, run(t, java, nameIn(version, name))))))
+        const context = { java, server, version, topic: nameIn(version, 'mqadmin'), group: nameIn(version, 'mqadmin-group') }
         for (const { name, does, run } of wanted(commands)) {
           await t.test(`mqadmin ${name}: ${does}`, (t) => told(t, run(t, context)))
         }
@@ -51,6 +54,11 @@ if (!hasJava()) {
       }
     })
   }
+}
+
+/** Names of topics and groups, which the two generations do not share. */
+function nameIn (version: string, name: string): string {
+  return `v${version.replaceAll('.', '')}-${name}`
 }
 
 /** What went wrong in Java, in the result itself. */

@@ -1,5 +1,6 @@
 import type { Test } from 'tap'
 import { JavaError, type JavaDriver } from './java-driver.ts'
+import { betweenBoth, FIRST_MESSAGES_BYTES, LATER_MESSAGES } from './old-topics.ts'
 
 /** A message as the driver tells of it. */
 export interface Seen {
@@ -415,6 +416,40 @@ export const snippets: readonly Snippet[] = [
     async run (t, java) {
       const refusal = await java.call('send.sync', { topic: 'SCHEDULE_TOPIC_XXXX', count: 1 }).catch((error: unknown) => error)
       t.type(refusal, JavaError)
+    }
+  }
+]
+
+/** The same of topics that were there long ago; each name is that of such a topic. @see makeOldTopics */
+export const oldTopicSnippets: readonly Snippet[] = [
+  {
+    name: 'from-last-old',
+    does: 'of a topic whose first messages were removed, a new group that asks for the last message gets only those sent after its start',
+    async run (t, java, topic) {
+      const received = await java.call<Seen[]>('push.from', { topic, group: `${topic}-group`, where: 'CONSUME_FROM_LAST_OFFSET', count: 4, queues: 4 })
+      t.same(sorted(bodies(received)), numbered('after-start-', 4))
+    }
+  },
+  {
+    name: 'from-time-old',
+    does: 'of such a topic, a new group that asks for a moment gets what was stored since',
+    async run (t, java, topic) {
+      const received = await java.call<Seen[]>('push.from', { topic, group: `${topic}-group`, where: 'CONSUME_FROM_TIMESTAMP', timestamp: betweenBoth, count: 4, queues: 4 })
+      t.same(sorted(bodies(received)), sorted([...numbered('later-', LATER_MESSAGES), ...numbered('after-start-', 4)]))
+    }
+  },
+  {
+    name: 'from-first-old',
+    does: 'of such a topic, a new group that asks for the first message gets what is left, from the first of each queue on',
+    async run (t, java, topic) {
+      const received = await java.call<Seen[]>('push.from', { topic, group: `${topic}-group`, where: 'CONSUME_FROM_FIRST_OFFSET', count: 4, queues: 4 })
+      const later = received.filter(({ bodyLength }) => bodyLength < FIRST_MESSAGES_BYTES)
+      t.same(sorted(bodies(later)), sorted([...numbered('later-', LATER_MESSAGES), ...numbered('after-start-', 4)]))
+      for (const [queueId, messages] of grouped(received)) {
+        const offsets = messages.map(({ queueOffset }) => queueOffset).sort((a, b) => a - b)
+        t.ok(offsets[0]! > 0, `the first of queue ${queueId} is gone`)
+        t.equal(offsets.at(-1)! - offsets[0]! + 1, messages.length, `without a gap in queue ${queueId}`)
+      }
     }
   }
 ]

@@ -222,6 +222,23 @@ export const commands: readonly Command[] = [
     }
   },
   {
+    name: 'resetOffsetByTime-by-clients',
+    does: 'with useServerSideResetOffset=false the members are told (220), and move themselves',
+    async run (t, context) {
+      const { java, topic, group, server: { broker } } = context
+      const setting = (value: boolean): Promise<string> => mqadmin(t, context, 'updateBrokerConfig', '-b', broker, '-k', 'useServerSideResetOffset', '-v', String(value))
+      const before = (await java.call<Seen[]>('group.received', { group })).length
+      await setting(false)
+      try {
+        t.equal(rows(await mqadmin(t, context, 'resetOffsetByTime', '-g', group, '-t', topic, '-s', '1000'), 'broker-a').length, 4)
+      } finally {
+        await setting(true)
+      }
+      const received = await java.call<Seen[]>('group.received', { group, deliveries: before + 10 })
+      t.equal(new Set(received.slice(before).map(({ body }) => body)).size, 10)
+    }
+  },
+  {
     name: 'resetOffsetByTime-offline',
     does: 'sends a group without members to the end',
     async run (t, context) {
