@@ -79,9 +79,9 @@ export async function becomeMember (options: FormationOptions): Promise<Identity
       logger.info(group.founders.includes(nodeId) ? `node n${number} takes its place in group '${groupName}'` : `node n${number} joins group '${groupName}', which is there`, { nodeId, groupId: hex(group.groupId) })
       return identityIn(group, nodeId)
     } else if (believed.length === others.length && isLowest && mayFound) {
-      const founders = [nodeId, ...believed.map((answer) => answer.nodeId)].sort((a, b) => numberOf(a) - numberOf(b))
+      const founders = [nodeId, ...believed.map((answer) => answer.nodeId)].sort((a, b) => a - b)
       const groupId = randomGroupId(random)
-      logger.info(`node n${number} founds group '${groupName}' of ${founders.map((id) => `n${numberOf(id)}`).join(', ')}`, { nodeId, groupId: hex(groupId) })
+      logger.info(`node n${number} founds group '${groupName}' of ${[...peers.keys()].sort((a, b) => a - b).map((number) => `n${number}`).join(', ')}`, { nodeId, groupId: hex(groupId) })
       return identityIn({ groupId, founders }, nodeId)
     } else {
       const silent = others.filter((_, i) => answers[i] === undefined).map(([other, address]) => `n${other} (${addressText(address)})`)

@@ -91,24 +91,35 @@ export class GroupMember {
         self.identity = identity
         return identity
       })
-      const { groupId, founders, nodeId } = identity
-      const openEngine = (): Promise<Engine> => Engine.open({
-        ...options.engine,
-        directory,
-        ports,
-        group: {
-          nodeId,
-          founding: { groupId, founders, incarnation: identity.incarnation },
-          transport: network!.transport(),
-          settings: { ...groupReplicaSettings, ...options.replicaSettings }
-        }
-      })
+      const openEngine = engineOpener(options, network!, identity, { directory, ports })
       member = new GroupMember({ options, settings, clock: ports.clock, network: network!, addresses, engine: await openEngine(), openEngine })
       return member
     } catch (error) {
       await network?.close()
       throw error
     }
+  }
+
+  /**
+   * Lets a group of one that is open, an embedded queue's, grow: from now on others reach it by `openNetwork`, and may
+   * join once `addPeer` has named them. The engine is the member's from then on and closes with it. `options.engine` is
+   * what it was opened with.
+   * @throws MQ_INVALID_ARGUMENT the engine's node has another number
+   */
+  static async attach (engine: Engine, options: GroupMemberOptions): Promise<GroupMember> {
+    const settings = { ...defaultGroupSettings, ...options.settings }
+    const { identity, clock } = engine
+    const { directory, ports } = options.engine
+    assertNumber(identity, options.number, directory)
+    const self = new Self(options.groupName)
+    self.nodeId = identity.nodeId
+    self.identity = identity
+    const network = await options.openNetwork(() => self.description)
+    const place = { directory, ports: ports ?? directoryPorts(directory) }
+    const member = new GroupMember({ options, settings, clock, network, addresses: new AddressBook(options.peers), engine, openEngine: engineOpener(options, network, identity, place) })
+    network.onCall(METHODS.whoIs, () => whoIsAnswer.encode({ nodeId: identity.nodeId, group: member.describe() }), { openToStrangers: true })
+    engine.connect(network.transport())
+    return member
   }
 
   private constructor ({ options, settings, clock, network, addresses, engine, openEngine }: Parts) {
@@ -295,6 +306,15 @@ class Self {
   get founding (): GroupDescription | null {
     return this.identity === undefined ? null : { groupId: this.identity.groupId, founders: this.identity.founders, leaderId: 0, members: [] }
   }
+}
+
+/** How the engine of that node is opened, each time. */
+function engineOpener ({ engine, replicaSettings }: GroupMemberOptions, network: PeerNetwork, { nodeId, groupId, founders, incarnation }: Identity, place: { readonly directory: string, readonly ports: EnginePorts }): () => Promise<Engine> {
+  return () => Engine.open({
+    ...engine,
+    ...place,
+    group: { nodeId, founding: { groupId, founders, incarnation }, transport: network.transport(), settings: { ...groupReplicaSettings, ...replicaSettings } }
+  })
 }
 
 /** Holds the directory's lock while `act` runs: two processes must not be the same empty node. */

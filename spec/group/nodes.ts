@@ -1,4 +1,4 @@
-import { MemoryDisk, MemoryKv, noLock, VirtualClock, type MemoryKv as Kv } from '../../lib/adapters/index.ts'
+import { MemoryDisk, MemoryKv, noLock, VirtualClock } from '../../lib/adapters/index.ts'
 import { loadChecksum, silentLogger, type Disk, type Logger } from '../../lib/base/index.ts'
 import type { Engine, EnginePorts } from '../../lib/engine/index.ts'
 import { GroupMember, type GroupMemberOptions } from '../../lib/group/index.ts'
@@ -10,7 +10,7 @@ import { SeededRandom } from '../support/seeded-random.ts'
 export const DIRECTORY = '/data'
 
 /** What outlives a process. */
-export interface Machine { disk: Disk, kv: Kv }
+export interface Machine { readonly disk: Disk, readonly kv: EnginePorts['kv'] }
 
 /** Nodes of one group in one process on virtual time: number n listens at host n. */
 export class Nodes {
@@ -20,6 +20,7 @@ export class Nodes {
   readonly machines = new Map<number, Machine>()
   readonly configured: readonly number[]
   readonly logged: Array<readonly [number: number, text: string]> = []
+  readonly #networks = new Map<MemoryPeerNetwork, Address>()
   #lives: number
 
   /** Other groups draw other numbers: another `seed`. */
@@ -36,12 +37,17 @@ export class Nodes {
     return machine
   }
 
+  /** What the next process of that node has of its machine. */
+  portsOf (number: number): EnginePorts {
+    return { ...this.machine(number), clock: this.clock, random: new SeededRandom(number + 1000 * ++this.#lives), lock: noLock }
+  }
+
   /** Its disk is replaced by an empty one. */
   wipe (number: number): void { this.machines.delete(number) }
 
   /** Begins to open a node; it may take until others are there. */
   start (number: number, options: Partial<GroupMemberOptions> = {}): Promise<GroupMember> {
-    const ports: EnginePorts = { ...this.machine(number), clock: this.clock, random: new SeededRandom(number + 1000 * ++this.#lives), lock: noLock, ...options.engine?.ports }
+    const ports = options.engine?.ports ?? this.portsOf(number)
     const logger: Logger = { ...silentLogger, info: (text) => { this.logged.push([number, text]) }, warn: (text) => { this.logged.push([number, text]) } }
     const opening = GroupMember.open({
       groupName: 'group',
@@ -59,8 +65,14 @@ export class Nodes {
     return async (self) => {
       const network = new MemoryPeerNetwork({ clock: this.clock, network: this.network, self })
       await network.listen(address)
+      this.#networks.set(network, address)
       return network
     }
+  }
+
+  /** Nothing comes from a node or reaches it any more. */
+  unplug (number: number): void {
+    for (const [network, { host }] of this.#networks) if (host === this.addressOf(number).host) network.close()
   }
 
   async open (number: number, options: Partial<GroupMemberOptions> = {}): Promise<GroupMember> {

@@ -1,0 +1,143 @@
+import t, { type Test } from 'tap'
+import { loadChecksum } from '../../lib/base/index.ts'
+import { Engine } from '../../lib/engine/index.ts'
+import { GroupMember } from '../../lib/group/index.ts'
+import { checkOpenOptions } from '../../lib/queue/options.ts'
+import { get, put, topicConfig, wireMessage } from '../engine/wire.ts'
+import { Load } from './load.ts'
+import { DIRECTORY, Nodes } from './nodes.ts'
+
+function nodes (t: Test, configured: readonly number[] = [0, 1, 2]): Nodes {
+  const nodes = new Nodes(configured)
+  t.teardown(() => nodes.closeAll())
+  return nodes
+}
+
+/** A node that knows of itself and of node 0 only. */
+const joining = (group: Nodes, number: number) => ({ peers: [0, number].map((one) => ({ number: one, address: group.addressOf(one) })) })
+
+const voters = (group: Nodes, numbers: readonly number[]) => () => `${group.voters}` === `${numbers}` && group.leader!.members().length === numbers.length
+
+t.test('from one node to three, to five, back to three, under load: nothing acknowledged is lost, the number of voters is odd', { timeout: 120_000 }, async (t) => {
+  const group = nodes(t, [0])
+  const { engine } = await group.open(0)
+  await group.untilLeader()
+  const counts = new Set<number>()
+  const watch = (one: Engine) => one.onMembership(({ voters, votersOutgoing }) => { if (votersOutgoing.length === 0) counts.add(voters.length) })
+  watch(engine)
+  const load = new Load(group)
+  for (const pair of [[1, 2], [3, 4]]) {
+    for (const number of pair) await group.run(group.leader!.addPeer(number, `host${number}:40911`))
+    const [first, second] = pair as [number, number]
+    watch((await group.open(first, joining(group, first))).engine)
+    await group.until(() => group.leader!.members().some(({ number, role }) => number === first && role === 'learner'))
+    await group.clock.advance(2_000)
+    t.equal(group.leader!.members().find(({ number }) => number === first)!.role, 'learner', 'an even number of voters is no gain')
+    watch((await group.open(second, joining(group, second))).engine)
+    await group.until(voters(group, [0, 1, 2, ...(first === 3 ? [3, 4] : [])]))
+  }
+  const before = load.acked.size
+  const leading = group.leader!
+  const removed = [0, leading.number === 1 ? 2 : 1]
+  await group.run(leading.remove(leading.members().filter(({ number }) => removed.includes(number)).map(({ nodeId }) => nodeId)))
+  const left = [0, 1, 2, 3, 4].filter((number) => !removed.includes(number))
+  for (const number of removed) await group.close(number)
+  await group.until(voters(group, left))
+  await group.until(() => load.acked.size > before + 200)
+  await load.stop()
+  await group.untilEqual()
+  for (const one of group.engines) t.equal(await load.defectOn(one), undefined)
+  t.ok(load.acked.size > 500, `${load.acked.size} messages`)
+  t.same([...counts].sort(), [1, 3, 5])
+})
+
+t.test('a node that was removed stays away, says so, and comes back when it is emptied', async (t) => {
+  const group = nodes(t)
+  await group.openAll()
+  const leader = await group.untilLeader()
+  const number = group.followerNumber()
+  const gone = group.member(number)
+  await group.run(leader.remove([gone.nodeId]))
+  await group.clock.advance(20_000)
+  t.equal(group.voters.length, 2)
+  t.ok(group.logged.some(([who, text]) => who === number && /was removed/.test(text)))
+  await group.close(number)
+  group.wipe(number)
+  await group.open(number)
+  await group.until(voters(group, [0, 1, 2]))
+})
+
+t.test('who has not been named may not join, unless classic slaves are taken, as learners', async (t) => {
+  const group = nodes(t, [0])
+  await group.open(0)
+  await group.untilLeader()
+  await group.open(1, joining(group, 1))
+  await group.clock.advance(5_000)
+  t.equal(group.leader!.members().length, 1)
+  t.ok(group.logged.some(([who, text]) => who === 1 && /not among the nodes/.test(text)))
+  const other = nodes(t, [0])
+  await other.open(0, { takesLearners: true })
+  await other.run(put((await other.untilLeader()).engine, 'orders', wireMessage('a')))
+  const slave = await other.open(1, { ...joining(other, 1), role: 'learner' })
+  await other.untilEqual()
+  t.same((await other.run(get(slave.engine, { topic: 'orders' }))).bodies, ['a'])
+  await other.clock.advance(5_000)
+  t.match(other.leader!.members(), [{ number: 0, role: 'voter' }, { number: 1, role: 'learner' }])
+  t.same(slave.members().map(({ role }) => role), ['voter', 'learner'])
+})
+
+t.test('promote, replace and transfer by hand; a follower refuses to change anything', async (t) => {
+  const group = nodes(t)
+  await group.openAll()
+  const leader = await group.untilLeader()
+  const follower = group.member(group.followerNumber())
+  await t.rejects(group.run(follower.remove([leader.nodeId])), { code: 'MQ_NOT_LEADER', leaderId: leader.nodeId })
+  await group.run(leader.addPeer(3, 'host3:40911'))
+  const fourth = await group.open(3, { ...joining(group, 3), role: 'learner' })
+  await group.until(() => leader.members().some(({ number, role }) => number === 3 && role === 'learner'))
+  await group.untilEqual()
+  await group.run(leader.replace(follower.nodeId, fourth.nodeId))
+  await group.until(() => group.voters.includes(3) && !group.voters.includes(follower.number) && leader.engine.status().confState.votersOutgoing.length === 0)
+  await group.run(leader.transferLeader(fourth.nodeId))
+  await group.until(() => fourth.engine.role.isLeader)
+  await t.rejects(group.run(fourth.transferLeader(follower.nodeId)), { code: 'MQ_INVALID_ARGUMENT' })
+})
+
+t.test('the preferred node leads as soon as it can, and not before it has caught up', async (t) => {
+  const group = nodes(t)
+  await group.openAll({ preferredLeaders: [2, 1] })
+  await group.until(() => group.leader?.number === 2)
+  await group.close(2)
+  await group.until(() => group.leader?.number === 1)
+  await group.run(put(group.leader!.engine, 'orders', wireMessage('a')))
+  await group.open(2, { preferredLeaders: [2, 1] })
+  await group.until(() => group.leader?.number === 2)
+  t.same((await group.run(get(group.leader!.engine, { topic: 'orders' }))).bodies, ['a'])
+})
+
+t.test('an embedded group of one grows live, and goes on when its first node is gone', { timeout: 120_000 }, async (t) => {
+  await loadChecksum()
+  const group = nodes(t, [0])
+  const options = { ...checkOpenOptions(DIRECTORY, {}), directory: DIRECTORY, ports: group.portsOf(0) }
+  const engine = await group.run(Engine.open(options))
+  for (let i = 0; i < 200; i++) await group.run(put(engine, 'load', wireMessage(`before${i}`), topicConfig('load', 1)))
+  const first = await group.run(GroupMember.attach(engine, { groupName: 'group', number: 0, peers: [{ number: 0, address: group.addressOf(0) }], openNetwork: group.networkAt(group.addressOf(0)), engine: options }))
+  group.members.set(0, first)
+  const sent: string[] = []
+  for (const number of [1, 2]) {
+    await group.run(first.addPeer(number, `host${number}:40911`))
+    await group.open(number, joining(group, number))
+    sent.push(`while n${number} joins`)
+    await group.run(put(engine, 'load', wireMessage(sent.at(-1)!), topicConfig('load', 1)))
+  }
+  await group.until(voters(group, [0, 1, 2]))
+  await group.close(0)
+  const next = await group.untilLeader()
+  sent.push('after')
+  await group.run(put(next.engine, 'load', wireMessage('after'), topicConfig('load', 1)))
+  t.equal(next.engine.reads.rangeOf('load', 0).maxOffset, 203)
+  t.same((await group.run(get(next.engine, { topic: 'load', fromOffset: 200 }))).bodies, sent)
+  const again = await group.open(0, { peers: [0, 1, 2].map((number) => ({ number, address: group.addressOf(number) })) })
+  await group.until(() => again.engine.stats().log.appliedIndex === group.leader!.engine.stats().log.appliedIndex)
+  t.equal(again.engine.reads.rangeOf('load', 0).maxOffset, 203)
+})
