@@ -1,0 +1,130 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isMqError } from '../../lib/base/index.ts'
+import { RequestCode, ResponseCode, sendMessageResponse, sendMessageV2 } from '../../lib/remoting/index.ts'
+import type { BrokerGroup, Cluster } from './cluster.ts'
+import { History, Outcome } from './history.ts'
+
+const TIMEOUT_MS = 3000
+const PAUSE_MS = 2
+
+export interface ProducerOptions {
+  readonly cluster: Cluster
+  readonly group: BrokerGroup
+  readonly topic: string
+  readonly queues: number
+  /** Messages under way at any time. */
+  readonly lanes: number
+  readonly bodyBytes?: number
+}
+
+/** An answer that came. */
+export interface Ack {
+  readonly atMs: number
+  readonly from: string
+}
+
+/**
+ * A producer of numbered messages in several lanes; in a lane each attempt is made after the outcome of the one before. What was
+ * not confirmed is sent again, as another attempt, to the next broker of the route.
+ */
+export class NumberedProducer {
+  readonly history = new History()
+  readonly #options: ProducerOptions
+  readonly #body: Buffer
+  readonly #lanes: Promise<void>[]
+  readonly #ackListeners = new Set<(ack: Ack) => void>()
+  /** The route's brokers, the leader first. */
+  #route: string[] = []
+  #isStopped = false
+  lastAck: Ack = { atMs: 0, from: '' }
+  /** Codes of answers other than success, with how often they came. */
+  readonly answers = new Map<string, number>()
+
+  constructor (options: ProducerOptions) {
+    this.#options = options
+    this.#body = Buffer.alloc(options.bodyBytes ?? 1024, '.')
+    this.#lanes = Array.from({ length: options.lanes }, (_, lane) => this.#run(lane))
+  }
+
+  /** Resolves with the first ack that `isWanted`. */
+  ack (isWanted: (ack: Ack) => boolean): Promise<Ack> {
+    return new Promise((resolve) => {
+      const listener = (ack: Ack): void => {
+        if (!isWanted(ack)) return
+        this.#ackListeners.delete(listener)
+        resolve(ack)
+      }
+      this.#ackListeners.add(listener)
+    })
+  }
+
+  /** Resolves when so many more were confirmed. */
+  async acks (count: number): Promise<void> {
+    const wanted = this.history.storedCount + count
+    await this.ack(() => this.history.storedCount >= wanted)
+  }
+
+  /** Resolves when the last attempts have their outcome. */
+  async stop (): Promise<void> {
+    this.#isStopped = true
+    await Promise.all(this.#lanes)
+  }
+
+  async #run (lane: number): Promise<void> {
+    const queueId = lane % this.#options.queues
+    await this.#look()
+    for (let number = 0; !this.#isStopped; number++) {
+      for (let attempt = 0; !this.#isStopped; attempt++) {
+        const broker = this.#route[attempt % this.#route.length]
+        if (broker === undefined) {
+          await this.#look()
+          continue
+        }
+        if (await this.#attempt(`${lane}/${number}/${attempt}`, queueId, broker) === Outcome.stored) break
+        // as clients do: the next broker at once, and a look at the route
+        if (attempt % 3 === 0) this.#look().catch(() => {})
+        else await sleep(PAUSE_MS)
+      }
+    }
+  }
+
+  async #attempt (id: string, queueId: number, broker: string): Promise<Outcome> {
+    const { cluster: { client }, group, topic, queues } = this.#options
+    const body = Buffer.from(this.#body)
+    body.write(`${id} `)
+    const extFields = sendMessageV2.encode({ a: 'numbered', b: topic, c: 'TBW102', d: queues, e: queueId, f: 0, g: Date.now(), h: 0, i: '', j: 0, k: false, m: false, n: group.name })
+    try {
+      const answer = await client.invoke(broker, { code: RequestCode.SEND_MESSAGE_V2, extFields, body }, { timeoutMs: TIMEOUT_MS })
+      if (answer.code === ResponseCode.SUCCESS) {
+        const { queueOffset } = sendMessageResponse.decode(answer)
+        this.history.stored(id, queueId, queueOffset)
+        this.lastAck = { atMs: performance.now(), from: broker }
+        for (const listener of [...this.#ackListeners]) listener(this.lastAck)
+        return Outcome.stored
+      }
+      this.#note(`${answer.code} ${answer.remark}`)
+      if (answer.code === ResponseCode.SYSTEM_BUSY || answer.code === ResponseCode.SERVICE_NOT_AVAILABLE) {
+        this.history.notStored(id)
+        return Outcome.notStored
+      }
+    } catch (error) {
+      if (!isMqError(error)) throw error
+      this.#note(error.code)
+      if (error.outcome === 'not-applied') {
+        this.history.notStored(id)
+        return Outcome.notStored
+      }
+    }
+    this.history.unknown(id)
+    return Outcome.unknown
+  }
+
+  #note (answer: string): void { this.answers.set(answer, (this.answers.get(answer) ?? 0) + 1) }
+
+  async #look (): Promise<void> {
+    const { cluster, group } = this.#options
+    const addresses = (await cluster.brokers()).get(group.name)?.brokerAddrs ?? {}
+    this.#route = Object.entries(addresses).sort(([a], [b]) => Number(a) - Number(b)).map(([, address]) => address)
+    if (this.#route.length === 0) await sleep(PAUSE_MS)
+  }
+}

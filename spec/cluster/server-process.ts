@@ -1,0 +1,62 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { join } from 'node:path'
+import { root } from '../rules/sources.ts'
+
+/** How the command is started: as users have it, after a build, or from its source. */
+export const programs = {
+  built: [join(root, 'dist', 'cli', 'main.js')],
+  source: ['--import', import.meta.resolve('tsx'), join(root, 'lib', 'cli', 'main.ts')]
+} as const
+export type Program = keyof typeof programs
+
+const KEPT_OUTPUT = 64 * 1024
+const STOP_LIMIT_MS = 20_000
+
+/** The command `ledgermq` as a process; it ends with this one. */
+export class ServerProcess {
+  readonly #child: ChildProcess
+  readonly #closed: Promise<void>
+  #output = ''
+  #exit: string | undefined
+
+  constructor (program: Program, args: readonly string[], folder: string) {
+    const child = this.#child = spawn(process.execPath, [...programs[program], ...args], {
+      cwd: folder, env: { ...process.env, NODE_OPTIONS: '', NAMESRV_ADDR: '' }, stdio: ['ignore', 'pipe', 'pipe']
+    })
+    for (const stream of [child.stdout!, child.stderr!]) stream.setEncoding('utf8').on('data', (text: string) => { this.#output = (this.#output + text).slice(-KEPT_OUTPUT) })
+    const killNow = (): void => { child.kill('SIGKILL') }
+    process.prependOnceListener('exit', killNow)
+    this.#closed = new Promise((resolve) => child.once('close', (status, signal) => {
+      process.off('exit', killNow)
+      this.#exit = String(signal ?? status)
+      resolve()
+    }))
+  }
+
+  get pid (): number { return this.#child.pid! }
+  /** The end of what it printed. */
+  get output (): string { return this.#output }
+  /** Status or signal that it ended with; undefined: it runs. */
+  get exit (): string | undefined { return this.#exit }
+  get isReady (): boolean { return this.#output.includes('\nready after') }
+
+  /** SIGKILL: nothing is flushed, nothing said. */
+  async kill (): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.#closed
+  }
+
+  /** As an operator ends it. @throws Error it does not end in time, or with a failure */
+  async stop (): Promise<void> {
+    if (this.#exit !== undefined) return
+    this.#child.kill('SIGTERM')
+    const timer = setTimeout(() => { this.#child.kill('SIGKILL') }, STOP_LIMIT_MS)
+    await this.#closed
+    clearTimeout(timer)
+    if (this.#exit !== '0') throw new Error(`process ${this.pid} ended with ${this.#exit} after SIGTERM: ${this.#output}`)
+  }
+
+  /** It stands still, with its sockets open, as a machine that hangs. */
+  suspend (): void { this.#child.kill('SIGSTOP') }
+  resume (): void { this.#child.kill('SIGCONT') }
+}
