@@ -11,7 +11,9 @@ import type { BrokerContext } from './context.ts'
 import { engineOptionsOf } from './engine-options.ts'
 import { answering, failureOf, type TakeOver } from './failures.ts'
 import { Forwarding } from './forwarding.ts'
+import { openGroupNode } from './group-node.ts'
 import { BrokerGroups } from './groups.ts'
+import { handLeadershipOver } from './hand-over.ts'
 import { defaultBrokerLimits, type BrokerLimits } from './limits.ts'
 import { nodeAlone, type BrokerNode } from './node.ts'
 import { answeredByEveryNode, linearizable } from './places.ts'
@@ -67,13 +69,15 @@ export class Broker implements AsyncDisposable {
    */
   static async open (options: BrokerOptions): Promise<Broker> {
     const { config: { values }, network, logger = silentLogger, ports, onProgress, signal, openNode } = options
-    if (openNode === undefined && (values.enableDLegerCommitLog || values.brokerRole === 'SLAVE')) throw new MqError('MQ_INVALID_ARGUMENT', 'a group of several nodes is not run by this version')
+    if (openNode === undefined && values.brokerRole === 'SLAVE') throw new MqError('MQ_INVALID_ARGUMENT', 'a replica without a vote is not run by this version')
     // ids of messages carry the port, so it has to be known before there are any
     const port = values.listenPort === 0 ? await freePort(network, values.bindAddress) : values.listenPort
     const told = { host: values.brokerIP1 !== '' ? values.brokerIP1 : values.bindAddress === ANY_ADDRESS ? '127.0.0.1' : values.bindAddress, port: values.advertisedPort || port }
     const storeHost = encodeHost(told)
     const engineOptions = engineOptionsOf(options.config, { storeHost, logger, ports, onProgress, signal })
-    const node = openNode === undefined ? nodeAlone(await Engine.open(engineOptions)) : await openNode(engineOptions)
+    const node = openNode !== undefined
+      ? await openNode(engineOptions)
+      : values.enableDLegerCommitLog ? await openGroupNode(options.config, engineOptions, network) : nodeAlone(await Engine.open(engineOptions))
     return new Broker(options, node, { host: values.bindAddress, port }, told)
   }
 
@@ -205,6 +209,8 @@ export class Broker implements AsyncDisposable {
   }
 
   async #close (): Promise<void> {
+    // what clients send meanwhile waits for the next leader, and is answered by it
+    if (this.#node.group !== undefined) await handLeadershipOver(this.engine, this.#logger)
     await this.#registration.stop()
     const serverClosed = this.server.close()
     this.#context.pulls.waiting.wakeAll()

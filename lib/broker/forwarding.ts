@@ -102,8 +102,9 @@ export class Forwarding {
    */
   maybeTakeOver (request: RemotingFrame, connection: RemotingConnection, error: unknown): boolean {
     if (this.#options.node.group === undefined || !isMqError(error) || error.outcome !== 'not-applied') return false
-    if (error.code !== 'MQ_NOT_LEADER' && error.code !== 'MQ_OVERWRITTEN') return false
+    if (error.code !== 'MQ_NOT_LEADER' && error.code !== 'MQ_OVERWRITTEN' && error.code !== 'MQ_CLOSED') return false
     if (connection instanceof ForwardedCaller) connection.giveBack(error)
+    else if (error.code === 'MQ_CLOSED') return false
     else this.forward(request, connection)
     return true
   }

@@ -123,7 +123,7 @@ export class GroupMember {
   }
 
   private constructor ({ options, settings, clock, network, addresses, engine, openEngine }: Parts) {
-    const { groupName, number, peers, role = 'voter', takesLearners = false, preferredLeaders = [] } = options
+    const { groupName, number, peers, role = 'voter', takesLearners = false } = options
     const logger = this.#logger = options.engine.logger
     const current = (): Engine => this.#engine
     this.#options = options
@@ -153,7 +153,7 @@ export class GroupMember {
       engine: current,
       onHeard: () => { this.#setPeers() }
     })
-    this.#watch = new LeaderWatch({ clock, logger, settings, network, engine: current, preferredLeaders })
+    this.#watch = new LeaderWatch({ clock, logger, settings, network, engine: current, preferredLeaders: () => options.preferredLeaders ?? [] })
     network.onCall(METHODS.join, async (body, caller) => joinAnswer.encode(await this.#membership.handleJoin(joinRequest.decode(body), caller)), { openToStrangers: true })
     network.onCall(METHODS.health, () => health.encode({ flushMs: this.#engine.flushMs }))
     this.#follow(engine)

@@ -19,7 +19,7 @@ export interface GroupMemberOptions {
   readonly role?: 'voter' | 'learner'
   /** Learners may follow that nobody has named: classic slaves. Default: false. */
   readonly takesLearners?: boolean
-  /** Numbers of the nodes that should lead (preferredLeaderId), the first of them that can. Default: none. */
+  /** Numbers of the nodes that should lead (preferredLeaderId), the first of them that can; may change. Default: none. */
   readonly preferredLeaders?: readonly number[]
   /**
    * Makes this node's links, and lets them listen: others ask who this node is before it is of any group. They are

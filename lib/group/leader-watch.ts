@@ -12,8 +12,8 @@ export interface LeaderWatchOptions {
   readonly settings: GroupSettings
   readonly network: PeerNetwork
   readonly engine: () => Engine
-  /** Numbers of the nodes that should lead, the first of them that can. */
-  readonly preferredLeaders: readonly number[]
+  /** Numbers of the nodes that should lead, the first of them that can; asked for at each look. */
+  readonly preferredLeaders: () => readonly number[]
 }
 
 /** A peer whose flushes take no longer than this part of the leader's does better. */
@@ -78,7 +78,8 @@ export class LeaderWatch {
 
   /** A node that is preferred to this one and has caught up. */
   #preferred (): NodeId | undefined {
-    const { engine, preferredLeaders, settings: { promotionLagEntries } } = this.#options
+    const { engine, settings: { promotionLagEntries } } = this.#options
+    const preferredLeaders = this.#options.preferredLeaders()
     const { lastIndex, nodeId } = engine().status()
     const own = preferredLeaders.indexOf(numberOf(nodeId))
     const successors = this.#successors()
@@ -111,6 +112,7 @@ export class LeaderWatch {
     logger.info(`leadership goes to n${numberOf(nodeId)}: ${why}`, { nodeId })
     try {
       await engine().transferLeadership(nodeId)
+      this.#notBeforeMs = -Infinity
     } catch (error) {
       if (!isMqError(error, 'MQ_UNAVAILABLE') && !isMqError(error, 'MQ_BUSY')) throw error
       logger.warn(`n${numberOf(nodeId)} did not take over: ${error.message}`, { nodeId })

@@ -55,6 +55,24 @@ t.test('a new leader takes the place of one that closed, at once and at every na
   t.equal(group.route[0], portOf(group.leaderId))
 })
 
+t.test('a leader that closes has another node take over first: what clients send to the others meanwhile is stored', async (t) => {
+  const group = await started(t)
+  const client = group.connect(group.followerIds[0]!)
+  await group.run(client.send('orders', 'first'))
+  const { term } = group.leader!.engine
+  const sends: Array<Promise<unknown>> = []
+  const closing = group.close(group.leaderId)
+  for (let i = 0; i < 40; i++) {
+    sends.push(client.send('orders', `while closing ${i}`))
+    await group.clock.advance(5)
+  }
+  await closing
+  await group.run(Promise.all(sends))
+  await group.until(() => group.leader !== undefined)
+  t.equal(group.leader!.engine.term, term + 1, 'without an election that had to be waited for')
+  t.equal(group.leader!.engine.reads.rangeOf('orders', 0).maxOffset, 41)
+})
+
 t.test('a leader that is cut off is replaced, and cannot take the place back', async (t) => {
   const group = await started(t)
   const old = group.leaderId
