@@ -33,12 +33,20 @@ export type CloseReason =
   'incomplete-frame' | // took longer than incompleteFrameTimeoutMs, or the server's bound on such bytes
   'idle' |
   'slow-reader' | // did not take what was written
-  'refused' // too many connections
+  'refused' | // too many connections
+  'handed-over' // it speaks another protocol, and goes on with who does
 
 export interface InvokeOptions {
   /** Until the answer; DEFAULT_INVOKE_TIMEOUT_MS unless given. */
   readonly timeoutMs?: number
   readonly signal?: AbortSignal | undefined
+}
+
+/** Connections that begin with this byte, which no frame of remoting begins with, are given to who speaks their protocol. */
+export interface OtherProtocol {
+  readonly firstByte: number
+  /** Takes over a connection that is paused and as if nothing had been read from it. */
+  take (connection: ByteConnection): void
 }
 
 export interface ConnectionOptions {
@@ -51,6 +59,7 @@ export interface ConnectionOptions {
   readonly onClosed: (connection: RemotingConnection) => void
   /** In what type our own requests go until the peer has sent one: then in the peer's. */
   readonly headerType: HeaderType
+  readonly otherProtocol?: OtherProtocol | undefined
 }
 
 /**
@@ -74,6 +83,7 @@ export class RemotingConnection implements Receiver {
   #peerHost: Host | undefined
   #closeReason: CloseReason | undefined
   #isEnding = false
+  #isNew = true
   #isPaused = false
   #inflightRequests = 0
   #inflightBytes = 0
@@ -94,11 +104,7 @@ export class RemotingConnection implements Receiver {
     this.#invocations = new Invocations(options.clock, this.peerText)
     this.#lastReceivedMs = this.#lastSentMs = options.clock.nowMs()
     options.received.add(this)
-    stream.on('data', (chunk: Uint8Array) => this.#receive(chunk))
-    const ended = (): void => this.close(this.#isEnding ? 'closed' : 'peer-closed')
-    stream.on('end', ended)
-    stream.on('close', ended)
-    stream.on('error', (error: Error) => this.close('io-error', error))
+    stream.on('data', this.#receive).on('end', this.#ended).on('close', this.#ended).on('error', this.#failed)
   }
 
   get isClosed (): boolean { return this.#closeReason !== undefined }
@@ -218,6 +224,10 @@ export class RemotingConnection implements Receiver {
     if (this.#closeReason !== undefined) return
     this.#closeReason = reason
     this.#stream.destroy()
+    this.#letGo(reason, error)
+  }
+
+  #letGo (reason: CloseReason, error?: Error): void {
     this.#writes.drop()
     const { received } = this.#options
     received.remove(this)
@@ -240,8 +250,28 @@ export class RemotingConnection implements Receiver {
 
   giveUpFrame (): void { this.close('incomplete-frame') }
 
-  #receive (chunk: Uint8Array): void {
+  readonly #ended = (): void => this.close(this.#isEnding ? 'closed' : 'peer-closed')
+
+  readonly #failed = (error: Error): void => this.close('io-error', error)
+
+  #handOver (chunk: Uint8Array, otherProtocol: OtherProtocol): void {
+    const stream = this.#stream
+    this.#closeReason = 'handed-over'
+    stream.off('data', this.#receive).off('end', this.#ended).off('close', this.#ended).off('error', this.#failed)
+    stream.pause()
+    stream.unshift(chunk)
+    this.#letGo('handed-over')
+    otherProtocol.take({ stream, peer: this.peer, isEncrypted: this.isEncrypted })
+  }
+
+  readonly #receive = (chunk: Uint8Array): void => {
     if (this.#closeReason !== undefined) return
+    const { otherProtocol } = this.#options
+    if (this.#isNew && otherProtocol !== undefined && chunk[0] === otherProtocol.firstByte) {
+      this.#handOver(chunk, otherProtocol)
+      return
+    }
+    this.#isNew = false
     const decoder = this.#decoder
     const nowMs = this.#lastReceivedMs = this.#options.clock.nowMs()
     let frames = 0

@@ -43,7 +43,7 @@ export type { ExtFields, HeaderCodec, HeaderOf, RequestDefinition } from './head
 export type { Address, ByteConnection, Listener, Network } from './network.ts'
 export * from './address.ts'
 export * from './limits.ts'
-export { RemotingConnection, DEFAULT_INVOKE_TIMEOUT_MS, type CloseReason, type InvokeOptions, type Processor } from './connection.ts'
+export { RemotingConnection, DEFAULT_INVOKE_TIMEOUT_MS, type CloseReason, type InvokeOptions, type OtherProtocol, type Processor } from './connection.ts'
 export { RemotingServer, type RemotingServerOptions } from './server.ts'
 export { RemotingClient, type RemotingClientOptions } from './client.ts'
 export * from './send-response.ts'

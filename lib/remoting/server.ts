@@ -1,7 +1,7 @@
 import { MqError, silentLogger, type Clock, type Logger } from '../base/index.ts'
 import type { RemotingResponse } from './command.ts'
 import { ConnectionSweep } from './connection-sweep.ts'
-import { RemotingConnection, type Processor } from './connection.ts'
+import { RemotingConnection, type OtherProtocol, type Processor } from './connection.ts'
 import { HeaderType, type RemotingFrame } from './frame.ts'
 import { defaultConnectionLimits, defaultServerLimits, type ConnectionLimits, type ServerLimits } from './limits.ts'
 import type { Address, ByteConnection, Listener, Network } from './network.ts'
@@ -20,6 +20,8 @@ export interface RemotingServerOptions {
   readonly limits?: Partial<ServerLimits>
   /** Sees every connection before its first request; `connection.onClose` tells of its end. */
   readonly onConnection?: (connection: RemotingConnection) => void
+  /** Spoken on the same ports. Its connections are this server's only until their first byte has come. */
+  readonly otherProtocol?: OtherProtocol
 }
 
 /** Answers requests on any number of listeners, each code by its processor. */
@@ -30,6 +32,7 @@ export class RemotingServer implements AsyncDisposable {
   readonly #connectionLimits: ConnectionLimits
   readonly #maxConnections: number
   readonly #onConnection: ((connection: RemotingConnection) => void) | undefined
+  readonly #otherProtocol: OtherProtocol | undefined
   readonly #processors = new Processors()
   readonly #listeners: Listener[] = []
   readonly #sweep: ConnectionSweep
@@ -39,7 +42,7 @@ export class RemotingServer implements AsyncDisposable {
   #closing: Promise<void> | undefined
   #onQuiet: (() => void) | undefined
 
-  constructor ({ clock, network, logger = silentLogger, connectionLimits, limits, onConnection }: RemotingServerOptions) {
+  constructor ({ clock, network, logger = silentLogger, connectionLimits, limits, onConnection, otherProtocol }: RemotingServerOptions) {
     this.#clock = clock
     this.#network = network
     this.#logger = logger
@@ -48,6 +51,7 @@ export class RemotingServer implements AsyncDisposable {
     this.#maxConnections = serverLimits.maxConnections
     this.#received = new ReceivedBytes(serverLimits)
     this.#onConnection = onConnection
+    this.#otherProtocol = otherProtocol
     this.#sweep = new ConnectionSweep(clock)
   }
 
@@ -83,7 +87,8 @@ export class RemotingServer implements AsyncDisposable {
       received: this.#received,
       process: this.#process,
       onClosed: (closed) => this.#forget(closed),
-      headerType: HeaderType.json
+      headerType: HeaderType.json,
+      otherProtocol: this.#otherProtocol
     })
     if (isFull || this.#closing !== undefined) {
       connection.close('refused')

@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import { NodeClock } from '../../lib/adapters/index.ts'
 import {
   getConsumerListByGroup, getMaxOffset, HeaderType, RemotingClient, RemotingServer, RequestCode, ResponseCode, Version,
-  type Answerable, type RemotingConnection, type RemotingFrame, type RemotingServerOptions
+  type Answerable, type ByteConnection, type RemotingConnection, type RemotingFrame, type RemotingServerOptions
 } from '../../lib/remoting/index.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
 import { MemoryNetwork } from './memory-network.ts'
@@ -401,4 +401,35 @@ t.test('responses nobody asked for are ignored', async (t) => {
   const peer = new RawPeer(network.open(PORT)).send(responseBytes(0, { code: 0 }, 12_345), requestBytes(0, { code: 1 }))
   await peer.until(() => peer.frames.length === 1)
   t.equal(server.connections.size, 1)
+})
+
+t.test('another protocol on the same port has its connections as if nobody had read from them', async (t) => {
+  const taken: ByteConnection[] = []
+  const { network, server, connections } = await started(t, { otherProtocol: { firstByte: 0xfb, take: (connection) => taken.push(connection) } })
+  server.handle(30, () => ({ code: 0 }))
+  const stream = network.open(PORT, { host: '10.0.0.9', port: 77 })
+  const reasons: string[] = []
+  connections[0]!.onClose((reason) => reasons.push(reason))
+  stream.write(Buffer.of(0xfb, 1, 2))
+  while (taken.length === 0) await nextTurn()
+  stream.write(Buffer.of(3))
+  t.same([taken[0]!.peer, taken[0]!.isEncrypted, reasons, server.connections.size], [{ host: '10.0.0.9', port: 77 }, false, ['handed-over'], 0])
+  const received: number[] = []
+  taken[0]!.stream.on('data', (chunk: Uint8Array) => received.push(...chunk)).resume()
+  while (received.length < 4) await nextTurn()
+  t.same(received, [0xfb, 1, 2, 3])
+  const answered: number[] = []
+  stream.on('data', (chunk: Uint8Array) => answered.push(...chunk))
+  taken[0]!.stream.write(Buffer.of(9))
+  while (answered.length === 0) await nextTurn()
+  t.same(answered, [9])
+  taken[0]!.stream.destroy()
+
+  const peer = new RawPeer(network.open(PORT))
+  peer.send(requestBytes(HeaderType.json, { code: 30 }))
+  await peer.until(() => peer.frames.length === 1)
+  t.equal(peer.frames[0]!.code, 0)
+  peer.send(Buffer.of(0xfb, 0, 0, 0))
+  await peer.until(() => peer.isClosed)
+  t.same([connections[1]!.closeReason, taken.length], ['bad-frame', 1], 'only a first byte tells')
 })
