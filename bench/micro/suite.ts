@@ -10,6 +10,7 @@ const suites: Readonly<Record<string, () => Promise<MicroSuite>>> = {
   codecs: async () => (await import('./codecs.ts')).codecs,
   pages: async () => (await import('./pages.ts')).pages,
   remoting: async () => (await import('./remoting.ts')).remoting,
+  transport: async () => (await import('./transport.ts')).transport,
   quorums: async () => (await import('./quorums.ts')).quorums
 }
 

@@ -22,7 +22,7 @@ export class FrameReader {
   #payloadBytes = 0
   #payloadAt = 0
   #type: FrameType = FrameType.ping
-  #slab: Uint8Array = none
+  #slab: Uint8Array = noPayload
   #slabAt = 0
   /** Until the other side has introduced itself, all but the small frames for that are refused before anything is held for them. */
   isIntroduced = false
@@ -51,7 +51,7 @@ export class FrameReader {
     if (headEnd > chunk.length) return this.#fillHead(chunk, at)
     const type = chunk[at + 4]! as FrameType
     if (payloadBytes === 0) {
-      this.#onFrame(type, chunk.subarray(at + PREFIX_BYTES, headEnd), none)
+      this.#onFrame(type, chunk.subarray(at + PREFIX_BYTES, headEnd), noPayload)
       return headEnd
     }
     if (headEnd + payloadBytes > chunk.length) {
@@ -89,7 +89,7 @@ export class FrameReader {
     at = this.#takeHead(chunk, at, headBytes)
     if (this.#headBytes < headBytes) return at
     this.#beginPayload(this.#head[4]! as FrameType, payloadBytes)
-    if (payloadBytes === 0) this.#finish(none)
+    if (payloadBytes === 0) this.#finish(noPayload)
     return at
   }
 
@@ -145,5 +145,6 @@ export class FrameReader {
 
 const MAX_KEPT_HEAD_BYTES = 4096
 const none = Buffer.alloc(0)
+const noPayload = new Uint8Array(0)
 /** Memory with any content: all of it is written before it is seen. */
 const uncleared = (sizeBytes: number): Uint8Array => new Uint8Array(Buffer.allocUnsafeSlow(sizeBytes).buffer)

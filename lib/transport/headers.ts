@@ -83,6 +83,9 @@ export class HeaderCodecs {
     })
   }
 
+  /** Of this version's protocol. */
+  static fieldsOf (minor: number): HeaderFields { return minors[minor]! }
+
   /** Writes at `at`; returns where the header ends, or, when it does not fit, the number of bytes missing, negative. */
   encode (type: FrameType, header: object, bytes: Buffer, at: number): number {
     const codec = this.#codecs[type]
