@@ -5,6 +5,7 @@ import { Membership } from '../../lib/raft/membership.ts'
 import { Persistence } from '../../lib/replica/persistence.ts'
 import { ReadBarriers } from '../../lib/replica/read-barriers.ts'
 import { UndecidedBatches } from '../../lib/replica/undecided-batches.ts'
+import { DelayMachine } from '../../lib/store/delay-machine.ts'
 
 /** A planted bug. The simulator must notice it, or it cannot be trusted when it notices nothing. */
 export interface Mutant {
@@ -103,4 +104,16 @@ export const knowsWhatItCannot: Mutant = {
 export const readsAtOnce: Mutant = {
   name: 'a read barrier does not ask the leader',
   plant: () => replace(ReadBarriers, 'wait', () => async () => {})
+}
+
+export const deliversAgain: Mutant = {
+  name: 'a delayed message is delivered again while its delivery is under way',
+  plant: () => replace(DelayMachine, 'isPending', () => () => true)
+}
+
+export const forgetsDelivered: Mutant = {
+  name: 'checkpoints do not say which delayed messages were delivered',
+  plant: () => replace(DelayMachine, 'freeze', (freeze) => function (this: DelayMachine) {
+    return freeze.call(this).filter(({ key }) => !key.startsWith('bucket/'))
+  })
 }

@@ -45,20 +45,23 @@ t.test('the command: its last line, and its exit status', async (t) => {
 /** Where a bug needs a rare event, worlds are drawn in which it is not. */
 const powerCuts: Partial<Parameters> = { nodeCount: 3, crashEveryMs: 500, crashMs: 300, powerCuts: true, keeps: ['none'] }
 const elections: Partial<Parameters> = { nodeCount: 3, partitionEveryMs: 800, partitionMs: 1200, crashEveryMs: 500, crashMs: 100 }
-
+/** Nodes that are hardly down, and vote for another one in the same term when they are back. */
+const restarts: Partial<Parameters> = { nodeCount: 3, partitionEveryMs: 400, partitionMs: 600, crashEveryMs: 150, crashMs: 20 }
 const errors: Partial<Parameters> = { nodeCount: 3, diskErrorEveryMs: 300 }
 
 /** The rules by which each may be found; `no unexpected errors`: the shipped code's own checks stop it first. */
 const planted: ReadonlyArray<{ readonly mutant: Mutant, readonly rules: readonly string[], readonly parameters?: Partial<Parameters> }> = [
   { mutant: mutants.acknowledgesBeforeSync, rules: ['acknowledged is durable', 'committed never changes', 'leader completeness'], parameters: powerCuts },
   { mutant: mutants.syncsNothing, rules: ['acknowledged is durable', 'no unexpected errors'], parameters: powerCuts },
-  { mutant: mutants.savesNoVote, rules: ['one vote per term', 'one leader per term'], parameters: elections },
+  { mutant: mutants.savesNoVote, rules: ['one vote per term', 'one leader per term'], parameters: restarts },
   { mutant: mutants.losesLastEntry, rules: ['acknowledged is durable', 'leader completeness', 'committed never changes'], parameters: { nodeCount: 3, crashEveryMs: 500 } },
   { mutant: mutants.appliesUncommitted, rules: ['committed never changes', 'no unexpected errors'], parameters: elections },
   { mutant: mutants.commitsAlone, rules: ['committed never changes', 'leader completeness'], parameters: elections },
   { mutant: mutants.settlesAtAppend, rules: ['acknowledged is applied', 'queue offsets'] },
   { mutant: mutants.knowsWhatItCannot, rules: ['not applied means never'], parameters: errors },
-  { mutant: mutants.readsAtOnce, rules: ['linearizable reads'], parameters: elections }
+  { mutant: mutants.readsAtOnce, rules: ['linearizable reads'], parameters: elections },
+  { mutant: mutants.deliversAgain, rules: ['delivered once', 'no unexpected errors'], parameters: { nodeCount: 3, stateMachine: 'store' } },
+  { mutant: mutants.forgetsDelivered, rules: ['delivered once', 'equal state'], parameters: { nodeCount: 3, crashEveryMs: 500, stateMachine: 'store' } }
 ]
 
 for (const { mutant, rules, parameters = {} } of planted) {
