@@ -20,6 +20,7 @@ import { answeredByEveryNode, linearizable } from './places.ts'
 import { processorsOf } from './processors.ts'
 import { Pulls } from './pulls.ts'
 import { MASTER_ID, Registration } from './registration.ts'
+import { ReplicaAcks } from './replica-acks.ts'
 import { Sends } from './sends.ts'
 import { BrokerStats } from './stats.ts'
 import type { BrokerNames } from './system-topics.ts'
@@ -116,6 +117,7 @@ export class Broker implements AsyncDisposable {
     const maybeTakeOver: TakeOver = (request, connection, error) => this.#forwarding.maybeTakeOver(request, connection, error)
     const contextOf = (engine: Engine): BrokerContext => {
       const groups = new BrokerGroups({ engine, config, limits: allLimits })
+      const acks = new ReplicaAcks({ clock, engine, config, isGroup: values.enableDLegerCommitLog })
       return {
         clock,
         logger,
@@ -130,7 +132,7 @@ export class Broker implements AsyncDisposable {
         topics: new BrokerTopics({ engine, config, names, limits: allLimits }),
         groups,
         clients,
-        sends: new Sends({ clock, config, storeHost, clusterName: names.clusterName, stats, maybeTakeOver }),
+        sends: new Sends({ clock, config, storeHost, clusterName: names.clusterName, stats, maybeTakeOver, acks }),
         pulls: new Pulls({ clock, engine, stats, capacity: () => config.values.pullThreadPoolQueueCapacity, suggestedId: (group, isSlow) => suggestedId(config.values, groups.find(group), isSlow) }),
         uniqueKeys: new UniqueKeys(clock, random, storeHost, processId()),
         stats,
@@ -218,7 +220,7 @@ export class Broker implements AsyncDisposable {
     this.#context.stats.close()
     await serverClosed
     this.#forwarding.close()
-    this.#context.sends.pending.close()
+    this.#context.sends.close()
     await this.#client.close()
     await this.#node.close()
     this.#logger.info('the broker has closed', this.names)

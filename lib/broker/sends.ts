@@ -5,6 +5,7 @@ import type { Host } from '../message/index.ts'
 import { ResponseCode, SendResponseEncoder, sendMessageResponse, type RemotingConnection, type RemotingFrame } from '../remoting/index.ts'
 import { codeOf, type TakeOver } from './failures.ts'
 import { PendingSends, type PendingSend } from './pending-sends.ts'
+import type { ReplicaAcks, StoredSend } from './replica-acks.ts'
 import type { BrokerStats } from './stats.ts'
 
 const utf8 = new TextEncoder()
@@ -16,16 +17,13 @@ class SendSettings {
   /** Properties that every single message gets. */
   readonly addedText: string
   readonly added: Uint8Array
-  /** Of an answer that says: stored. */
-  readonly storedCode: ResponseCode
 
   constructor (values: BrokerConfig, storeHost: Host, clusterName: string) {
-    const { regionId, traceOn, brokerRole } = values
+    const { regionId, traceOn } = values
     this.values = values
     this.encoder = new SendResponseEncoder({ storeHost, regionId, traceOn })
     this.addedText = `CLUSTER\x01${clusterName}\x02MSG_REGION\x01${regionId}\x02TRACE_ON\x01${traceOn}\x02`
     this.added = utf8.encode(this.addedText)
-    this.storedCode = brokerRole === 'SYNC_MASTER' ? ResponseCode.SLAVE_NOT_AVAILABLE : ResponseCode.SUCCESS
   }
 }
 
@@ -36,6 +34,7 @@ export interface SendsOptions {
   readonly clusterName: string
   readonly stats: BrokerStats
   readonly maybeTakeOver: TakeOver
+  readonly acks: ReplicaAcks
 }
 
 /** Sends under way, and how they are answered: no promise, no closure, one object each. */
@@ -44,6 +43,7 @@ export class Sends {
   readonly stats: BrokerStats
   readonly pending: PendingSends
   readonly maybeTakeOver: TakeOver
+  readonly acks: ReplicaAcks
   #settings: SendSettings
 
   constructor (options: SendsOptions) {
@@ -51,10 +51,16 @@ export class Sends {
     this.pending = new PendingSends(options.clock, () => options.config.values.syncFlushTimeout)
     this.stats = options.stats
     this.maybeTakeOver = options.maybeTakeOver
+    this.acks = options.acks
     this.#settings = new SendSettings(options.config.values, options.storeHost, options.clusterName)
   }
 
-  get inFlight (): number { return this.pending.count }
+  close (): void {
+    this.pending.close()
+    this.acks.close()
+  }
+
+  get inFlight (): number { return this.pending.count + this.acks.waitingCount }
 
   get settings (): SendSettings {
     const { config, storeHost, clusterName } = this.#options
@@ -64,7 +70,7 @@ export class Sends {
 }
 
 /** A message from a client, answered when it is stored. */
-export class SendPut extends WirePut implements PendingSend {
+export class SendPut extends WirePut implements PendingSend, StoredSend {
   previousSend: PendingSend | undefined = undefined
   nextSend: PendingSend | undefined = undefined
   tick = 0
@@ -95,10 +101,10 @@ export class SendPut extends WirePut implements PendingSend {
     const sends = this.#sends
     sends.pending.remove(this)
     sends.stats.stored(this.destination.name, 1, this.body.length)
-    if (!this.#isAnswered) this.#answer(sends.settings.storedCode)
+    if (!this.#isAnswered) sends.acks.stored(this)
   }
 
-  #answer (code: ResponseCode): void {
+  answer (code: ResponseCode): void {
     this.#isAnswered = true
     const out = this.#connection.beginResponse(this.#request)
     if (out === undefined) return
@@ -107,7 +113,7 @@ export class SendPut extends WirePut implements PendingSend {
 
   timeOut (): void {
     if (this.#isAnswered) return
-    if (this.physicalOffset >= 0) this.#answer(ResponseCode.FLUSH_DISK_TIMEOUT)
+    if (this.physicalOffset >= 0) this.answer(this.#sends.acks.lateCode)
     else this.#isAnswered = answerTimeout(this.#connection, this.#request)
   }
 
@@ -119,7 +125,7 @@ export class SendPut extends WirePut implements PendingSend {
 }
 
 /** Several messages from a client in one request, answered when all are stored. */
-export class SendBatchPut extends WireBatchPut implements PendingSend {
+export class SendBatchPut extends WireBatchPut implements PendingSend, StoredSend {
   previousSend: PendingSend | undefined = undefined
   nextSend: PendingSend | undefined = undefined
   tick = 0
@@ -142,10 +148,10 @@ export class SendBatchPut extends WireBatchPut implements PendingSend {
     const sends = this.#sends
     sends.pending.remove(this)
     sends.stats.stored(this.destination.name, this.items.length, this.items.reduce((sum, { body }) => sum + body.length, 0))
-    if (!this.#isAnswered) this.#answer(sends.settings.storedCode)
+    if (!this.#isAnswered) sends.acks.stored(this)
   }
 
-  #answer (code: ResponseCode): void {
+  answer (code: ResponseCode): void {
     this.#isAnswered = true
     const { values: { regionId, traceOn } } = this.#sends.settings
     this.#connection.respond(this.#request, {
@@ -163,7 +169,7 @@ export class SendBatchPut extends WireBatchPut implements PendingSend {
 
   timeOut (): void {
     if (this.#isAnswered) return
-    if (this.physicalOffsets.length > 0) this.#answer(ResponseCode.FLUSH_DISK_TIMEOUT)
+    if (this.physicalOffsets.length > 0) this.answer(this.#sends.acks.lateCode)
     else this.#isAnswered = answerTimeout(this.#connection, this.#request)
   }
 

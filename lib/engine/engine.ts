@@ -245,6 +245,9 @@ export class Engine {
    */
   onLeadership (listener: (event: LeadershipEvent) => void): () => void { return this.#replica.onLeadership(listener) }
 
+  /** Tells of each answer of another node to the leader, this one; returns the function that ends it. The listener may not throw. */
+  onReply (listener: (from: NodeId) => void): () => void { return this.#replica.onReply(listener) }
+
   /** Indexes of the log and, of the leader, how far the others are. */
   status (): ReplicaStatus { return this.#replica.status() }
 

@@ -56,6 +56,7 @@ export class Replica {
   readonly #failureListeners = new Set<(error: MqError) => void>()
   readonly #membershipListeners = new Set<(confState: ConfState) => void>()
   #transport: Transport | undefined
+  readonly #replyListeners = new Set<(from: NodeId) => void>()
   #state: ReplicaState = 'open'
   #failure: MqError | undefined
   #closing: Promise<void> | undefined
@@ -225,6 +226,12 @@ export class Replica {
     transport.start((message) => { this.#receive(message) })
   }
 
+  /** Tells of each answer of another node to what this one sent as the leader: `status` says how far that one is. The listener may not throw. */
+  onReply (listener: (from: NodeId) => void): () => void {
+    this.#replyListeners.add(listener)
+    return () => { this.#replyListeners.delete(listener) }
+  }
+
   /** Tells of the failure that stopped this node, once; at once when it has happened. */
   onFailure (listener: (error: MqError) => void): () => void {
     if (this.#failure !== undefined) listener(this.#failure)
@@ -324,6 +331,7 @@ export class Replica {
       return
     }
     this.#pump()
+    if (message.type === 'appendEntriesReply' || message.type === 'heartbeatReply') for (const listener of this.#replyListeners) listener(message.from)
   }
 
   #tick (sinceLastMs: number): void {

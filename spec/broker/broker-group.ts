@@ -13,7 +13,7 @@ import { VirtualClock } from '../support/virtual-clock.ts'
 import { Client } from './support.ts'
 
 const GROUP_ID = new Uint8Array(16).fill(7)
-const FOUNDERS = [1, 2, 3]
+const NODES = [1, 2, 3]
 const NAME_SERVER = '127.0.0.1:9876'
 
 interface Machine { readonly disk: Disk, readonly kv: MemoryKv }
@@ -27,20 +27,23 @@ export class BrokerGroup {
   readonly #machines = new Map<number, Machine>()
   readonly #clients: Client[] = []
   readonly #settings: string
+  readonly #founders: readonly number[]
   #lives = 0
   nameServer!: NameServer
 
-  private constructor (settings: string) {
+  private constructor (settings: string, founders: readonly number[]) {
     this.#settings = settings
+    this.#founders = founders
   }
 
-  static async start (settings = ''): Promise<BrokerGroup> {
+  /** With fewer founders than the three it is a master, whose replicas are opened and added later. */
+  static async start (settings = '', founders: readonly number[] = NODES): Promise<BrokerGroup> {
     await loadChecksum()
-    const group = new BrokerGroup(settings)
+    const group = new BrokerGroup(settings, founders)
     const server = new RemotingServer({ clock: group.clock, network: group.network })
     group.nameServer = await NameServer.open({ clock: group.clock, disk: new MemoryDisk(), server, config: new RunningConfig(effectiveConfig('namesrv', { files: [{ name: 'spec', content: 'kvConfigPath=/kv.json' }] }), new MemoryDisk()) })
     await server.listen({ host: '127.0.0.1', port: 9876 })
-    for (const id of FOUNDERS) await group.open(id)
+    for (const id of founders) await group.open(id)
     await group.until(() => group.leader !== undefined)
     return group
   }
@@ -49,18 +52,19 @@ export class BrokerGroup {
     const { clock, network, links } = this
     const machine = this.#machines.get(id) ?? { disk: new MemoryDisk(), kv: new MemoryKv() }
     this.#machines.set(id, machine)
-    const content = `storePathRootDir=/data\nbrokerName=broker-a\nlistenPort=${portOf(id)}\nmappedFileSizeCommitLog=4194304\nnamesrvAddr=${NAME_SERVER}\n${this.#settings}`
+    const place = this.#founders.length === 1 ? '' : `enableDLegerCommitLog=true\ndLegerGroup=group\ndLegerSelfId=n${id - 1}\ndLegerPeers=${NODES.map((node) => `n${node - 1}-10.0.0.1:${peerAddressOf(node).port}`).join(';')}\n`
+    const content = `storePathRootDir=/data\nbrokerName=broker-a\nlistenPort=${portOf(id)}\nmappedFileSizeCommitLog=4194304\nnamesrvAddr=${NAME_SERVER}\n${place}${this.#settings}`
     const config = new RunningConfig(effectiveConfig('broker', { files: [{ name: 'spec', content }] }), new MemoryDisk())
     const peers = new MemoryPeerNetwork({ clock, network: links, self: () => ({ groupName: 'group', groupId: GROUP_ID, nodeId: id, formatVersion: DATA_FORMAT_VERSION }) })
     await peers.listen(peerAddressOf(id))
-    peers.setPeers(new Map(FOUNDERS.map((founder) => [founder, peerAddressOf(founder)])))
+    peers.setPeers(new Map(NODES.map((node) => [node, peerAddressOf(node)])))
     const broker = await this.run(Broker.open({
       config,
       network,
       logger: silentLogger,
       ports: { ...machine, clock, random: new SeededRandom(id + 1000 * this.#lives++), lock: noLock },
       openNode: async (options) => {
-        const engine = await Engine.open({ ...options, group: { nodeId: id, founding: { groupId: GROUP_ID, founders: FOUNDERS }, transport: peers.transport() } })
+        const engine = await Engine.open({ ...options, group: { nodeId: id, founding: { groupId: GROUP_ID, founders: this.#founders }, transport: peers.transport() } })
         const close = async (): Promise<void> => { await engine.close(); await peers.close() }
         return { engine, group: { brokerId: id, peers }, onEngine () {}, close }
       }
@@ -86,7 +90,7 @@ export class BrokerGroup {
   }
 
   /** Cuts a node off from the others; clients still reach it. */
-  isolate (id: number): void { this.links.isolate(id, FOUNDERS) }
+  isolate (id: number): void { this.links.isolate(id, NODES) }
 
   async until (condition: () => boolean): Promise<void> {
     if (!await this.clock.runUntil(condition, { maxMs: 120_000 })) throw new Error(`still waiting after two minutes: ${condition}`)

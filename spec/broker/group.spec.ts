@@ -73,6 +73,19 @@ t.test('a leader that closes has another node take over first: what clients send
   t.equal(group.leader!.engine.reads.rangeOf('orders', 0).maxOffset, 41)
 })
 
+t.test('sends go on while the leader closes', async (t) => {
+  const group = await started(t)
+  const first = group.leaderId
+  const client = group.connect(first)
+  await group.run(client.send('orders', 'before'))
+  const closing = group.close(first)
+  const codes = (await Promise.all(Array.from({ length: 5 }, () => client.trySend('orders', 'x')))).map(({ code }) => code)
+  await closing
+  t.same(codes, [0, 0, 0, 0, 0])
+  await group.until(() => group.leader !== undefined)
+  t.equal(group.leader!.engine.reads.rangeOf('orders', 0).maxOffset, 6)
+})
+
 t.test('a leader that is cut off is replaced, and cannot take the place back', async (t) => {
   const group = await started(t)
   const old = group.leaderId

@@ -129,6 +129,8 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
     if (sends.inFlight >= values.sendThreadPoolQueueCapacity) {
       return failure(ResponseCode.SYSTEM_BUSY, `[OVERLOAD] ${sends.inFlight} sends are under way (sendThreadPoolQueueCapacity); send again a little later`)
     }
+    const shortOfCopies = sends.acks.refusal()
+    if (shortOfCopies !== undefined) return failure(ResponseCode.SYSTEM_ERROR, `[IN_SYNC_REPLICAS_NOT_ENOUGH] ${shortOfCopies}`)
     const topic = context.topics.destination(header)
     if ((values.brokerPermission & Perm.write) === 0 && topic?.config.order === true) return failure(ResponseCode.NO_PERMISSION, `the broker's brokerPermission ${values.brokerPermission} does not allow to send`)
     if (topic?.exists !== true) {
