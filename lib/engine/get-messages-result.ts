@@ -16,8 +16,8 @@ export const GetMessageStatus = {
 export type GetMessageStatus = typeof GetMessageStatus[keyof typeof GetMessageStatus]
 
 /**
- * The outcome of a read. Its records may be views on the log's memory: a result that was not waited for (no promise) is
- * valid until the end of the turn of the event loop, so copy out of it at once; one that came by promise owns its bytes.
+ * The outcome of a read. Its records may be views on the log's memory: it is valid until the turn of the event loop ends in
+ * which it was returned, or its promise was resolved, so copy out of it at once.
  */
 export class GetMessagesResult {
   status: GetMessageStatus
@@ -72,10 +72,5 @@ export class GetMessagesResult {
     this.#queueOffsets.push(queueOffset)
     this.#stamps.push(storeTimestampMs)
     this.sizeBytes += record.length
-  }
-
-  /** @private The log's memory is about to move on. */
-  own (): void {
-    for (let i = 0; i < this.#records.length; i++) this.#records[i] = this.#records[i]!.slice()
   }
 }

@@ -8,6 +8,8 @@ import { hasQueue } from './topic.ts'
 
 /** At least so many units are looked at for one request, however few of them match. @see RocketMQ maxFilterMessageSize */
 const MIN_SCANNED_UNITS = 800
+/** After so many waits in one request for what is not in memory, records are copied as they come. */
+const MOST_WAITS_ANEW = 8
 
 export interface GetMessagesRequest {
   readonly topic: string
@@ -56,7 +58,10 @@ export class QueueReads {
     this.#logger = logger
   }
 
-  /** At once when all that is needed is in memory; else by promise, which rejects only when the engine has stopped. */
+  /**
+   * At once when all that is needed is in memory; else by promise, which rejects only when the engine has stopped. Either way
+   * records are to be copied out of the result at once: what it refers to is valid until the turn of the event loop ends.
+   */
   getMessages (request: GetMessagesRequest): GetMessagesResult | Promise<GetMessagesResult> {
     const { topic, queueId, fromOffset } = request
     const queue = this.#store.consumeQueues.find(topic, queueId)
@@ -73,25 +78,27 @@ export class QueueReads {
     return scan.advance() ? scan.finish() : this.#scanCold(scan)
   }
 
+  /**
+   * After each wait the scan begins anew, since views found before it are void; so what it comes to is in memory as a whole, and nothing
+   * was copied. With many waits that would not end where memory is short: then records are copied as they come.
+   */
   async #scanCold (scan: Scan): Promise<GetMessagesResult> {
-    scan.isCold = true
-    scan.result.own()
-    let units: Units | undefined
-    do {
-      units = undefined
+    for (let waits = 1; ; waits++) {
+      if (waits === MOST_WAITS_ANEW && scan.copyRecords()) return scan.finish()
       if (scan.missingBytes === 0) {
+        let units: Units
         try {
           units = await this.#store.consumeQueues.units(scan.queue, scan.offset, scan.maxUnits)
         } catch (error) {
           if (!isMqError(error, 'MQ_OFFSET_TOO_SMALL')) throw error
           return scan.removed()
         }
+        if (scan.goOn(units)) return scan.finish()
       } else {
         const record = await readRecord(this.#log, this.#logger, scan.queue, scan.offset, scan.missingPosition, scan.missingBytes)
-        scan.take(record)
+        if (scan.goOnWith(record)) return scan.finish()
       }
-    } while (!scan.advance(units))
-    return scan.finish()
+    }
   }
 
   /** The message that begins at that position; undefined when there is none that may be seen. */
@@ -165,15 +172,17 @@ export class QueueReads {
 /** One request's way along its queue. */
 class Scan {
   readonly queue: ConsumeQueue
-  readonly result: GetMessagesResult
+  result: GetMessagesResult
   readonly #store: Store
   readonly #log: RaftLog
   readonly #request: GetMessagesRequest
   readonly #to: number
   offset: number
-  /** The turn of the event loop ends before the scan does: records are copied. */
-  isCold = false
+  /** Records are copied, so that what was found stays when the turn of the event loop ends. */
+  #copies = false
   #removed = 0
+  /** Offsets of records that were found to be removed, or damaged. */
+  readonly #unreadable = new Set<number>()
   /** What `advance` stopped at: bytes of the log, or with 0 the units at `offset`. */
   missingPosition = 0
   missingBytes = 0
@@ -186,10 +195,20 @@ class Scan {
     this.#request = request
     this.offset = request.fromOffset
     this.#to = Math.min(queue.nextOffset, request.fromOffset + Math.max(MIN_SCANNED_UNITS, request.maxMessages))
-    this.result = new GetMessagesResult(GetMessageStatus.OFFSET_FOUND_NULL, request.fromOffset, queue.minOffset, queue.nextOffset)
+    this.result = this.#emptyResult()
   }
 
   get maxUnits (): number { return this.#to - this.offset }
+
+  #emptyResult (): GetMessagesResult {
+    return new GetMessagesResult(GetMessageStatus.OFFSET_FOUND_NULL, this.#request.fromOffset, this.queue.minOffset, this.queue.nextOffset)
+  }
+
+  #beginAnew (): void {
+    this.offset = this.#request.fromOffset
+    this.#removed = 0
+    this.result = this.#emptyResult()
+  }
 
   /** Goes on as far as memory leads, and `loaded` (units at `offset`, which may not have stayed there); true: that was to the end. */
   advance (loaded?: Units): boolean {
@@ -208,7 +227,7 @@ class Scan {
         if (tagsCodes !== undefined && !tagsCodes.has(page.tagsCodeOf(unit))) continue
         const position = page.physicalOffsetOf(unit)
         // later deliveries of older messages do not keep those from being removed
-        if (position < floorPosition) {
+        if (position < floorPosition || (this.#unreadable.size > 0 && this.#unreadable.has(this.offset))) {
           this.#removed++
           continue
         }
@@ -221,17 +240,36 @@ class Scan {
           this.#stampMs = page.storeTimestampMsOf(unit)
           return false
         }
-        result.add(this.isCold ? record.slice() : record, this.offset, page.storeTimestampMsOf(unit))
+        result.add(this.#copies ? record.slice() : record, this.offset, page.storeTimestampMsOf(unit))
       }
     }
     return true
   }
 
-  /** What was missing; undefined: it cannot be read any more. */
-  take (record: Uint8Array | undefined): void {
-    if (record === undefined) this.#removed++
-    else this.result.add(record.slice(), this.offset, this.#stampMs)
-    this.offset++
+  /** From now on what is found stays: begins anew for the last time. */
+  copyRecords (): boolean {
+    this.#copies = true
+    this.#beginAnew()
+    return this.advance()
+  }
+
+  /** After a wait for the units at `offset`. */
+  goOn (loaded: Units): boolean {
+    if (this.#copies) return this.advance(loaded)
+    this.#beginAnew()
+    return this.advance()
+  }
+
+  /** After a wait for the record at `offset`; undefined: it cannot be read any more. */
+  goOnWith (record: Uint8Array | undefined): boolean {
+    if (record === undefined) this.#unreadable.add(this.offset)
+    if (!this.#copies) {
+      this.#beginAnew()
+    } else if (record !== undefined) {
+      this.result.add(record.slice(), this.offset, this.#stampMs)
+      this.offset++
+    }
+    return this.advance()
   }
 
   finish (): GetMessagesResult {
@@ -247,7 +285,7 @@ class Scan {
   /** Retention, or a deletion of the topic, came in between. */
   removed (): GetMessagesResult {
     const { queue, result } = this
-    if (result.messageCount > 0) return this.finish()
+    if (result.messageCount > 0 && this.#copies) return this.finish()
     const { minOffset, nextOffset } = queue
     return queue.isRetired
       ? new GetMessagesResult(GetMessageStatus.NO_MATCHED_LOGIC_QUEUE, 0, 0, 0)

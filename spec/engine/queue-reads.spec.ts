@@ -45,7 +45,7 @@ t.test('bounds: by count, by bytes (at least one message), and of what is scanne
   t.match(await get(engine, { topic: 'orders', fromOffset: 1600, maxMessages: 1, tagsCodes: new Set([rare]) }), { result: { nextBeginOffset: 1651 } })
 })
 
-t.test('what is in memory comes without a promise; what is not comes with memory of its own', async (t) => {
+t.test('what is in memory comes without a promise; what is not comes later, a queue at a time or several at once', async (t) => {
   const clock = new VirtualClock()
   const { limits } = checkOpenOptions(':memory:', { clock })
   const engine = await openEngine(clock, {
@@ -59,19 +59,31 @@ t.test('what is in memory comes without a promise; what is not comes with memory
   t.ok(tail instanceof GetMessagesResult)
   const head = engine.reads.getMessages({ topic: 'orders', queueId: 0, fromOffset: 0, maxMessages: 32, maxBytes: 1 << 20 })
   t.ok(head instanceof Promise)
-  const result = await head
-  // whatever is read or appended meanwhile
-  await get(engine, { topic: 'orders', fromOffset: 1500 })
-  await put(engine, 'orders', wireMessage('last'))
-  const bytes = new Uint8Array(result.sizeBytes)
-  result.copyTo(bytes, 0)
-  t.same(Array.from({ length: 32 }, (_, i) => Buffer.from(result.message(i).body).toString()), Array.from({ length: 32 }, (_, i) => body(i)))
+  await head
+  const wanted = [0, 1500, 40, 2000, 700]
+  const found = await Promise.all(wanted.map((fromOffset) => get(engine, { topic: 'orders', fromOffset })))
+  for (const [i, { bodies }] of found.entries()) t.same(bodies, Array.from({ length: 32 }, (_, k) => body(wanted[i]! + k)))
   for (let fromOffset = 0, seen = 0; fromOffset < 3000;) {
     const { result, bodies } = await get(engine, { topic: 'orders', fromOffset, tagsCodes: new Set([tagsCodeOf('odd')]), maxMessages: 60 })
     for (const found of bodies) t.equal(found, body(2 * seen++ + 1))
     fromOffset = result.nextBeginOffset
     if (fromOffset >= 3000) t.equal(seen, 1500)
   }
+})
+
+t.test('messages far apart in the log, more of them than fit the memory for reads', async (t) => {
+  const clock = new VirtualClock()
+  const { limits } = checkOpenOptions(':memory:', { clock })
+  const engine = await openEngine(clock, { limits: { ...limits, tailCacheBytes: 256 * 1024, coldCacheBytes: 16 * 1024 } })
+  t.teardown(() => engine.close())
+  const sent = Array.from({ length: 20 }, (_, i) => `message ${i}`)
+  for (const body of sent) {
+    await put(engine, 'rare', wireMessage(body))
+    for (let i = 0; i < 3; i++) await put(engine, 'common', wireMessage('.'.repeat(90_000)))
+  }
+  const [once, again] = await Promise.all([get(engine, { topic: 'rare' }), get(engine, { topic: 'rare', maxMessages: 12 })])
+  t.same(once.bodies, sent)
+  t.same(again.bodies, sent.slice(0, 12))
 })
 
 t.test('a message of the embedded queue has its checksum when it leaves over the wire', async (t) => {
