@@ -9,6 +9,7 @@ const usage = `npm run bench -- SUITE [options]
   peers       beside other queues on this machine, where present
   apache      Apache's Java client against us and against Apache's broker  --quick, --json FILE
   start       how soon a server answers, its memory, and what it takes while idle
+  failover    leaders of a group killed under load: how long until it writes again, and that nothing is lost  --runs N, --planned, --json FILE
   mapping     what files mapped into memory would save and cost
   micro       small parts on their own                            [NAME...]
 
@@ -26,6 +27,7 @@ const suites: Readonly<Record<string, () => Promise<Suite>>> = {
   peers: async () => (await import('./peers/suite.ts')).peersSuite,
   apache: async () => (await import('./apache/suite.ts')).apacheSuite,
   start: async () => (await import('./start/suite.ts')).startSuite,
+  failover: async () => (await import('./failover/suite.ts')).failoverSuite,
   mapping: async () => (await import('./mapping/suite.ts')).mappingSuite,
   micro: async () => (await import('./micro/suite.ts')).microSuite
 }

@@ -6,6 +6,9 @@ import { History, Outcome } from './history.ts'
 
 const TIMEOUT_MS = 3000
 const PAUSE_MS = 2
+const POLL_MS = 1000
+/** Of other codes nobody knows. */
+const NOT_STORED: readonly number[] = [ResponseCode.SYSTEM_BUSY, ResponseCode.SERVICE_NOT_AVAILABLE, ResponseCode.GO_AWAY]
 
 export interface ProducerOptions {
   readonly cluster: Cluster
@@ -15,12 +18,13 @@ export interface ProducerOptions {
   /** Messages under way at any time. */
   readonly lanes: number
   readonly bodyBytes?: number
+  /** Messages a second that are not exceeded; unless given, as many as the lanes can. */
+  readonly maxRate?: number
 }
 
-/** An answer that came. */
 export interface Ack {
+  readonly sentMs: number
   readonly atMs: number
-  readonly from: string
 }
 
 /**
@@ -36,7 +40,10 @@ export class NumberedProducer {
   /** The route's brokers, the leader first. */
   #route: string[] = []
   #isStopped = false
-  lastAck: Ack = { atMs: 0, from: '' }
+  #looking: Promise<void> | undefined
+  lastAck: Ack = { sentMs: 0, atMs: 0 }
+  /** The longest time between two acks; to be set to 0. */
+  longestGapMs = 0
   /** Codes of answers other than success, with how often they came. */
   readonly answers = new Map<string, number>()
 
@@ -44,6 +51,7 @@ export class NumberedProducer {
     this.#options = options
     this.#body = Buffer.alloc(options.bodyBytes ?? 1024, '.')
     this.#lanes = Array.from({ length: options.lanes }, (_, lane) => this.#run(lane))
+    this.#poll().catch(() => {})
   }
 
   /** Resolves with the first ack that `isWanted`. */
@@ -70,10 +78,22 @@ export class NumberedProducer {
     await Promise.all(this.#lanes)
   }
 
+  /** As clients do, only more often. */
+  async #poll (): Promise<void> {
+    while (!this.#isStopped) {
+      await this.#look()
+      await sleep(POLL_MS)
+    }
+  }
+
   async #run (lane: number): Promise<void> {
-    const queueId = lane % this.#options.queues
+    const { lanes, queues, maxRate = Infinity } = this.#options
+    const queueId = lane % queues
+    let dueMs = performance.now()
     await this.#look()
     for (let number = 0; !this.#isStopped; number++) {
+      dueMs = Math.max(dueMs + lanes * 1000 / maxRate, performance.now())
+      if (dueMs > performance.now()) await sleep(dueMs - performance.now())
       for (let attempt = 0; !this.#isStopped; attempt++) {
         const broker = this.#route[attempt % this.#route.length]
         if (broker === undefined) {
@@ -81,9 +101,9 @@ export class NumberedProducer {
           continue
         }
         if (await this.#attempt(`${lane}/${number}/${attempt}`, queueId, broker) === Outcome.stored) break
-        // as clients do: the next broker at once, and a look at the route
-        if (attempt % 3 === 0) this.#look().catch(() => {})
-        else await sleep(PAUSE_MS)
+        // the next broker at once, and a look at the route
+        this.#look().catch(() => {})
+        if (attempt > 0) await sleep(PAUSE_MS)
       }
     }
   }
@@ -93,17 +113,20 @@ export class NumberedProducer {
     const body = Buffer.from(this.#body)
     body.write(`${id} `)
     const extFields = sendMessageV2.encode({ a: 'numbered', b: topic, c: 'TBW102', d: queues, e: queueId, f: 0, g: Date.now(), h: 0, i: '', j: 0, k: false, m: false, n: group.name })
+    const sentMs = performance.now()
     try {
       const answer = await client.invoke(broker, { code: RequestCode.SEND_MESSAGE_V2, extFields, body }, { timeoutMs: TIMEOUT_MS })
       if (answer.code === ResponseCode.SUCCESS) {
         const { queueOffset } = sendMessageResponse.decode(answer)
         this.history.stored(id, queueId, queueOffset)
-        this.lastAck = { atMs: performance.now(), from: broker }
+        const atMs = performance.now()
+        this.longestGapMs = Math.max(this.longestGapMs, atMs - this.lastAck.atMs)
+        this.lastAck = { sentMs, atMs }
         for (const listener of [...this.#ackListeners]) listener(this.lastAck)
         return Outcome.stored
       }
       this.#note(`${answer.code} ${answer.remark}`)
-      if (answer.code === ResponseCode.SYSTEM_BUSY || answer.code === ResponseCode.SERVICE_NOT_AVAILABLE) {
+      if (NOT_STORED.includes(answer.code)) {
         this.history.notStored(id)
         return Outcome.notStored
       }
@@ -121,7 +144,11 @@ export class NumberedProducer {
 
   #note (answer: string): void { this.answers.set(answer, (this.answers.get(answer) ?? 0) + 1) }
 
-  async #look (): Promise<void> {
+  #look (): Promise<void> {
+    return (this.#looking ??= this.#askForRoute().finally(() => { this.#looking = undefined }))
+  }
+
+  async #askForRoute (): Promise<void> {
     const { cluster, group } = this.#options
     const addresses = (await cluster.brokers()).get(group.name)?.brokerAddrs ?? {}
     this.#route = Object.entries(addresses).sort(([a], [b]) => Number(a) - Number(b)).map(([, address]) => address)
