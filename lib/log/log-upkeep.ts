@@ -38,6 +38,7 @@ export class LogUpkeep {
   #floor: LogFloor
   #wantedFloor = 0
   #mayDeleteThrough = 0
+  #holds = 0
   #last: Promise<void> = Promise.resolve()
   #stopped = false
 
@@ -64,6 +65,18 @@ export class LogUpkeep {
   allowDeletionThrough (index: number): void {
     this.#mayDeleteThrough = Math.max(this.#mayDeleteThrough, index)
     this.#dropHead()
+  }
+
+  /** The floor stays until the function returned is called. */
+  holdFloor (): () => void {
+    this.#holds++
+    let isHeld = true
+    return () => {
+      if (!isHeld) return
+      isHeld = false
+      this.#holds--
+      this.#dropHead()
+    }
   }
 
   /** A segment took its last entry: its terms are saved if it has several. */
@@ -134,6 +147,7 @@ export class LogUpkeep {
 
   #dropHead (): void {
     this.#inBackground(async () => {
+      if (this.#holds > 0) return
       const floor = this.#segments.floorFor(this.#wantedFloor, this.#mayDeleteThrough)
       if (floor === undefined || floor.index <= this.#floor.index) return
       await this.#floorFile.save(floor)

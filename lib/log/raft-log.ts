@@ -245,6 +245,23 @@ export class RaftLog {
     return await this.#cold.read(physicalOffset, sizeBytes)
   }
 
+  /**
+   * The log's bytes from that position on as they are on disk, not verified, none that is not durable: up to `maxBytes`,
+   * fewer at the end of a segment.
+   * @throws MQ_MESSAGE_NOT_FOUND there is nothing durable at that position
+   */
+  async readRaw (physicalOffset: number, maxBytes: number): Promise<Uint8Array> {
+    this.#assertUsable()
+    const segment = this.#segments.containing(physicalOffset)
+    const sizeBytes = segment === undefined ? 0 : Math.min(maxBytes, segment.endPosition - physicalOffset, this.durablePosition - physicalOffset)
+    if (sizeBytes <= 0) throw new MqError('MQ_MESSAGE_NOT_FOUND', `the log has no durable bytes at position ${physicalOffset}`)
+    const bytes = new Uint8Array(sizeBytes)
+    return await this.#segments.opened.use(segment!, async (file) => bytes.subarray(0, await file.read(bytes, physicalOffset - segment!.basePosition)))
+  }
+
+  /** Keeps the head of the log where it is until the function returned is called: somebody copies the log. */
+  holdFloor (): () => void { return this.#upkeep.holdFloor() }
+
   /** The entry whose bytes include that position; undefined outside the log. */
   async entryContaining (physicalOffset: number): Promise<RaftEntry | undefined> {
     this.#assertUsable()

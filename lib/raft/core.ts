@@ -5,7 +5,7 @@ import { Due } from './progress.ts'
 import type { AckedIndexes } from './quorum.ts'
 import { LogView } from './raft-log.ts'
 import { ReadIndexQueue } from './read-index.ts'
-import type { EntryLoad, ReadState, Role } from './ready.ts'
+import type { CatchUpCall, EntryLoad, ReadState, Role } from './ready.ts'
 import type { NodeId } from './types.ts'
 import { UncommittedBytes } from './uncommitted-bytes.ts'
 
@@ -50,6 +50,9 @@ export class RaftCore implements AckedIndexes {
   messagesAfterLog: AppendEntriesReply[] = []
   readStates: ReadState[] = []
   loads: EntryLoad[] = []
+  catchUp: CatchUpCall | undefined = undefined
+  /** A leader was told of this node's commit index since it was started. */
+  hasGreeted = false
 
   constructor (options: RaftOptions) {
     const { id, confState, maxInflightAppends, maxInflightBytes } = options

@@ -2,7 +2,7 @@ import type { RaftCore } from './core.ts'
 import { allMembers } from './conf-change.ts'
 import { maybeCampaign } from './election.ts'
 import type { AppendEntries, Heartbeat, InstallSnapshot, RaftMessage } from './messages.ts'
-import { EntryKind } from './types.ts'
+import { EntryKind, type RaftSnapshot } from './types.ts'
 
 export function stepFollower (core: RaftCore, message: RaftMessage): void {
   switch (message.type) {
@@ -11,6 +11,7 @@ export function stepFollower (core: RaftCore, message: RaftMessage): void {
       handleAppendEntries(core, message)
       break
     case 'heartbeat':
+      greetLeader(core, message.from)
       hearLeader(core, message.from)
       handleHeartbeat(core, message)
       break
@@ -31,6 +32,13 @@ export function stepFollower (core: RaftCore, message: RaftMessage): void {
 function hearLeader (core: RaftCore, leaderId: number): void {
   core.electionElapsedTicks = 0
   core.leaderId = leaderId
+}
+
+/** A leader that waits for this node to come back from a catch-up learns at once how far its log goes by now. */
+function greetLeader (core: RaftCore, leaderId: number): void {
+  const { log, options } = core
+  if (options.catchUp !== undefined && !core.hasGreeted && log.commitIndex > 0) core.acknowledge(leaderId, log.commitIndex)
+  core.hasGreeted = true
 }
 
 function handleAppendEntries (core: RaftCore, message: AppendEntries): void {
@@ -78,21 +86,26 @@ function handleHeartbeat (core: RaftCore, message: Heartbeat): void {
   core.send({ type: 'heartbeatReply', from: core.id, to: message.from, term: core.term, readSequence: message.readSequence })
 }
 
-function handleSnapshot (core: RaftCore, message: InstallSnapshot): void {
-  const restored = maybeRestore(core, message)
-  core.acknowledge(message.from, restored ? core.log.lastIndex : core.log.commitIndex)
+function handleSnapshot (core: RaftCore, { from, snapshot }: InstallSnapshot): void {
+  const { log, membership, options } = core
+  const isNews = isBeyondOurLog(core, snapshot)
+  if (isNews && options.catchUp !== undefined) {
+    // Answered by what the log holds once the node was started on it.
+    core.catchUp = { snapshot, from }
+    return
+  }
+  if (isNews) {
+    log.restore(snapshot)
+    membership.switchTo(snapshot.confState, log.lastIndex + 1)
+  }
+  core.acknowledge(from, isNews ? log.lastIndex : log.commitIndex)
 }
 
-/** Takes a snapshot only forward, only if we are part of its group, and only if our log does not hold its entry anyway. */
-function maybeRestore (core: RaftCore, { snapshot }: InstallSnapshot): boolean {
-  const { log, membership } = core
+/** A snapshot is taken only forward, only if we are part of its group, and only if our log does not hold its entry anyway. */
+function isBeyondOurLog ({ id, log }: RaftCore, snapshot: RaftSnapshot): boolean {
   if (snapshot.index <= log.commitIndex) return false
-  if (!allMembers(snapshot.confState).includes(core.id)) return false
-  if (log.matches(snapshot.index, snapshot.term)) {
-    log.commitTo(snapshot.index)
-    return false
-  }
-  log.restore(snapshot)
-  membership.switchTo(snapshot.confState, log.lastIndex + 1)
-  return true
+  if (!allMembers(snapshot.confState).includes(id)) return false
+  if (!log.matches(snapshot.index, snapshot.term)) return true
+  log.commitTo(snapshot.index)
+  return false
 }

@@ -128,6 +128,16 @@ export function tickLeader (core: RaftCore): void {
     core.heartbeatElapsedTicks = 0
     core.heartbeatDue = true
   }
+  if (options.catchUp !== undefined) probeAfterSnapshots(core, options.catchUp.retryTicks)
+}
+
+/** Word of the snapshot may have been lost, or what it is for may be over: a probe finds out, and leads to another one if need be. */
+function probeAfterSnapshots (core: RaftCore, retryTicks: number): void {
+  for (const peer of core.membership.peers) {
+    if (peer.state !== 'snapshot' || ++peer.snapshotElapsedTicks < retryTicks) continue
+    peer.becomeProbe()
+    wish(core, peer, Due.always)
+  }
 }
 
 export function stepLeader (core: RaftCore, message: RaftMessage): void {

@@ -29,6 +29,12 @@ export interface RaftOptions {
    * in what the log has in memory.
    */
   readonly unappliedConfigs?: readonly number[] | undefined
+  /**
+   * Snapshots are not installed under a running node: whoever runs it brings log and state to the snapshot's index and
+   * starts the node anew (`Ready.catchUp`). Until then the node is what its own log makes it. A leader probes a peer that
+   * it told of a snapshot again after `retryTicks`. Absent: `Ready.snapshot`, in place.
+   */
+  readonly catchUp?: { readonly retryTicks: number } | undefined
 }
 
 export function assertOptions (options: RaftOptions): void {

@@ -35,7 +35,7 @@ export class Outbox {
       core.sendsDue || core.heartbeatDue ||
       core.messagesAfterHardState.length > 0 ||
       (core.messagesAfterLog.length > 0 && !this.#isLogHeldBack) ||
-      core.readStates.length > 0 || core.loads.length > 0 ||
+      core.readStates.length > 0 || core.loads.length > 0 || core.catchUp !== undefined ||
       log.pendingSnapshot !== this.#snapshot ||
       this.#hardStateChanged || this.#leadershipChanged
   }
@@ -48,13 +48,14 @@ export class Outbox {
     const snapshot = core.log.pendingSnapshot === this.#snapshot ? undefined : this.#snapshot = core.log.pendingSnapshot
     const entries = core.log.pendingSnapshot === undefined ? core.log.unstable.takeNew() : NOTHING
     const messagesAfterPersist = this.#takeMessagesAfterPersist()
-    const { readStates, loads, messages } = core
+    const { readStates, loads, messages, catchUp } = core
     if (messages.length > 0) core.messages = []
     if (readStates.length > 0) core.readStates = []
     if (loads.length > 0) core.loads = []
+    core.catchUp = undefined
     const appliable = core.log.appliableIndex
     const committedTo = appliable > this.#committedTo ? this.#committedTo = appliable : undefined
-    return { hardState, snapshot, entries, messages, messagesAfterPersist, committedTo, readStates, leadership, loads }
+    return { hardState, snapshot, entries, messages, messagesAfterPersist, committedTo, readStates, leadership, loads, catchUp }
   }
 
   hardStatePersisted (hardState: HardState): void {

@@ -24,6 +24,8 @@ export class Progress {
   sentCommitIndex = 0
   /** Index of the snapshot on its way; 0: none. */
   pendingSnapshotIndex = 0
+  /** Since it was told of that snapshot. */
+  snapshotElapsedTicks = 0
   /** Heard of since the last check of the quorum. */
   recentlyActive = false
   /** No appends before a reply or a heartbeat's: a probe is out, or the window is full. */
@@ -125,6 +127,7 @@ export class Progress {
     this.loading = false
     this.needsSnapshot = false
     this.pendingSnapshotIndex = 0
+    this.snapshotElapsedTicks = 0
     this.inflights.reset()
   }
 }

@@ -1,6 +1,6 @@
 import { invariant } from '../base/index.ts'
 import { NOTHING } from './ready.ts'
-import { EntryKind, type LogReader, type RaftEntry, type RaftSnapshot } from './types.ts'
+import { EntryKind, type LogReader, type NodeId, type RaftEntry, type RaftSnapshot } from './types.ts'
 import { UnstableEntries } from './unstable.ts'
 
 /**
@@ -75,8 +75,8 @@ export class LogView {
     return entries === undefined || entries.length === 0 ? undefined : entries
   }
 
-  snapshot (): RaftSnapshot | undefined {
-    return this.#reader.snapshot?.()
+  snapshot (peer: NodeId): RaftSnapshot | undefined {
+    return this.#reader.snapshot?.(peer)
   }
 
   append (entry: RaftEntry): void {

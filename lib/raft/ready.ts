@@ -37,6 +37,12 @@ export interface EntryLoad {
   readonly maxBytes: number
 }
 
+/** What this node needs next is gone from the log of `from`, who leads: it is to be brought to the snapshot's index and started anew. */
+export interface CatchUpCall {
+  readonly snapshot: RaftSnapshot
+  readonly from: NodeId
+}
+
 /**
  * Work for the replica, handed out once. Writes are done in the order handed out: hard state, then the snapshot, then
  * the entries; `persisted`, `hardStatePersisted` and `snapshotInstalled` report them. Never waits for a report before
@@ -61,6 +67,8 @@ export interface Ready {
   /** Present when role, term or leader changed. */
   readonly leadership: Leadership | undefined
   readonly loads: readonly EntryLoad[]
+  /** Comes again while it is needed. Not to be acted on before `hardState` is durable. Only with RaftOptions.catchUp. */
+  readonly catchUp: CatchUpCall | undefined
 }
 
 /** Shared by all Readys that have nothing to say. */

@@ -72,7 +72,7 @@ function maybeSendAppend (core: RaftCore, peer: Progress, evenEmpty: boolean, lo
 /** Only to a peer that answers: a snapshot is dear, and a dead one would wait for it for ever. */
 function maybeSendSnapshot (core: RaftCore, peer: Progress): boolean {
   if (!peer.recentlyActive) return false
-  const snapshot = core.log.snapshot()
+  const snapshot = core.log.snapshot(peer.id)
   if (snapshot === undefined) return false
   peer.becomeSnapshot(snapshot.index)
   core.send({ type: 'installSnapshot', from: core.id, to: peer.id, term: core.term, snapshot })

@@ -81,8 +81,8 @@ export interface LogReader {
   term (index: number): number | undefined
   /** Entries [from, to) up to `maxBytes`, at least one; may be fewer. Undefined: on disk, see `Ready.loads`. */
   entries (from: number, to: number, maxBytes: number): readonly RaftEntry[] | undefined
-  /** For a peer that needs what lies below `firstIndex`. Undefined: none at the moment; raft asks again. */
-  snapshot? (): RaftSnapshot | undefined
+  /** For a peer that needs what lies below `firstIndex`, and that must be in its configuration. Undefined: none at the moment; raft asks again. */
+  snapshot? (peer: NodeId): RaftSnapshot | undefined
 }
 
 /** What raft asks its replica to build: the no-op that begins a term, and configuration entries. */

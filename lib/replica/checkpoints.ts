@@ -30,6 +30,8 @@ export class Checkpoints {
   #running: Promise<void> | undefined
   #stopped = false
   #isDemanded = false
+  #isDumpDemanded = false
+  #isDumping = false
   #floorPosition = 0
   #floorIndex = 0
 
@@ -41,6 +43,13 @@ export class Checkpoints {
 
   /** The next checkpoint begins as soon as it can, due or not. */
   demand (): void { this.#isDemanded = true }
+
+  /** A base dump begins as soon as it can, due or not, unless one is being written. */
+  demandBaseDump (): void {
+    if (this.#options.stateMachine.writeBaseDump === undefined || this.#isDumping) return
+    this.#isDumpDemanded = true
+    this.maybeStart()
+  }
 
   /** Resolves once a demanded checkpoint is written, or none will be any more. */
   async demanded (): Promise<void> {
@@ -56,8 +65,12 @@ export class Checkpoints {
     if (this.#isDemanded || stateMachine.checkpointDue) {
       this.#isDemanded = false
       this.#start(() => stateMachine.checkpoint())
-    } else if (stateMachine.baseDumpDue === true) this.#start(() => this.#dumpBase())
-    else this.#moveFloor()
+    } else if (this.#isDumpDemanded || stateMachine.baseDumpDue === true) {
+      this.#isDumpDemanded = false
+      this.#start(() => this.#dumpBase())
+    } else {
+      this.#moveFloor()
+    }
   }
 
   /** Waits for what runs; nothing starts any more. */
@@ -102,7 +115,9 @@ export class Checkpoints {
   }
 
   async #dumpBase (): Promise<void> {
+    this.#isDumping = true
     const index = await this.#options.stateMachine.writeBaseDump!()
+    this.#isDumping = false
     this.#options.logger.info(`base dump written at entry ${index}`, { logIndex: index })
   }
 

@@ -3,6 +3,21 @@ import { MqError, viewOf } from '../base/index.ts'
 import { ENTRY_HEADER_BYTES } from '../log/index.ts'
 import type { ConfChange, ConfState, RaftEntry } from '../raft/index.ts'
 
+const ids = { type: 'array', items: 'long' } as const
+
+/** How a configuration is stored within other records. */
+export const confStateSchema: avro.Schema = {
+  type: 'record',
+  name: 'ConfState',
+  fields: [
+    { name: 'voters', type: ids },
+    { name: 'votersOutgoing', type: ids },
+    { name: 'learners', type: ids },
+    { name: 'learnersNext', type: ids },
+    { name: 'autoLeave', type: 'boolean' }
+  ]
+}
+
 /** Body of an entry of kind `config`: schemaVersion u16, then the change by that version's schema. */
 const CONF_SCHEMA_VERSION = 1
 

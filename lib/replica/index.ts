@@ -4,5 +4,6 @@ export type { LogSettings, ReplicaOptions, ReplicaState, ReplicaStatus, StateMac
 export { defaultReplicaSettings, type ReplicaSettings } from './settings.ts'
 export { GROUP_ID_BYTES, DATA_FORMAT_VERSION, randomGroupId, encodeIdentity, decodeIdentity, readIdentity, writeIdentity, type Identity } from './identity.ts'
 export { incarnationOf, makeNodeId, MAX_NODES, numberOf } from './node-id.ts'
+export { INCOMING, finishInstall, installReceived, type Received } from './install.ts'
 export { identityOrEmpty, type Founding } from './storage.ts'
-export { confStateOfVoters, configOf, decodeConfChange, encodeConfChange } from './conf-codec.ts'
+export { confStateOfVoters, configOf, decodeConfChange, encodeConfChange, confStateSchema } from './conf-codec.ts'

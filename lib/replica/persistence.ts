@@ -1,4 +1,4 @@
-import type { HardState, MessageAfterPersist, RaftEntry, RaftMessage, Ready } from '../raft/index.ts'
+import type { CatchUpCall, HardState, MessageAfterPersist, RaftEntry, RaftMessage, Ready } from '../raft/index.ts'
 
 /** The part of the log that persistence needs. */
 export interface AppendedLog {
@@ -13,6 +13,8 @@ export interface PersistenceOptions {
   readonly saveHardState: (hardState: HardState) => Promise<void>
   readonly onHardStatePersisted: (hardState: HardState) => void
   readonly send: (messages: readonly RaftMessage[]) => void
+  /** Called in its turn: what came before it is durable, term and vote included. */
+  readonly onCatchUp?: (call: CatchUpCall) => void
   readonly onFailure: (error: unknown) => void
 }
 
@@ -21,6 +23,7 @@ interface Step {
   hardState: HardState | undefined
   entries: readonly RaftEntry[]
   readonly heldMessages: readonly MessageAfterPersist[]
+  readonly catchUp: CatchUpCall | undefined
 }
 
 /**
@@ -44,9 +47,9 @@ export class Persistence {
     this.#savedHardState = savedHardState
   }
 
-  accept ({ hardState, entries, messagesAfterPersist }: Ready): void {
-    if (hardState === undefined && entries.length === 0 && messagesAfterPersist.length === 0) return
-    this.#steps.push({ hardState, entries, heldMessages: messagesAfterPersist })
+  accept ({ hardState, entries, messagesAfterPersist, catchUp }: Ready): void {
+    if (hardState === undefined && entries.length === 0 && messagesAfterPersist.length === 0 && catchUp === undefined) return
+    this.#steps.push({ hardState, entries, heldMessages: messagesAfterPersist, catchUp })
     this.#run()
   }
 
@@ -79,6 +82,7 @@ export class Persistence {
       // Held before the append: an inline flush reports back before `append` returns.
       this.#held.push(...step.heldMessages)
       if (first !== undefined) log.append(step.entries)
+      if (step.catchUp !== undefined) this.#options.onCatchUp?.(step.catchUp)
       this.#release()
     }
   }

@@ -47,9 +47,23 @@ export interface StateMachine {
   readonly baseDumpDue?: boolean
   /** Writes a whole, durable dump of the state as of the call beside the log; resolves with the index it holds. Never overlaps a checkpoint. */
   writeBaseDump? (): Promise<number>
-  /** The index of the newest whole base dump; 0: none. */
+  /** The log's head is not needed through this index: base dumps hold its effect. 0: there is none. */
   readonly baseDumpIndex?: number
+  /** The newest whole base dump. */
+  readonly baseDump?: BaseDump | undefined
+  /** Keeps the file of the dump at `index` until the function it returns is called. */
+  holdBaseDump? (index: number): () => void
   close (): Promise<void> | void
+}
+
+/** The whole state as of entry `index`, in a file. */
+export interface BaseDump {
+  readonly index: number
+  readonly term: number
+  /** Where entry `index` ends in the log. */
+  readonly position: number
+  readonly confState: ConfState
+  readonly path: string
 }
 
 /** Carries messages to the other nodes; may lose, repeat, delay and reorder them. */

@@ -1,13 +1,14 @@
 import { join } from 'node:path'
 import { MqError, invariant, isMqError, unreachable, type Outcome } from '../base/index.ts'
 import { RaftLog, seedOfGroup, type VoteFile } from '../log/index.ts'
-import { EntryKind, Raft, type ConfChange, type ConfProposalResult, type ConfState, type EntryLoad, type Leadership as RaftLeadership, type NodeId, type RaftEntry, type RaftMessage, type Ready } from '../raft/index.ts'
+import { EntryKind, Raft, type CatchUpCall, type ConfChange, type ConfProposalResult, type ConfState, type EntryLoad, type Leadership as RaftLeadership, type NodeId, type RaftEntry, type RaftMessage, type Ready } from '../raft/index.ts'
 import { Applier } from './applier.ts'
 import { Checkpoints } from './checkpoints.ts'
 import { configOf, confStateOfVoters, decodeConfChange } from './conf-codec.ts'
 import { asMqError } from './failures.ts'
 import { HandOver, bestSuccessor, farewells } from './hand-over.ts'
 import type { Identity } from './identity.ts'
+import { finishInstall } from './install.ts'
 import { Leadership } from './leadership.ts'
 import { LeaderTime } from './leader-time.ts'
 import { Persistence } from './persistence.ts'
@@ -18,6 +19,7 @@ import { defectOfEntries } from './received-entries.ts'
 import type { ReplicaOptions, ReplicaState, ReplicaStatus } from './replica-options.ts'
 import { Sealer } from './sealer.ts'
 import { defaultReplicaSettings, type ReplicaSettings } from './settings.ts'
+import { LogWithSnapshots } from './snapshots.ts'
 import { assertFit, indexesOfConfigs, openStorage } from './storage.ts'
 import { Ticker } from './ticker.ts'
 
@@ -57,6 +59,7 @@ export class Replica {
   readonly #membershipListeners = new Set<(confState: ConfState) => void>()
   #transport: Transport | undefined
   readonly #replyListeners = new Set<(from: NodeId) => void>()
+  readonly #catchUpListeners = new Set<(call: CatchUpCall) => void>()
   #state: ReplicaState = 'open'
   #failure: MqError | undefined
   #closing: Promise<void> | undefined
@@ -74,6 +77,7 @@ export class Replica {
   static async open (options: ReplicaOptions): Promise<Replica> {
     const { clock, disk, logger, directory, openStateMachine, logSettings = {} } = options
     const settings = { ...defaultReplicaSettings, ...options.settings }
+    if (await finishInstall(disk, directory)) logger.warn(`${directory}: log and state that another node has sent were put in place`)
     const { identity, voteFile } = await openStorage({ ...options, founding: options.founding ?? { founders: [options.nodeId] } })
     let replica: Replica | undefined
     const log = await RaftLog.open({
@@ -134,11 +138,12 @@ export class Replica {
       // What a leader has under way is bounded where it is sealed.
       maxUncommittedBytes: Infinity,
       random,
-      log,
+      log: new LogWithSnapshots({ log, stateMachine, maxLagBytes: settings.snapshotLagBytes, demandBaseDump: () => { this.demandBaseDump() } }),
       hardState: voteFile.hardState,
       confState: stateMachine.confState,
       appliedIndex: stateMachine.appliedIndex,
       unappliedConfigs,
+      catchUp: { retryTicks: settings.snapshotRetryTicks },
       makeEntry: ({ kind, config, ...place }) => sealer.makeEntry(kind, place, leaderTime.stampMs(), config)
     })
     this.#persistence = new Persistence({
@@ -149,6 +154,7 @@ export class Replica {
         this.#pump()
       },
       send: (messages) => { this.#send(messages) },
+      onCatchUp: (call) => { for (const listener of this.#catchUpListeners) listener(call) },
       onFailure: fail
     }, voteFile.hardState)
     this.#applier = new Applier({
@@ -238,6 +244,19 @@ export class Replica {
     else this.#failureListeners.add(listener)
     return () => { this.#failureListeners.delete(listener) }
   }
+
+  /**
+   * Called each time the leader says that what this node needs next is gone from its log, term and vote being durable:
+   * fetch what is at `call.snapshot.index` or later from `call.from`, close this replica, install it (see install.ts), and
+   * open a new one. Comes again after a while for as long as it holds. Returns the function that ends it.
+   */
+  onCatchUpNeeded (listener: (call: CatchUpCall) => void): () => void {
+    this.#catchUpListeners.add(listener)
+    return () => { this.#catchUpListeners.delete(listener) }
+  }
+
+  /** A base dump of a state not older than now is written soon, for somebody who wants to catch up. */
+  demandBaseDump (): void { if (!this.#isStopped) this.#checkpoints.demandBaseDump() }
 
   /**
    * Changes voters or learners; resolves with the configuration in force once the change is applied (joint, when the
@@ -367,7 +386,7 @@ export class Replica {
     if (ready.leadership !== undefined) this.#leadershipChanged(ready.leadership)
     // Before the local write: the peers' flushes run beside our own.
     if (ready.messages.length > 0) this.#send(ready.messages)
-    invariant(ready.snapshot === undefined, 'this version installs no snapshots')
+    invariant(ready.snapshot === undefined, 'a snapshot is not installed under a running replica')
     this.#persistence.accept(ready)
     for (const { context, index } of ready.readStates) this.#reads.answered(context, index, this.#applier.appliedIndex)
     if (ready.committedTo !== undefined) this.#applier.commitTo(ready.committedTo)

@@ -27,6 +27,10 @@ export interface ReplicaSettings {
   readonly applySliceBytes: number
   /** How long `close` waits for what is under way. */
   readonly closeTimeoutMs: number
+  /** A peer below the head of the log gets a base dump that is at most this much behind. */
+  readonly snapshotLagBytes: number
+  /** A peer that was told to catch up is asked again after so many ticks where its log ends. */
+  readonly snapshotRetryTicks: number
   readonly maxBytesPerAppend: number
   readonly maxInflightAppends: number
   readonly maxInflightBytes: number
@@ -51,6 +55,8 @@ export const defaultReplicaSettings: ReplicaSettings = {
   readRetryMs: 500,
   applySliceBytes: 2 * MIB,
   closeTimeoutMs: 5_000,
+  snapshotLagBytes: 128 * MIB,
+  snapshotRetryTicks: 40,
   maxBytesPerAppend: MIB,
   maxInflightAppends: 256,
   maxInflightBytes: 32 * MIB

@@ -14,6 +14,8 @@ export interface Base {
   /** Where entry `index` ends in the log; 0 when the dump could not be read. */
   readonly position: number
   readonly path: string
+  /** Undefined when the dump could not be read. */
+  readonly meta: CheckpointMeta | undefined
 }
 
 /**
@@ -27,6 +29,8 @@ export class BaseDumps {
   readonly #groupSeed: bigint
   /** Newest first. */
   #bases: Base[] = []
+  /** How often each is held, by index. */
+  readonly #holds = new Map<number, number>()
 
   constructor ({ disk, logger, directory, groupSeed }: { readonly disk: Disk, readonly logger: Logger, readonly directory: string, readonly groupSeed: bigint }) {
     this.#disk = disk
@@ -36,6 +40,8 @@ export class BaseDumps {
   }
 
   get bases (): readonly Base[] { return this.#bases }
+  /** Those that stay, without what is only held for somebody. */
+  get kept (): readonly Base[] { return this.#bases.slice(0, KEPT) }
 
   /** Finds the dumps that are there; what an interrupted write left is removed. */
   async open (): Promise<void> {
@@ -51,14 +57,17 @@ export class BaseDumps {
     const pairs = readBaseFile(this.#disk, path, this.#groupSeed)
     try {
       const first = await pairs.next()
-      if (first.done !== true) return { index, position: checkpointMetaValue.decode(...first.value).position, path }
+      if (first.done !== true) {
+        const meta = checkpointMetaValue.decode(...first.value)
+        return { index, position: meta.position, path, meta }
+      }
     } catch (error) {
       if (!isMqError(error, 'MQ_CORRUPT')) throw error
       this.#logger.warn(error.message, { file: path })
     } finally {
       await pairs.return(undefined)
     }
-    return { index, position: 0, path }
+    return { index, position: 0, path, meta: undefined }
   }
 
   /** Writes a dump; when it resolves, the dump is durable and the older ones but one are gone. */
@@ -69,8 +78,28 @@ export class BaseDumps {
     await this.#disk.rename(`${path}.new`, path)
     await this.#disk.syncDirectory(this.#directory)
     // Dumps of a later index are of a log whose tail was lost: this one's log has gone another way to them, or not there yet.
-    const superfluous = [...this.#bases.filter(({ index }) => index > meta.index), ...this.#bases.filter(({ index }) => index < meta.index).slice(KEPT - 1)]
-    this.#bases = [{ index: meta.index, position: meta.position, path }, ...this.#bases.filter((base) => !superfluous.includes(base))]
+    const later = this.#bases.filter(({ index }) => index > meta.index)
+    this.#bases = [{ index: meta.index, position: meta.position, path, meta }, ...this.#bases.filter((base) => !later.includes(base))]
+    for (const { path } of later) await this.#disk.unlink(path)
+    await this.#dropOld()
+  }
+
+  /** Keeps the dump until the function returned is called, however many newer ones come. */
+  hold (index: number): () => void {
+    this.#holds.set(index, (this.#holds.get(index) ?? 0) + 1)
+    let isHeld = true
+    return () => {
+      if (!isHeld) return
+      isHeld = false
+      const count = this.#holds.get(index)! - 1
+      if (count > 0) this.#holds.set(index, count)
+      else this.#holds.delete(index)
+    }
+  }
+
+  async #dropOld (): Promise<void> {
+    const superfluous = this.#bases.slice(KEPT).filter(({ index }) => !this.#holds.has(index))
+    this.#bases = this.#bases.filter((base) => !superfluous.includes(base))
     for (const { path } of superfluous) await this.#disk.unlink(path)
   }
 
@@ -98,6 +127,17 @@ export class BaseDumps {
     if (meta === undefined) throw new MqError('MQ_CORRUPT', `base dump ${base.path} is empty`, { file: base.path })
     return meta
   }
+}
+
+/**
+ * Reads all of a base dump, and tells what it is the state of.
+ * @throws MQ_CORRUPT it is damaged, or of another group; MQ_FORMAT_TOO_NEW
+ */
+export async function verifyBaseFile (disk: Disk, path: string, groupSeed: bigint): Promise<CheckpointMeta> {
+  let meta: CheckpointMeta | undefined
+  for await (const [key, value] of readBaseFile(disk, path, groupSeed)) meta ??= checkpointMetaValue.decode(key, value)
+  if (meta === undefined) throw new MqError('MQ_CORRUPT', `base dump ${path} is empty`, { file: path })
+  return meta
 }
 
 async function * withMeta (meta: CheckpointMeta, pairs: AsyncIterable<Pair>): AsyncGenerator<Pair> {

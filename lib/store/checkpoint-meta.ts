@@ -1,4 +1,5 @@
 import type { ConfState } from '../raft/index.ts'
+import { confStateSchema } from '../replica/index.ts'
 import { defineValue } from './stored-value.ts'
 
 /** What the state in the kv, or in a base dump, is the state of. */
@@ -17,8 +18,6 @@ export interface CheckpointMeta {
   readonly digest: string
 }
 
-const ids = { type: 'array', items: 'long' } as const
-
 export const checkpointMetaValue = defineValue<CheckpointMeta>([{
   type: 'record',
   name: 'CheckpointMeta',
@@ -28,20 +27,7 @@ export const checkpointMetaValue = defineValue<CheckpointMeta>([{
     { name: 'previousIndex', type: 'long' },
     { name: 'term', type: 'long' },
     { name: 'position', type: 'long' },
-    {
-      name: 'confState',
-      type: {
-        type: 'record',
-        name: 'ConfState',
-        fields: [
-          { name: 'voters', type: ids },
-          { name: 'votersOutgoing', type: ids },
-          { name: 'learners', type: ids },
-          { name: 'learnersNext', type: ids },
-          { name: 'autoLeave', type: 'boolean' }
-        ]
-      }
-    },
+    { name: 'confState', type: confStateSchema },
     { name: 'digest', type: 'string' }
   ]
 }])

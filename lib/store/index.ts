@@ -1,5 +1,6 @@
 export * from './machine.ts'
 export { Store } from './store.ts'
+export { verifyBaseFile } from './base-dumps.ts'
 export { defaultStoreSettings, type StoreOptions, type StoreSettings, type StoreLog, type StoreRecovery, type RebuildProgress, type CoreMachines } from './store-options.ts'
 export { ConsumeQueues } from './consume-queues.ts'
 export { ConsumeQueue } from './consume-queue.ts'

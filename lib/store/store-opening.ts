@@ -105,7 +105,7 @@ async function load (opening: Opening): Promise<Loaded> {
   try {
     const meta = await readMeta(kv)
     if (meta === undefined) {
-      if (appliedFile.index > 0 || log.firstIndex > 1) throw new MqError('MQ_CORRUPT', 'the state store is empty')
+      if (appliedFile.index > 0 || log.firstIndex > 1 || opening.bases.bases.length > 0) throw new MqError('MQ_CORRUPT', 'the state store is empty')
       return { kv, core, machines, meta, hasSettled: false }
     }
     if (meta.groupId !== groupId) throw new MqError('MQ_CORRUPT', 'the state store is of another group')

@@ -3,6 +3,7 @@ import { ENTRY_HEADER_BYTES, bodyOf, stampMsOf } from '../log/index.ts'
 import { deleteGroup, deleteTopic, EntryBody, setFloor, type EntryBodyWriter } from '../message/index.ts'
 import { EntryKind, type ConfState, type RaftEntry } from '../raft/index.ts'
 import type { KeyRange, KvSnapshot } from '../kv/index.ts'
+import type { BaseDump } from '../replica/index.ts'
 import type { Pair } from './base-file.ts'
 import type { CheckpointMeta } from './checkpoint-meta.ts'
 import { commitCheckpoint, freezeMachines, MACHINE_RANGE, readMeta } from './checkpoints.ts'
@@ -192,13 +193,21 @@ export class Store {
   }
 
   /** The entry through which the log's head is no longer needed: a base dump holds its effect, and an older one too if there is one. */
-  get baseDumpIndex (): number { return this.#parts.bases.bases.at(-1)?.index ?? 0 }
+  get baseDumpIndex (): number { return this.#parts.bases.kept.at(-1)?.index ?? 0 }
+
+  get baseDump (): BaseDump | undefined {
+    const base = this.#parts.bases.bases.find(({ meta }) => meta !== undefined)
+    return base === undefined ? undefined : { index: base.index, term: base.meta!.term, position: base.position, confState: base.meta!.confState, path: base.path }
+  }
+
+  /** Keeps the file of that base dump until the function returned is called. */
+  holdBaseDump (index: number): () => void { return this.#parts.bases.hold(index) }
 
   get baseDumpDue (): boolean {
-    const { bases: { bases }, settings } = this.#parts
-    const newest = bases[0]
+    const { bases: { kept }, settings } = this.#parts
+    const newest = kept[0]
     if (this.#appliedIndex === (newest?.index ?? 0)) return false
-    return this.#appliedPosition - (newest?.position ?? 0) >= settings.baseDumpBytes || (bases.at(-1)?.position ?? 0) < this.floorPosition
+    return this.#appliedPosition - (newest?.position ?? 0) >= settings.baseDumpBytes || (kept.at(-1)?.position ?? 0) < this.floorPosition
   }
 
   /** Writes the state as of the call, or a little later, to a file of its own; resolves with its index. Never overlaps a checkpoint. */
