@@ -236,6 +236,9 @@ export class Engine {
 
   // ---- the group ----
 
+  /** For the group's own work beside messages: catching up. */
+  get replica (): Replica { return this.#replica }
+
   /** Who leads, as far as this node knows (0: nobody). `isLeader`: this node, and it has applied all before its term, so that it takes decisions. */
   get role (): LeadershipEvent { return this.#replica.role }
 

@@ -1,6 +1,6 @@
 import { MqError, type Clock, type Disk, type DiskFile, type Timer } from '../base/index.ts'
 import { DATA_FORMAT_VERSION, type BaseDump, type Replica } from '../replica/index.ts'
-import { CHUNK_METHOD, decodeChunkRequest, decodeManifestRequest, encodeChunk, encodeManifest, MANIFEST_METHOD, MAX_CHUNK_BYTES, type ChunkRequest, type Manifest } from './catch-up-messages.ts'
+import { decodeChunkRequest, decodeManifestRequest, encodeChunk, encodeManifest, MAX_CHUNK_BYTES, type ChunkRequest, type Manifest } from './catch-up-messages.ts'
 
 export interface DonorSettings {
   /** A receiver that asks for nothing for so long is forgotten, and what was kept for it may go. */
@@ -39,8 +39,6 @@ interface Offer {
   release (): void
 }
 
-type CallHandlers = (method: string, handler: (body: Uint8Array) => Promise<Uint8Array>) => void
-
 /**
  * Helps nodes that lag behind the head of the log: tells what they need (the manifest) and hands it out in chunks. They
  * ask; nothing is remembered of them but that dump and floor must stay for a while. Any node can do so, whoever leads,
@@ -62,12 +60,6 @@ export class CatchUpDonor {
   constructor (options: DonorOptions) {
     this.#options = options
     this.#settings = { ...defaultDonorSettings, ...options.settings }
-  }
-
-  /** Registers what it answers to. */
-  serve (onCall: CallHandlers): void {
-    onCall(MANIFEST_METHOD, (body) => this.manifest(body))
-    onCall(CHUNK_METHOD, (body) => this.chunk(body))
   }
 
   /** How many dumps are kept for others. */

@@ -84,7 +84,7 @@ const chunkRequest = defineMessage<ChunkRequest>('chunk request', [{
 
 export const encodeManifestRequest = manifestRequest.encode
 export const decodeManifestRequest = manifestRequest.decode
-export const encodeManifest = manifest.encode
+export const encodeManifest = (value: Manifest): Uint8Array => manifest.encode({ ...value, groupId: Buffer.from(value.groupId), baseChecksum: Buffer.from(value.baseChecksum) })
 export const decodeManifest = manifest.decode
 export const encodeChunkRequest = chunkRequest.encode
 export const decodeChunkRequest = chunkRequest.decode

@@ -44,8 +44,8 @@ export interface ReceiverOptions {
   /** What this node knows to be committed, and holds. Nothing is fetched that does not go beyond. */
   readonly commitIndex: () => number
   /**
-   * All has come and is durable. To follow: close the replica; if it has not come as far by itself (`isBehind`),
-   * `installReceived`; open it again. Not called again before the next `needed`.
+   * All has come and is durable. To follow: close the replica; `installReceived`, unless it has come as far by itself;
+   * open it again, with another receiver.
    */
   readonly onReceived: (received: Received) => void
   readonly settings?: Partial<ReceiverSettings>
