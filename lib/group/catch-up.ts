@@ -22,7 +22,7 @@ export interface CatchUpOptions {
    * All that this node needs has come: `detach`, close the replica, `install`, open it again, `attach`. Not called again
    * before that.
    */
-  readonly onReceived: () => void
+  readonly onReceived: (received: Received) => void
   readonly donorSettings?: Partial<DonorSettings>
   readonly receiverSettings?: Partial<ReceiverSettings>
 }
@@ -66,7 +66,7 @@ export class CatchUp {
       commitIndex: () => replica.status().commitIndex,
       onReceived: (received) => {
         this.#received = received
-        onReceived()
+        onReceived(received)
       },
       settings: receiverSettings
     })
