@@ -1,11 +1,12 @@
 import { processId, realDirectory } from '../adapters/index.ts'
-import { MqError, type Clock, type Logger } from '../base/index.ts'
+import { MqError, type Clock, type Disk, type Logger } from '../base/index.ts'
 import { directoryPorts, Engine, takeDirectory, type EnginePorts } from '../engine/index.ts'
 import { allMembers, type NodeId } from '../raft/index.ts'
 import { DATA_FORMAT_VERSION, identityOrEmpty, numberOf, writeIdentity, type Identity } from '../replica/index.ts'
 import { addressText, type Address } from '../remoting/index.ts'
 import type { PeerNetwork, SelfDescription } from '../transport/index.ts'
 import { AddressBook, isGroupSetting } from './address-book.ts'
+import { CatchUp } from './catch-up.ts'
 import { becomeMember, Visitors } from './formation.ts'
 import { groupReplicaSettings, type GroupMemberOptions, type MemberStatus } from './group-options.ts'
 import { ensureIncarnation, removeIncarnation } from './incarnation-file.ts'
@@ -19,6 +20,8 @@ interface Parts {
   readonly options: GroupMemberOptions
   readonly settings: GroupSettings
   readonly clock: Clock
+  readonly disk: Disk
+  readonly directory: string
   readonly network: PeerNetwork
   readonly addresses: AddressBook
   readonly engine: Engine
@@ -37,6 +40,7 @@ export class GroupMember {
   readonly #membership: Membership
   readonly #joining: Joining
   readonly #watch: LeaderWatch
+  readonly #catchUp: CatchUp
   readonly #openEngine: () => Promise<Engine>
   readonly #logger: Logger
   readonly #engineListeners = new Set<(engine: Engine) => void>()
@@ -92,7 +96,7 @@ export class GroupMember {
         return identity
       })
       const openEngine = engineOpener(options, network!, identity, { directory, ports })
-      member = new GroupMember({ options, settings, clock: ports.clock, network: network!, addresses, engine: await openEngine(), openEngine })
+      member = new GroupMember({ options, settings, clock: ports.clock, disk: ports.disk, directory, network: network!, addresses, engine: await openEngine(), openEngine })
       return member
     } catch (error) {
       await network?.close()
@@ -116,13 +120,13 @@ export class GroupMember {
     self.identity = identity
     const network = await options.openNetwork(() => self.description)
     const place = { directory, ports: ports ?? directoryPorts(directory) }
-    const member = new GroupMember({ options, settings, clock, network, addresses: new AddressBook(options.peers), engine, openEngine: engineOpener(options, network, identity, place) })
+    const member = new GroupMember({ options, settings, clock, disk: place.ports.disk, directory, network, addresses: new AddressBook(options.peers), engine, openEngine: engineOpener(options, network, identity, place) })
     network.onCall(METHODS.whoIs, () => whoIsAnswer.encode({ nodeId: identity.nodeId, group: member.describe() }), { openToStrangers: true })
     engine.connect(network.transport())
     return member
   }
 
-  private constructor ({ options, settings, clock, network, addresses, engine, openEngine }: Parts) {
+  private constructor ({ options, settings, clock, disk, directory, network, addresses, engine, openEngine }: Parts) {
     const { groupName, number, peers, role = 'voter', takesLearners = false } = options
     const logger = this.#logger = options.engine.logger
     const current = (): Engine => this.#engine
@@ -154,6 +158,16 @@ export class GroupMember {
       onHeard: () => { this.#setPeers() }
     })
     this.#watch = new LeaderWatch({ clock, logger, settings, network, engine: current, preferredLeaders: () => options.preferredLeaders ?? [] })
+    this.#catchUp = new CatchUp({
+      clock,
+      disk,
+      logger,
+      directory,
+      segmentBytes: options.engine.limits.segmentBytes,
+      peers: network,
+      onReceived: () => { this.#takeReceived() },
+      ...options.catchUp
+    })
     network.onCall(METHODS.join, async (body, caller) => joinAnswer.encode(await this.#membership.handleJoin(joinRequest.decode(body), caller)), { openToStrangers: true })
     network.onCall(METHODS.health, () => health.encode({ flushMs: this.#engine.flushMs }))
     this.#follow(engine)
@@ -176,6 +190,7 @@ export class GroupMember {
   async reopen (between: () => Promise<void>): Promise<Engine> {
     if (this.#closing !== undefined) throw new MqError('MQ_CLOSED', 'the node is closing')
     this.#unfollow()
+    await this.#catchUp.detach()
     await this.#engine.close()
     await between()
     const engine = this.#engine = await this.#openEngine()
@@ -249,13 +264,24 @@ export class GroupMember {
 
   async #close (): Promise<void> {
     this.#unfollow()
+    await this.#catchUp.detach()
     await this.#joining.stop()
     await this.#watch.stop()
     await this.#engine.close()
     await this.peers.close().catch((error: unknown) => { this.#logger.error('the links to the other nodes could not be closed', { error }) })
   }
 
+  /** What this node needs to go on lies beside its log. */
+  #takeReceived (): void {
+    this.reopen(async () => { await this.#catchUp.install() }).catch((error: unknown) => {
+      if (this.#closing !== undefined) return
+      this.#logger.error('this node could not go on with the log and state that it was sent', { error })
+      this.close().catch(() => {})
+    })
+  }
+
   #follow (engine: Engine): void {
+    this.#catchUp.attach(engine.replica)
     this.#addresses.metadata = () => engine.store.metadata
     engine.config.onChange((kind, name) => { if (kind === 'setting' && isGroupSetting(name) && engine === this.#engine) this.#setPeers() })
     this.#unlisten = [

@@ -4,6 +4,7 @@ import type { ReplicaSettings } from '../replica/index.ts'
 import type { Address } from '../remoting/index.ts'
 import type { PeerNetwork, SelfDescription } from '../transport/index.ts'
 import type { PeerAddress } from './address-book.ts'
+import type { CatchUpOptions } from './catch-up.ts'
 import type { GroupSettings } from './settings.ts'
 
 export interface GroupMemberOptions {
@@ -30,6 +31,8 @@ export interface GroupMemberOptions {
   /** Of raft, where they differ from `groupReplicaSettings`. */
   readonly replicaSettings?: Partial<ReplicaSettings>
   readonly settings?: Partial<GroupSettings>
+  /** How much and how fast, where it differs from the defaults. */
+  readonly catchUp?: Pick<CatchUpOptions, 'donorSettings' | 'receiverSettings'>
 }
 
 /** A member of the group as one node knows it. */
