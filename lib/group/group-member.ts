@@ -46,6 +46,7 @@ export class GroupMember {
   readonly #engineListeners = new Set<(engine: Engine) => void>()
   #engine: Engine
   #unlisten: Array<() => void> = []
+  #reopened: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | undefined
 
   /**
@@ -187,7 +188,13 @@ export class GroupMember {
   }
 
   /** Closes the engine, lets `between` change what is stored, and opens it again; resolves with the new one. @throws as Engine.open; then this member is to be closed */
-  async reopen (between: () => Promise<void>): Promise<Engine> {
+  reopen (between: () => Promise<void>): Promise<Engine> {
+    const reopened = this.#reopened.then(() => this.#reopen(between))
+    this.#reopened = reopened.catch(() => {})
+    return reopened
+  }
+
+  async #reopen (between: () => Promise<void>): Promise<Engine> {
     if (this.#closing !== undefined) throw new MqError('MQ_CLOSED', 'the node is closing')
     this.#unfollow()
     await this.#catchUp.detach()
@@ -263,6 +270,7 @@ export class GroupMember {
   }
 
   async #close (): Promise<void> {
+    await this.#reopened
     this.#unfollow()
     await this.#catchUp.detach()
     await this.#joining.stop()

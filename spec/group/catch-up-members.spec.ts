@@ -1,0 +1,74 @@
+import t from 'tap'
+import type { GroupMemberOptions } from '../../lib/group/index.ts'
+import type { Engine, EngineOptions } from '../../lib/engine/index.ts'
+import { checkOpenOptions } from '../../lib/queue/options.ts'
+import { get, put, wireMessage } from '../engine/wire.ts'
+import { DIRECTORY, Nodes } from './nodes.ts'
+
+t.setTimeout(300_000)
+
+const { limits } = checkOpenOptions(DIRECTORY, {})
+const engine = {
+  ...checkOpenOptions(DIRECTORY, {}),
+  directory: DIRECTORY,
+  limits: { ...limits, segmentBytes: 4096, reserveBytes: 0 },
+  storeSettings: { checkpointBytes: 6 * 1024, baseDumpBytes: 16 * 1024 }
+} satisfies EngineOptions
+const options: Partial<GroupMemberOptions> = { engine, catchUp: { receiverSettings: { chunkBytes: 3000, reserveBytes: 0 } } }
+
+/** All but the last few messages are gone from the log of every node. */
+async function dropHead (nodes: Nodes, sent: number): Promise<void> {
+  const { engine } = await nodes.untilLeader()
+  const { records } = await nodes.run(get(engine, { topic: 'orders', fromOffset: sent - 20, maxMessages: 1 }))
+  const entry = (await nodes.run(engine.replica.log.entryContaining(records[0]!.physicalOffset)))!
+  await nodes.run(engine.raiseFloor(entry.physicalOffset))
+  await nodes.untilEqual()
+  await nodes.until(() => nodes.engines.every(({ replica }) => replica.log.firstIndex > 1))
+}
+
+const hashesOf = (nodes: Nodes) => nodes.run(Promise.all(nodes.engines.map((engine) => engine.store.stateHash())))
+
+t.test('a wiped node gets back what the others hold, also where the beginning of the log is gone', async (t) => {
+  const nodes = new Nodes([0, 1, 2])
+  t.teardown(() => nodes.closeAll())
+  await nodes.openAll(options)
+  const leader = await nodes.untilLeader()
+  for (let n = 0; n < 150; n++) await nodes.run(put(leader.engine, 'orders', wireMessage(`${n}${'.'.repeat(300)}`)))
+  await dropHead(nodes, 150)
+
+  const number = nodes.followerNumber()
+  const { nodeId: old } = nodes.member(number)
+  await nodes.close(number)
+  nodes.wipe(number)
+  const engines: Engine[] = []
+  const back = await nodes.open(number, options)
+  back.onEngine((engine) => { engines.push(engine) })
+  await nodes.until(() => nodes.voters.length === 3 && nodes.leader!.members().every(({ nodeId }) => nodeId !== old))
+  await nodes.untilEqual()
+  t.equal(engines.length, 2, 'the engine was opened again on what had come')
+  t.not(back.nodeId, old)
+  t.equal(new Set(await hashesOf(nodes)).size, 1)
+  const { bodies } = await nodes.run(get(back.engine, { topic: 'orders', fromOffset: 140 }))
+  t.equal(bodies.length, 10)
+  await nodes.run(put((await nodes.untilLeader()).engine, 'orders', wireMessage('after')))
+  await nodes.untilEqual()
+})
+
+t.test('a node that is closed while it catches up goes on when it is opened again', async (t) => {
+  const nodes = new Nodes([0, 1, 2])
+  t.teardown(() => nodes.closeAll())
+  await nodes.openAll(options)
+  const leader = await nodes.untilLeader()
+  const number = nodes.followerNumber()
+  await nodes.close(number)
+  for (let n = 0; n < 150; n++) await nodes.run(put(leader.engine, 'orders', wireMessage(`${n}${'.'.repeat(300)}`)))
+  await dropHead(nodes, 150)
+  for (let run = 0; run < 4; run++) {
+    await nodes.open(number, options)
+    await nodes.clock.advance(run === 0 ? 300 : 20)
+    await nodes.close(number)
+  }
+  await nodes.open(number, options)
+  await nodes.untilEqual()
+  t.equal(new Set(await hashesOf(nodes)).size, 1)
+})
