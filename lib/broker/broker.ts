@@ -100,6 +100,7 @@ export class Broker implements AsyncDisposable {
     const clients = new ClientRegistry({
       clock,
       logger,
+      limits: allLimits,
       expiry: () => config.values,
       isNotified: (group) => config.values.notifyConsumerIdsChangedEnable && this.#context.groups.find(group)?.notifyConsumerIdsChangedEnable !== false,
       onConsumerLost: (clientId) => { node.engine.locks.connectionLost(clientId) }

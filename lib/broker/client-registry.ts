@@ -1,8 +1,9 @@
-import type { Clock, Logger, Timer } from '../base/index.ts'
+import { MqError, type Clock, type Logger, type Timer } from '../base/index.ts'
 import { notifyConsumerIdsChanged, type RemotingConnection, type RemotingFrame } from '../remoting/index.ts'
 import { ConsumerGroup } from './consumer-group.ts'
 import { ForwardedCaller } from './forwarded-caller.ts'
-import { BROADCASTING, type Heartbeat } from './heartbeat.ts'
+import { BROADCASTING, type ConsumerSays, type Heartbeat } from './heartbeat.ts'
+import type { BrokerLimits } from './limits.ts'
 import type { Member } from './member.ts'
 
 const SCAN_INTERVAL_MS = 10_000
@@ -10,6 +11,7 @@ const SCAN_INTERVAL_MS = 10_000
 export interface ClientRegistryOptions {
   readonly clock: Clock
   readonly logger: Logger
+  readonly limits: Pick<BrokerLimits, 'maxGroupsPerClient' | 'maxHeartbeatBytes'>
   /** Times after which who is silent counts as gone. */
   readonly expiry: () => { readonly channelExpiredTimeout: number, readonly subscriptionExpiredTimeout: number }
   /** Whether members of the group are told when others come or go. */
@@ -20,7 +22,8 @@ export interface ClientRegistryOptions {
 
 /** What a connection takes part in. */
 interface Groups {
-  readonly consumers: Set<string>
+  /** With the characters of what each subscribes to. */
+  readonly consumers: Map<string, number>
   readonly producers: Set<string>
   clientId: string
 }
@@ -59,11 +62,15 @@ export class ClientRegistry {
   /** The connection of a client that has sent heartbeats, the latest if it has several. */
   connectionOf (clientId: string): RemotingConnection | undefined { return this.#byClientId.get(clientId) }
 
-  /** Returns whether the client is to send its subscriptions again. Groups that are not in `known` count as not said. */
+  /**
+   * Returns whether the client is to send its subscriptions again. Groups that are not in `known` count as not said.
+   * @throws MQ_INVALID_ARGUMENT all heartbeats of the connection together name more than one of them may
+   */
   heartbeat (heartbeat: Heartbeat, known: (group: string) => boolean, request: RemotingFrame, connection: RemotingConnection): boolean {
     if (connection.isClosed) return false
     const { clientId, producerGroups, consumers, fingerprint, withoutSubscriptions } = heartbeat
     const groups = this.#groupsOf(connection, clientId)
+    this.#assertWithinLimits(groups, heartbeat)
     const member: Member = { connection, clientId, language: request.language, version: request.version, updatedAtMs: this.#nowMs() }
     let wantsAll = fingerprint === 0
     for (const says of consumers) {
@@ -78,7 +85,7 @@ export class ClientRegistry {
       group.members.set(connection, member)
       group.updatedAtMs = member.updatedAtMs
       group.describe(says)
-      groups.consumers.add(says.group)
+      if (!withoutSubscriptions || !groups.consumers.has(says.group)) groups.consumers.set(says.group, charactersOf(says))
       const isChanged = !withoutSubscriptions && group.subscribe(says.subscriptions)
       if (isNew || isChanged) this.#noteChange(group)
     }
@@ -99,10 +106,23 @@ export class ClientRegistry {
     if (consumerGroup !== undefined && groups.consumers.delete(consumerGroup)) this.#removeConsumer(consumerGroup, connection)
   }
 
+  /** A client names all its groups each time; one that names others each time would make this grow for ever. */
+  #assertWithinLimits (groups: Groups, { producerGroups, consumers }: Heartbeat): void {
+    const { maxGroupsPerClient, maxHeartbeatBytes } = this.#options.limits
+    const newProducers = producerGroups.filter((name) => !groups.producers.has(name)).length
+    const newConsumers = consumers.filter(({ group }) => !groups.consumers.has(group)).length
+    if (groups.producers.size + groups.consumers.size + newProducers + newConsumers > maxGroupsPerClient) {
+      throw new MqError('MQ_INVALID_ARGUMENT', `the connection has named more than ${maxGroupsPerClient} groups (maxGroupsPerClient); those that are left are to be unregistered`)
+    }
+    let characters = consumers.reduce((sum, says) => sum + charactersOf(says) - (groups.consumers.get(says.group) ?? 0), 0)
+    for (const known of groups.consumers.values()) characters += known
+    if (characters > maxHeartbeatBytes) throw new MqError('MQ_INVALID_ARGUMENT', `the subscriptions of the connection take more than ${maxHeartbeatBytes} characters (maxHeartbeatBytes)`)
+  }
+
   #groupsOf (connection: RemotingConnection, clientId: string): Groups {
     let groups = this.#connections.get(connection)
     if (groups === undefined) {
-      groups = { consumers: new Set(), producers: new Set(), clientId }
+      groups = { consumers: new Map(), producers: new Set(), clientId }
       this.#connections.set(connection, groups)
       connection.onClose(() => { this.#forget(connection) })
     }
@@ -128,7 +148,7 @@ export class ClientRegistry {
     this.#connections.delete(connection)
     this.#forgetId(groups.clientId, connection)
     for (const name of groups.producers) this.#removeProducer(name, connection)
-    for (const name of groups.consumers) this.#removeConsumer(name, connection)
+    for (const name of groups.consumers.keys()) this.#removeConsumer(name, connection)
     if (groups.consumers.size > 0) this.#options.onConsumerLost(groups.clientId)
   }
 
@@ -194,4 +214,8 @@ export class ClientRegistry {
   }
 
   #nowMs (): number { return this.#options.clock.nowMs() }
+}
+
+function charactersOf ({ group, subscriptions }: ConsumerSays): number {
+  return subscriptions.reduce((sum, { topic, subString, tagsSet }) => sum + topic.length + subString.length + tagsSet.reduce((all, tag) => all + tag.length, 0), group.length)
 }

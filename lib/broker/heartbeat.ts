@@ -33,12 +33,14 @@ export interface Heartbeat {
 }
 
 /** @throws MQ_INVALID_ARGUMENT it is malformed or beyond a limit */
-export function decodeHeartbeat (bytes: Uint8Array, { maxHeartbeatBytes, maxGroupsPerClient, maxSubscriptionsPerGroup }: BrokerLimits): Heartbeat {
+export function decodeHeartbeat (bytes: Uint8Array, { maxHeartbeatBytes, maxGroupsPerClient, maxNameCharacters, maxSubscriptionsPerGroup }: BrokerLimits): Heartbeat {
   const body = jsonMap(parseJson(bytes, { ...jsonLimits, maxBytes: maxHeartbeatBytes }))
   const clientId = jsonText(body?.get('clientID'))
   if (body === undefined || clientId === undefined || clientId === '') throw new MqError('MQ_INVALID_ARGUMENT', 'the heartbeat names no clientID')
   const consumers = mapsIn(body, 'consumerDataSet')
   const producers = mapsIn(body, 'producerDataSet')
+  const tooLong = [clientId, ...producers.map(groupName)].find((name) => name.length > maxNameCharacters)
+  if (tooLong !== undefined) throw new MqError('MQ_INVALID_ARGUMENT', `a name in the heartbeat has more than ${maxNameCharacters} characters (maxNameCharacters): ${tooLong.slice(0, 64)}...`)
   if (consumers.length + producers.length > maxGroupsPerClient) throw new MqError('MQ_INVALID_ARGUMENT', `the heartbeat has more than ${maxGroupsPerClient} groups (maxGroupsPerClient)`)
   return {
     clientId,

@@ -7,7 +7,11 @@ export interface BrokerLimits {
   readonly maxHeartbeatBytes: number
   /** Producer and consumer groups of one connection. */
   readonly maxGroupsPerClient: number
+  /** Of a client's id, or of a producer group, which exists nowhere else. */
+  readonly maxNameCharacters: number
   readonly maxSubscriptionsPerGroup: number
+  /** Queues that one answer tells of; it would not fit into a frame beyond. */
+  readonly maxQueuesPerAnswer: number
 }
 
 export const defaultBrokerLimits: BrokerLimits = {
@@ -15,5 +19,7 @@ export const defaultBrokerLimits: BrokerLimits = {
   maxGroups: 100_000,
   maxHeartbeatBytes: 1024 * 1024,
   maxGroupsPerClient: 1024,
+  maxNameCharacters: 1020,
   maxSubscriptionsPerGroup: 4096,
+  maxQueuesPerAnswer: 131_072,
 }

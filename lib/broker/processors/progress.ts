@@ -7,6 +7,7 @@ import {
 import type { BrokerContext } from '../context.ts'
 import { dataVersionFields, messageQueueFields } from '../json-shapes.ts'
 import { pushReset } from '../relay.ts'
+import { QueueWalk } from '../queue-walk.ts'
 import type { WindowSum } from '../rate.ts'
 
 /** How far groups are. @see RocketMQ AdminBrokerProcessor */
@@ -15,10 +16,12 @@ export function progressProcessors (context: BrokerContext) {
   const { reads, offsets } = engine
   const { consumerOffsets } = engine.store
 
+  const newWalk = (): QueueWalk => new QueueWalk(context.clock, context.limits.maxQueuesPerAnswer)
+
   const consumeStats: Processor = async (request) => {
     const { consumerGroup, topic, topicList } = getConsumeStats.request.decode(request)
-    const asked = topicList !== undefined && topicList !== '' ? topicList.split(';').filter((name) => name !== '') : topic !== undefined && topic !== '' ? [topic] : topicsOf(consumerGroup)
-    return withBody((await statsOf(consumerGroup, asked, 'read', topic)).fields)
+    const asked = topicList !== undefined && topicList !== '' ? [...new Set(topicList.split(';').filter((name) => name !== ''))] : topic !== undefined && topic !== '' ? [topic] : topicsOf(consumerGroup)
+    return withBody((await statsOf(newWalk(), consumerGroup, asked, 'read', topic)).fields)
   }
 
   /** Where the group has offsets; while it is online, only what it subscribes to. */
@@ -28,13 +31,14 @@ export function progressProcessors (context: BrokerContext) {
     return online === undefined || online.members.size === 0 ? known : known.filter((topic) => online.subscriptions.has(topic))
   }
 
-  async function statsOf (group: string, asked: readonly string[], kind: 'read' | 'write', tpsOf?: string): Promise<{ readonly fields: JsonOutput, readonly diff: number }> {
+  async function statsOf (walk: QueueWalk, group: string, asked: readonly string[], kind: 'read' | 'write', tpsOf?: string): Promise<{ readonly fields: JsonOutput, readonly diff: number }> {
     const offsetTable = new Map<JsonOutputKey, JsonOutput>()
     let diff = 0
     for (const topic of asked) {
       const topicConfig = topics.find(topic)
       if (topicConfig === undefined) continue
       const queues = kind === 'read' ? topicConfig.readQueueNums : topicConfig.writeQueueNums
+      await walk.topic(queues)
       for (let queueId = 0; queueId < queues; queueId++) {
         const brokerOffset = reads.rangeOf(topic, queueId).maxOffset
         const consumerOffset = Math.max(0, consumerOffsets.offset(group, topic, queueId) ?? 0)
@@ -50,11 +54,12 @@ export function progressProcessors (context: BrokerContext) {
     const { isOrder } = getBrokerConsumeStats.request.decode(request)
     const consumeStatsList: JsonOutput[] = []
     let totalDiff = 0
+    const walk = newWalk()
     for (const group of context.groups.all().keys()) {
       const list: JsonOutput[] = []
       for (const topic of topicsOf(group)) {
         if (isOrder && topics.find(topic)?.order !== true) continue
-        const { fields, diff } = await statsOf(group, [topic], 'write', topic)
+        const { fields, diff } = await statsOf(walk, group, [topic], 'write', topic)
         list.push(fields)
         totalDiff += diff
       }
@@ -79,6 +84,7 @@ export function progressProcessors (context: BrokerContext) {
 
   const clone: Processor = async (request) => {
     const { srcGroup, destGroup, topic } = cloneGroupOffset.request.decode(request)
+    if (await context.groups.ensure(destGroup) === undefined) return failure(ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, `the consumer group ${destGroup.slice(0, 255)} does not exist and may not be made`)
     await offsets.clone({ from: srcGroup, to: destGroup, ...(topic !== undefined && topic !== '' && { topic }) })
     return success
   }
