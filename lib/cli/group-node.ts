@@ -10,7 +10,7 @@ import { TcpPeerNetwork } from '../transport/index.ts'
 import { listening } from './listen.ts'
 
 /** Each tick wakes an idle node, so there are no more than heartbeats need, and enough to tell time-outs apart. */
-const LONGEST_TICK_MS = 100
+const LONGEST_TICK_MS = 150
 
 /** How the broker's engine is opened where the configuration makes it a node of a group; undefined: it is alone. */
 export function groupNode (values: BrokerConfig, logger: Logger): ((options: EngineOptions) => Promise<BrokerNode>) | undefined {

@@ -15,8 +15,8 @@ export const groupKeys = {
   dLegerListenPort: key(port, 0, 'a further port for the other nodes', { aliases: ['dLedgerListenPort'], defaultText: 'none' }),
   preferredLeaderId: key(peerIds, [], 'the node that leads when it can; of several the first that is up to date', { aliases: ['preferredLeaderIds'], isChangeable }),
   groupSecret: key(text, '', 'what nodes must know to take part in the group, the same on all', { isSecret: true, env: 'LEDGERMQ_GROUP_SECRET' }),
-  groupElectionTimeoutMs: key(int(100, 60_000, 'ms'), 300, 'without a word from the leader for once to twice that long, a node asks for votes'),
-  groupHeartbeatIntervalMs: key(int(20, 10_000, 'ms'), 100, 'time between two heartbeats of the leader'),
+  groupElectionTimeoutMs: key(int(100, 60_000, 'ms'), 450, 'without a word from the leader for once to twice that long, a node asks for votes'),
+  groupHeartbeatIntervalMs: key(int(20, 10_000, 'ms'), 150, 'time between two heartbeats of the leader'),
   enableBatchPush: key(boolean, false, 'entries are sent to other nodes in batches', { aliases: ['isEnableBatchPush'], ignored: 'they always are' }),
   brokerRole: key(oneOf('ASYNC_MASTER', 'SYNC_MASTER', 'SLAVE'), 'ASYNC_MASTER', 'whether an answer waits for a replica; SLAVE: the broker is that replica'),
   brokerId: key(int(-1), 0, 'number under which a SLAVE registers', {
