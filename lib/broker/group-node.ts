@@ -56,8 +56,9 @@ export async function openGroupNode (running: RunningConfig<'broker'>, engine: E
   }
 }
 
-function raftTimes ({ groupElectionTimeoutMs, groupHeartbeatIntervalMs }: BrokerConfig): { readonly electionTicks: number, readonly heartbeatTicks: number } {
-  const { tickMs = 50 } = groupReplicaSettings
+function raftTimes ({ groupElectionTimeoutMs, groupHeartbeatIntervalMs }: BrokerConfig): { readonly tickMs: number, readonly electionTicks: number, readonly heartbeatTicks: number } {
+  // ticks wake an idle node: no more of them than heartbeats need
+  const tickMs = Math.min(groupReplicaSettings.tickMs, groupHeartbeatIntervalMs)
   const heartbeatTicks = Math.max(1, Math.round(groupHeartbeatIntervalMs / tickMs))
-  return { heartbeatTicks, electionTicks: Math.max(heartbeatTicks + 1, Math.round(groupElectionTimeoutMs / tickMs)) }
+  return { tickMs, heartbeatTicks, electionTicks: Math.max(heartbeatTicks + 1, Math.round(groupElectionTimeoutMs / tickMs)) }
 }

@@ -6,7 +6,6 @@ import { RunningConfig, type BrokerConfig, type ConfigSources, type EffectiveCon
 import type { RecoveryProgress } from '../engine/index.ts'
 import { addressText } from '../remoting/index.ts'
 import { CommandError } from './command-error.ts'
-import { groupNode } from './group-node.ts'
 import { listening } from './listen.ts'
 import { hostName, reachableAddress } from './machine.ts'
 import type { ServerProcess } from './server-process.ts'
@@ -60,8 +59,7 @@ export async function startBroker (effective: EffectiveConfig<'broker'>, configF
   const config = new RunningConfig(effective, new NodeDisk(), configFile)
   const { values } = config
   const network = new NodeSockets({ serverTls: await serverTls(values) })
-  const openNode = groupNode(values, logger)
-  const broker = await Broker.open({ config, network, logger, signal: running.signal, onProgress: progressLogger(logger), ...(openNode && { openNode }) })
+  const broker = await Broker.open({ config, network, logger, signal: running.signal, onProgress: progressLogger(logger) })
   running.add(broker)
   broker.onFailure(running.fail)
   await listening('broker', { host: values.bindAddress, port: values.listenPort }, () => broker.start())

@@ -55,4 +55,4 @@ export interface MemberStatus {
  * A leader that is gone is missed after 300 to 750 ms, by the first of several after some 400; an idle node wakes seven
  * times a second for itself. A loop that stands still for more than 450 ms costs the leadership.
  */
-export const groupReplicaSettings: Partial<ReplicaSettings> = { tickMs: 150, electionTicks: 3, heartbeatTicks: 1 }
+export const groupReplicaSettings = { tickMs: 150, electionTicks: 3, heartbeatTicks: 1 } as const satisfies Partial<ReplicaSettings>
