@@ -94,6 +94,7 @@ class MemoryFile implements DiskFile {
 
   async sizeBytes (): Promise<number> { return this.#bytes.sizeBytes }
   async write (bytes: Uint8Array, position: number): Promise<void> { this.writeNow(bytes, position) }
+  async writeUncached (bytes: Uint8Array, position: number): Promise<void> { this.writeNow(bytes, position) }
   async writeThrough (bytes: Uint8Array, position: number): Promise<void> { this.writeNow(bytes, position) }
   writeThroughNow (bytes: Uint8Array, position: number): void { this.writeNow(bytes, position) }
   async sync (): Promise<void> {}

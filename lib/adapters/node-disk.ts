@@ -93,15 +93,57 @@ function isAligned (bytes: Uint8Array, position: number): boolean {
   return position % BLOCK_BYTES === 0 && bytes.length % BLOCK_BYTES === 0 && bytes.byteOffset % BLOCK_BYTES === 0
 }
 
+/** A file opened once more, for writes that go straight to the device. */
+class DirectHandle {
+  readonly #fileFd: number
+  readonly #flags: number
+  /** Undefined before the first use, NO_FD where there are none. */
+  #fd: number | undefined = onLinux ? undefined : NO_FD
+
+  constructor (fileFd: number, moreFlags: number) {
+    this.#fileFd = fileFd
+    this.#flags = constants.O_RDWR | constants.O_DIRECT | moreFlags
+  }
+
+  /** For these bytes; NO_FD: write them otherwise. */
+  fdFor (bytes: Uint8Array, position: number): number {
+    if (!isAligned(bytes, position)) return NO_FD
+    if (this.#fd === undefined) {
+      try {
+        // By the open handle, since the file may have been renamed.
+        this.#fd = openSync(`/proc/self/fd/${this.#fileFd}`, this.#flags)
+      } catch {
+        this.#fd = NO_FD
+      }
+    }
+    return this.#fd
+  }
+
+  /** Not every file system has such writes; EINVAL means that it looked at the request alone, and wrote nothing. Any other error is one of the disk. */
+  giveUp (error: unknown): void {
+    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error
+    closeSync(this.#fd!)
+    this.#fd = NO_FD
+  }
+
+  async close (): Promise<void> {
+    const fd = this.#fd
+    this.#fd = NO_FD
+    if (fd !== undefined && fd !== NO_FD) await closeFile(fd)
+  }
+}
+
 class NodeFile implements DiskFile {
   readonly path: string
   readonly #fd: number
-  /** The same file, opened for writes straight to the device; undefined before the first, NO_FD where there are none. */
-  #directFd: number | undefined = onLinux ? undefined : NO_FD
+  readonly #through: DirectHandle
+  readonly #uncached: DirectHandle
 
   constructor (path: string, fd: number) {
     this.path = path
     this.#fd = fd
+    this.#through = new DirectHandle(fd, constants.O_DSYNC)
+    this.#uncached = new DirectHandle(fd, 0)
   }
 
   async sizeBytes (): Promise<number> { return (await statFile(this.#fd)).size }
@@ -110,54 +152,42 @@ class NodeFile implements DiskFile {
 
   writeNow (bytes: Uint8Array, position: number): void { this.#writeNow(this.#fd, bytes, position) }
 
+  async writeUncached (bytes: Uint8Array, position: number): Promise<void> {
+    if (!await this.#writeDirect(this.#uncached, bytes, position)) await this.write(bytes, position)
+  }
+
   async writeThrough (bytes: Uint8Array, position: number): Promise<void> {
-    const fd = this.#directFdFor(bytes, position)
-    if (fd !== NO_FD) {
-      try {
-        return await this.#write(fd, bytes, position)
-      } catch (error) {
-        this.#giveDirectUp(error)
-      }
-    }
+    if (await this.#writeDirect(this.#through, bytes, position)) return
     await this.write(bytes, position)
     await this.sync()
   }
 
   writeThroughNow (bytes: Uint8Array, position: number): void {
-    const fd = this.#directFdFor(bytes, position)
+    const through = this.#through
+    const fd = through.fdFor(bytes, position)
     if (fd !== NO_FD) {
       try {
         this.#writeNow(fd, bytes, position)
         return
       } catch (error) {
-        this.#giveDirectUp(error)
+        through.giveUp(error)
       }
     }
     this.writeNow(bytes, position)
     this.syncNow()
   }
 
-  #directFdFor (bytes: Uint8Array, position: number): number {
-    return isAligned(bytes, position) ? this.#openDirect() : NO_FD
-  }
-
-  #openDirect (): number {
-    if (this.#directFd === undefined) {
-      try {
-        // By the open handle, since the file may have been renamed.
-        this.#directFd = openSync(`/proc/self/fd/${this.#fd}`, constants.O_RDWR | constants.O_DIRECT | constants.O_DSYNC)
-      } catch {
-        this.#directFd = NO_FD
-      }
+  /** Returns whether it did. */
+  async #writeDirect (handle: DirectHandle, bytes: Uint8Array, position: number): Promise<boolean> {
+    const fd = handle.fdFor(bytes, position)
+    if (fd === NO_FD) return false
+    try {
+      await this.#write(fd, bytes, position)
+      return true
+    } catch (error) {
+      handle.giveUp(error)
+      return false
     }
-    return this.#directFd
-  }
-
-  /** Not every file system has such writes; EINVAL means that it looked at the request alone, and wrote nothing. Any other error is one of the disk. */
-  #giveDirectUp (error: unknown): void {
-    if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error
-    closeSync(this.#directFd!)
-    this.#directFd = NO_FD
   }
 
   #write (fd: number, bytes: Uint8Array, position: number): Promise<void> {
@@ -214,9 +244,8 @@ class NodeFile implements DiskFile {
   async truncate (sizeBytes: number): Promise<void> { await truncateFile(this.#fd, sizeBytes) }
 
   async close (): Promise<void> {
-    const directFd = this.#directFd
-    this.#directFd = NO_FD
-    if (directFd !== undefined && directFd !== NO_FD) await closeFile(directFd)
+    await this.#through.close()
+    await this.#uncached.close()
     await closeFile(this.#fd)
   }
 }

@@ -66,6 +66,8 @@ export interface DiskFile {
   write (bytes: Uint8Array, position: number): Promise<void>
   /** The same on the calling thread. */
   writeNow (bytes: Uint8Array, position: number): void
+  /** `write` of much that nobody reads soon: past the page cache where the disk and the alignment allow. Not durable before `sync`. */
+  writeUncached (bytes: Uint8Array, position: number): Promise<void>
   /** `write` and `sync` of these bytes in one step. Bytes written otherwise still need their `sync`. */
   writeThrough (bytes: Uint8Array, position: number): Promise<void>
   /** The same on the calling thread. */

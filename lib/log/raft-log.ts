@@ -107,7 +107,8 @@ export class RaftLog {
       directory,
       logger,
       segmentBytes: options.segmentBytes ?? 64 * MIB,
-      preallocate: options.preallocate ?? true
+      preallocate: options.preallocate ?? true,
+      onFailure: (error) => { if (owner.log !== undefined) owner.log.#fail(error) }
     })
     const recovered = await recoverLog({ disk, clock, logger, directory, groupSeed, segments, onDamage: options.onDamage ?? 'refuse', start: options.start })
     owner.log = new RaftLog(options, segments, groupSeed, recovered)
@@ -292,7 +293,7 @@ export class RaftLog {
     await this.#room.close()
     await this.#upkeep.close({ raiseMark: this.#failure === undefined })
     await this.#writer.hold()
-    await this.#segments.close()
+    await this.#segments.close({ failed: this.#failure !== undefined })
   }
 
   async #cut (index: number): Promise<void> {
@@ -323,6 +324,8 @@ export class RaftLog {
     // A flush that was under way when another file failed may end well; nothing is promised any more all the same.
     if (this.#failure !== undefined) return
     const { written, durable } = this.#writer
+    // First: while what was flushed is applied and answered, the disk has nothing else to do.
+    if (this.#mayPrepare) this.#segments.prepareNext()
     this.#tail.evict(written.index)
     if (written.position > this.#written) this.#room.noteWritten(written.position - this.#written)
     this.#written = written.position
@@ -333,6 +336,12 @@ export class RaftLog {
     if (this.#durableWaiters.length > 0) this.#wakeDurableWaiters()
     const { index, term } = this.#options.flush?.mode === 'async' ? written : durable
     this.#options.onPersisted({ index, term, written: written.index, durable: durable.index })
+  }
+
+  /** Zeros ahead must neither hold up flushes nor use up the room that is left for entries. */
+  get #mayPrepare (): boolean {
+    const { preallocate, segmentBytes } = this.#segments
+    return preallocate && !this.#closed && this.#writer.leavesDiskIdle && this.#room.roomBytes > 2 * segmentBytes
   }
 
   #wakeDurableWaiters (): void {
@@ -359,6 +368,7 @@ export class RaftLog {
     if (this.#failure !== undefined) return this.#failure
     this.#failure = cause instanceof MqError && cause.code !== 'MQ_IO' ? cause : new MqError('MQ_IO', `the log in ${this.#options.directory} stopped: ${(cause as Error).message}`, { cause })
     this.#writer.stop()
+    this.#segments.stop()
     this.#upkeep.stop()
     this.#stopTimers()
     this.#logger.error(this.#failure.message, { cause })

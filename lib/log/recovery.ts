@@ -5,6 +5,7 @@ import { decodeHeader, ENTRY_HEADER_BYTES, type EntryHeader } from './entry.ts'
 import { naming, walkEntries, type BadEntry, type WalkEnd } from './entry-walk.ts'
 import { FloorFile, type LogFloor } from './floor-file.ts'
 import type { RecoveryReport } from './recovery-report.ts'
+import { NextSegment } from './next-segment.ts'
 import { positionOfSegmentName, Segment } from './segment.ts'
 import type { SegmentStore } from './segment-store.ts'
 import { SyncMark } from './sync-mark.ts'
@@ -60,6 +61,7 @@ export async function recoverLog (options: RecoveryOptions): Promise<Recovered> 
   const mark = await SyncMark.open(disk, directory, groupSeed)
   const intent = await CutIntent.open(disk, directory, groupSeed)
   const floor = await FloorFile.open(disk, directory, groupSeed)
+  await NextSegment.removeLeftOver(disk, directory)
   await intent.settle()
   await floor.settle()
   await mark.begin()

@@ -41,7 +41,7 @@ export async function repairLog ({ disk, clock, logger = silentLogger, directory
   await loadChecksum()
   const groupSeed = seedOfGroup(groupId)
   await dropUnreadableMark(disk, directory, groupSeed, logger)
-  const segments = new SegmentStore({ disk, directory, segmentBytes: 0, preallocate: false, logger })
+  const segments = new SegmentStore({ disk, directory, segmentBytes: 0, preallocate: false, logger, onFailure () {} })
   const recovered = await recoverLog({ disk, clock, logger, directory, groupSeed, segments, onDamage: 'report' })
   try {
     const { end, lost, report } = recovered
@@ -58,7 +58,7 @@ export async function repairLog ({ disk, clock, logger = silentLogger, directory
       keptAside
     }
   } finally {
-    await segments.close()
+    await segments.close({ failed: false })
     for (const file of [recovered.mark, recovered.intent, recovered.floor]) await file.close()
   }
 }

@@ -1,11 +1,14 @@
 import { type Disk, type Logger } from '../base/index.ts'
 import type { LogFloor } from './floor-file.ts'
+import { NextSegment } from './next-segment.ts'
 import { OpenSegments } from './open-segments.ts'
 import { lastNotAbove } from './position-index.ts'
 import { Segment, segmentName, type SegmentStart } from './segment.ts'
 
 /** Sealed segments that stay open for reading. */
 const MAX_OPEN_SEGMENTS = 64
+/** By this part of a segment the next one's zeros are ahead; before that nothing is prepared. */
+const AHEAD = 1 / 16
 
 export interface SegmentStoreOptions {
   readonly disk: Disk
@@ -13,6 +16,8 @@ export interface SegmentStoreOptions {
   readonly segmentBytes: number
   readonly preallocate: boolean
   readonly logger: Logger
+  /** Preparing the next segment failed. */
+  onFailure (error: unknown): void
 }
 
 /** The segments of one log in order of position; the last one is the active one. */
@@ -23,17 +28,19 @@ export class SegmentStore {
   readonly #disk: Disk
   readonly #directory: string
   readonly #logger: Logger
+  readonly #next: NextSegment
   #segments: Segment[] = []
   #bases: number[] = []
   #deleting: Promise<void> = Promise.resolve()
 
-  constructor ({ disk, directory, segmentBytes, preallocate, logger }: SegmentStoreOptions) {
+  constructor ({ disk, directory, segmentBytes, preallocate, logger, onFailure }: SegmentStoreOptions) {
     this.segmentBytes = segmentBytes
     this.preallocate = preallocate
     this.opened = new OpenSegments(MAX_OPEN_SEGMENTS, (segment) => segment === this.active)
     this.#disk = disk
     this.#directory = directory
     this.#logger = logger
+    this.#next = new NextSegment({ disk, directory, segmentBytes, onFailure })
   }
 
   get all (): readonly Segment[] { return this.#segments }
@@ -76,6 +83,7 @@ export class SegmentStore {
   /** Makes the next active segment, durable in the directory before anything is written to it. */
   async startNext (start: SegmentStart): Promise<Segment> {
     const path = `${this.#directory}/${segmentName(start.basePosition)}`
+    const fileBytes = await this.#next.moveTo(path)
     const file = await this.#disk.open(path, { create: true })
     try {
       await this.#disk.syncDirectory(this.#directory)
@@ -83,11 +91,20 @@ export class SegmentStore {
       await file.close()
       throw error
     }
-    const segment = new Segment(this.#disk, path, start, 0, file)
+    const segment = new Segment(this.#disk, path, start, fileBytes, file)
     if (this.#segments.length > 0) this.opened.note(this.active)
     this.add(segment)
     return segment
   }
+
+  /** Puts zeros ahead for the next segment, as far as this one is used and a little more. Call it when the disk has nothing else to do. */
+  prepareNext (): void {
+    const { usedBytes } = this.active
+    if (usedBytes >= this.segmentBytes * AHEAD) this.#next.fillTo(usedBytes * (1 + AHEAD))
+  }
+
+  /** Prepares nothing more. */
+  stop (): void { this.#next.stop() }
 
   /** Where the log would begin without the segments that end at or below `position` and hold no entry above `throughIndex`. */
   floorFor (position: number, throughIndex: number): LogFloor | undefined {
@@ -126,8 +143,10 @@ export class SegmentStore {
     return taken
   }
 
-  async close (): Promise<void> {
+  /** `failed`: the disk is written to no more. */
+  async close ({ failed }: { readonly failed: boolean }): Promise<void> {
     await this.#deleting
+    await this.#next.close({ remove: !failed })
     for (const segment of this.#segments) await segment.close()
   }
 

@@ -39,7 +39,7 @@ export class Writer {
   readonly #segments: SegmentStore
   readonly #clock: Clock
   readonly #options: WriterOptions
-  readonly #history = new FlushHistory()
+  readonly #history: FlushHistory
   readonly #flush: Flush
   /** Small writes may be flushed on the calling thread, while that is fast and nothing more comes. */
   inlineFlush: boolean
@@ -60,6 +60,7 @@ export class Writer {
     this.#options = options
     this.#segments = options.segments
     this.#clock = options.clock
+    this.#history = new FlushHistory(options.segments.segmentBytes)
     const { disk, syncEachWrite, inlineFlush } = options
     this.inlineFlush = inlineFlush
     this.#flush = syncEachWrite && disk.alignBytes > 1 ? new AlignedFlush(disk) : new BufferedFlush(syncEachWrite)
@@ -70,6 +71,8 @@ export class Writer {
   get written (): LogPoint { return this.#written }
   /** Behind the last entry a sync covers. */
   get durable (): LogPoint { return this.#durable }
+  /** Between two flushes the disk has time for something else. */
+  get leavesDiskIdle (): boolean { return this.#options.syncEachWrite && this.#history.leaveDiskIdle }
   get dirtyBytes (): number { return this.#written.position - this.#durable.position }
 
   /** How long the last write or sync took, or the one under way has taken by now if that is longer. */
@@ -203,7 +206,7 @@ export class Writer {
   /** Where the file must grow, it grows by a step of zeros: the next small flushes then overwrite written blocks. */
   get #zerosBehind (): number {
     const { active, segmentBytes } = this.#segments
-    return this.#segments.preallocate && this.#history.gainFromZeros ? Math.max(0, Math.min(ZERO_STEP_BYTES, segmentBytes - active.usedBytes)) : 0
+    return this.#segments.preallocate && this.#history.areSmall ? Math.max(0, Math.min(ZERO_STEP_BYTES, segmentBytes - active.usedBytes)) : 0
   }
 
   async #roll (): Promise<void> {

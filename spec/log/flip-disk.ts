@@ -96,6 +96,7 @@ class FlipFile implements DiskFile {
   async sizeBytes (): Promise<number> { return this.#disk.sizeOf(this.path) }
   async write (bytes: Uint8Array, position: number): Promise<void> { this.#disk.write(this.path, bytes, position) }
   writeNow (bytes: Uint8Array, position: number): void { this.#disk.write(this.path, bytes, position) }
+  async writeUncached (bytes: Uint8Array, position: number): Promise<void> { this.#disk.write(this.path, bytes, position) }
   async writeThrough (bytes: Uint8Array, position: number): Promise<void> { this.#disk.write(this.path, bytes, position) }
   writeThroughNow (bytes: Uint8Array, position: number): void { this.#disk.write(this.path, bytes, position) }
   async sync (): Promise<void> {}

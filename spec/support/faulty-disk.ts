@@ -373,6 +373,11 @@ class Handle implements DiskFile {
     this.#disk.mutateNow('write', `${this.path} ${position}+${bytes.length}`, () => { this.#land(piece, piece) }, () => { this.#land(piece, firstHalf(piece)) })
   }
 
+  async writeUncached (bytes: Uint8Array, position: number): Promise<void> {
+    this.#assertAligned(bytes, position)
+    await this.write(bytes, position)
+  }
+
   async writeThrough (bytes: Uint8Array, position: number): Promise<void> {
     this.#assertAligned(bytes, position)
     await this.write(bytes, position)
