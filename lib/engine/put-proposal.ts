@@ -34,9 +34,7 @@ export class PutProposal extends LocalMessage implements Proposal, MessageFields
   #reject: ((error: unknown) => void) | undefined
   #isDecided = false
   #refusal: MqError | undefined
-  #queueOffset = -1
-  #physicalOffset = -1
-  #stampMs = 0
+  #result: PutResult | undefined
 
   constructor (
     topic: Topic, queueId: number, body: Uint8Array, keys: string, tags: string, tagsCode: number, propertiesText: string,
@@ -57,7 +55,7 @@ export class PutProposal extends LocalMessage implements Proposal, MessageFields
   }
 
   /** The producer is this process: a message is born when it is stored. */
-  get bornTimestampMs (): number { return this.#stampMs }
+  get bornTimestampMs (): number { return this.#result!.storeTimestampMs }
 
   decide (writer: EntryBodyWriter, storeTimestampMs: number): void {
     if (this.#isDecided || this.#resolve === undefined) return
@@ -74,14 +72,14 @@ export class PutProposal extends LocalMessage implements Proposal, MessageFields
 
   /** Writes the message into an entry; also for batches, which decide for their members. */
   write (writer: EntryBodyWriter, storeTimestampMs: number): void {
-    this.#stampMs = storeTimestampMs
-    this.#physicalOffset = writer.nextPhysicalOffset
-    this.#queueOffset = this.topic.queue(this.queueId).append(writer, this, this.tagsCode, storeTimestampMs)
+    const { topic, queueId } = this
+    const queue = topic.queue(queueId)
+    this.#result = new PutResult(topic.name, queueId, queue.proposedNextOffset, writer.nextPhysicalOffset, storeTimestampMs)
+    queue.append(writer, this, this.tagsCode, storeTimestampMs)
   }
 
-  get result (): PutResult {
-    return new PutResult(this.topic.name, this.queueId, this.#queueOffset, this.#physicalOffset, this.#stampMs)
-  }
+  /** Once it is written. */
+  get result (): PutResult { return this.#result! }
 
   settle (): void {
     const resolve = this.#resolve

@@ -13,9 +13,16 @@ const reserved = new Set<string>(Object.values(Property))
 type Resolve = (result: PutResult) => void
 type Reject = (error: unknown) => void
 
+/** What the promise being made is settled with: one function for all promises, where a closure each would be garbage each. */
+const taken: { resolve: Resolve, reject: Reject } = { resolve () {}, reject () {} }
+function takeFunctions (resolve: Resolve, reject: Reject): void {
+  taken.resolve = resolve
+  taken.reject = reject
+}
+
 /**
  * Turns sends into proposals. The way of an ordinary send is: one look-up of the topic, checks, one proposal; no
- * closure but the promise's own, whose throws reject it.
+ * closure but the promise's own two.
  */
 export class Sender {
   readonly #engine: Engine
@@ -23,6 +30,8 @@ export class Sender {
   readonly #routes: TopicRoutes
   readonly #maxMessageBytes: number
   readonly #maxEntryBytes: number
+  #lastTag: string | undefined
+  #lastTagsCode = 0
 
   constructor (engine: Engine, clock: Clock, routes: TopicRoutes, limits: { readonly maxMessageBytes: number, readonly maxEntryBytes: number }) {
     this.#engine = engine
@@ -33,14 +42,20 @@ export class Sender {
   }
 
   send (topic: string, body: unknown, options: SendOptions | undefined): Promise<PutResult> {
-    return new Promise((resolve, reject) => {
+    const promise = new Promise<PutResult>(takeFunctions)
+    // At once: what encodes the body is others' code, which may send something too.
+    const { resolve, reject } = taken
+    try {
       const route = this.#routes.get(topic)
       if (options === undefined) {
         this.#engine.submit(new PutProposal(route.topic, route.nextQueueId(), this.#encode(route, body), '', '', 0, '', resolve, reject))
       } else {
         this.#sendWith(route, body, options, resolve, reject)
       }
-    })
+    } catch (error) {
+      reject(error)
+    }
+    return promise
   }
 
   #sendWith (route: TopicRoute, body: unknown, options: SendOptions, resolve: Resolve, reject: Reject): void {
@@ -56,11 +71,19 @@ export class Sender {
     route: TopicRoute, body: unknown, key: unknown, tag: unknown, properties: MessageOptions['properties'], queueId: unknown, resolve: Resolve, reject: Reject
   ): PutProposal {
     const keys = key === undefined ? '' : checkText('key', key)
-    const tags = tag === undefined ? '' : checkText('tag', tag)
+    const tags = tag === undefined ? '' : tag === this.#lastTag ? tag as string : this.#checkTag(tag)
     const propertiesText = properties === undefined ? '' : propertiesTextOf(properties)
     if (3 * (keys.length + tags.length + propertiesText.length) + 12 > MAX_PROPERTIES_BYTES) checkPropertiesSize(keys, tags, propertiesText)
     const queue = queueId !== undefined ? checkQueueId(route, queueId) : keys === '' ? route.nextQueueId() : route.queueOf(keys)
-    return new PutProposal(route.topic, queue, this.#encode(route, body), keys, tags, tags === '' ? 0 : tagsCodeOf(tags), propertiesText, resolve, reject)
+    return new PutProposal(route.topic, queue, this.#encode(route, body), keys, tags, tags === '' ? 0 : this.#lastTagsCode, propertiesText, resolve, reject)
+  }
+
+  /** Senders use few tags, mostly the same one many times. */
+  #checkTag (tag: unknown): string {
+    const checked = checkText('tag', tag)
+    this.#lastTag = checked
+    this.#lastTagsCode = tagsCodeOf(checked)
+    return checked
   }
 
   #encode (route: TopicRoute, body: unknown): Uint8Array {
@@ -113,10 +136,21 @@ function checkQueueId (route: TopicRoute, queueId: unknown): number {
   return checked
 }
 
+/** Short, of ASCII characters without the separators: one loop over it costs less than three calls that search it. */
+function isPlain (text: string): boolean {
+  if (text.length > 64) return false
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i)
+    if (unit <= 2 || unit >= 0x80) return false
+  }
+  return true
+}
+
 /** A key or a tag. */
 function checkText (what: string, text: unknown): string {
   if (typeof text !== 'string') throw wrongType(what, 'a string', text)
   if (text.length === 0) throw invalid(what, 'at least one character long', text)
+  if (isPlain(text)) return text
   if (text.includes(NAME_END) || text.includes(PROPERTY_END)) throw invalid(what, 'without the characters U+0001 and U+0002', text)
   if (!isWellFormed(text)) throw invalid(what, 'without halves of surrogate pairs', text)
   return text
