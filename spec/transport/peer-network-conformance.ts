@@ -20,10 +20,13 @@ export function member (nodeId: NodeId, differences: Partial<SelfDescription> = 
   return { groupName: 'group', groupId: GROUP_ID, nodeId, formatVersion: 1, ...differences }
 }
 
-/** Serves the event loop until the condition holds. */
+/** Serves the event loop until the condition holds. Pauses of the whole process do not count. */
 export async function until (condition: () => boolean): Promise<void> {
-  for (const startMs = Date.now(); !condition(); await nextTurn()) {
-    if (Date.now() - startMs > 30_000) throw new Error('still waiting after 30 s')
+  for (let waitedMs = 0, lastMs = Date.now(); !condition(); await nextTurn()) {
+    const nowMs = Date.now()
+    waitedMs += Math.min(nowMs - lastMs, 100)
+    lastMs = nowMs
+    if (waitedMs > 20_000) throw new Error('still waiting after 20 s')
   }
 }
 
