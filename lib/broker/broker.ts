@@ -1,17 +1,18 @@
-import { NodeDisk, NodeRandom, processId } from '../adapters/index.ts'
-import { MqError, silentLogger, type Logger } from '../base/index.ts'
+import { NodeClock, NodeDisk, NodeRandom, processId } from '../adapters/index.ts'
+import { silentLogger, type Logger } from '../base/index.ts'
 import type { BrokerConfig, RunningConfig } from '../config/index.ts'
 import { Engine, type EngineOptions, type EnginePorts, type RecoveryProgress } from '../engine/index.ts'
 import type { GroupConfig } from '../message/index.ts'
 import {
-  addressText, encodeHost, RemotingClient, RemotingServer, UniqueKeys, type Address, type Network, type Processor, type RemotingConnection, type RemotingFrame, type RemotingResponse
+  addressText, encodeHost, failure, RemotingClient, RemotingServer, RequestCode, ResponseCode, UniqueKeys, type Address, type Network, type Processor, type RemotingConnection, type RemotingFrame, type RemotingResponse
 } from '../remoting/index.ts'
+import { PEER_MAGIC } from '../transport/index.ts'
 import { ClientRegistry } from './client-registry.ts'
 import type { BrokerContext } from './context.ts'
 import { engineOptionsOf } from './engine-options.ts'
 import { answering, failureOf, type TakeOver } from './failures.ts'
 import { Forwarding } from './forwarding.ts'
-import { openGroupNode } from './group-node.ts'
+import { ClientPort, isOneOfSeveral, openGroupNode } from './group-node.ts'
 import { BrokerGroups } from './groups.ts'
 import { handLeadershipOver } from './hand-over.ts'
 import { defaultBrokerLimits, type BrokerLimits } from './limits.ts'
@@ -33,6 +34,8 @@ export interface BrokerOptions {
   readonly config: RunningConfig<'broker'>
   readonly network: Network
   readonly logger?: Logger
+  /** Of the links between nodes, if not the same. */
+  readonly peerNetwork?: Network
   /** Others than the machine's, for specs: disk, state, clock and random source. */
   readonly ports?: EnginePorts
   readonly limits?: Partial<BrokerLimits>
@@ -40,6 +43,14 @@ export interface BrokerOptions {
   readonly signal?: AbortSignal
   /** What it is the front of, if not what the configuration asks for. */
   readonly openNode?: (options: EngineOptions) => Promise<BrokerNode>
+}
+
+interface Parts {
+  readonly node: BrokerNode
+  readonly server: RemotingServer
+  /** Undefined: it listens already. */
+  readonly listenAt: Address | undefined
+  readonly told: Address
 }
 
 /**
@@ -57,7 +68,7 @@ export class Broker implements AsyncDisposable {
   readonly #client: RemotingClient
   readonly #registration: Registration
   readonly #forwarding: Forwarding
-  readonly #listenAt: Address
+  readonly #listenAt: Address | undefined
   readonly #logger: Logger
   readonly #failureListeners: Array<(error: Error) => void> = []
   #context: BrokerContext
@@ -65,24 +76,40 @@ export class Broker implements AsyncDisposable {
   #closing: Promise<void> | undefined
 
   /**
-   * Opens (or makes) the data in `storePathRootDir`. Nothing listens yet.
+   * Opens (or makes) the data in `storePathRootDir`. Nothing listens yet, but for a node that may have others: it takes
+   * those, and its clients are told that it starts.
    * @throws MQ_NOT_A_DATA_DIRECTORY, MQ_READ_ONLY, MQ_LOCKED, MQ_CORRUPT, MQ_FORMAT_TOO_NEW, MQ_FORMAT_TOO_OLD, MQ_DISK_ROOM, MQ_IO, MQ_ABORTED
    */
   static async open (options: BrokerOptions): Promise<Broker> {
-    const { config: { values }, network, logger = silentLogger, ports, onProgress, signal, openNode } = options
-    if (openNode === undefined && values.brokerRole === 'SLAVE') throw new MqError('MQ_INVALID_ARGUMENT', 'a replica without a vote is not run by this version')
+    const { config, network, peerNetwork = network, logger = silentLogger, ports, onProgress, signal, openNode } = options
+    const { values } = config
     // ids of messages carry the port, so it has to be known before there are any
     const port = values.listenPort === 0 ? await freePort(network, values.bindAddress) : values.listenPort
     const told = { host: values.brokerIP1 !== '' ? values.brokerIP1 : values.bindAddress === ANY_ADDRESS ? '127.0.0.1' : values.bindAddress, port: values.advertisedPort || port }
     const storeHost = encodeHost(told)
-    const engineOptions = engineOptionsOf(options.config, { storeHost, logger, ports, onProgress, signal })
-    const node = openNode !== undefined
-      ? await openNode(engineOptions)
-      : values.enableDLegerCommitLog ? await openGroupNode(options.config, engineOptions, network) : nodeAlone(await Engine.open(engineOptions))
-    return new Broker(options, node, { host: values.bindAddress, port }, told)
+    const engine = engineOptionsOf(options.config, { storeHost, logger, ports, onProgress, signal })
+    const listenAt = { host: values.bindAddress, port }
+    const clock = ports?.clock ?? new NodeClock()
+    const connectionLimits = { idleTimeoutMs: values.serverChannelMaxIdleTimeSeconds * 1000 }
+    if (openNode !== undefined || !isOneOfSeveral(config)) {
+      const server = new RemotingServer({ clock, network, logger, connectionLimits })
+      return new Broker(options, { node: await (openNode?.(engine) ?? Engine.open(engine).then(nodeAlone)), server, listenAt, told })
+    }
+    const clientPort = new ClientPort()
+    const server = new RemotingServer({ clock, network, logger, connectionLimits, otherProtocol: { firstByte: PEER_MAGIC[0]!, take: (connection) => { clientPort.take(connection) } } })
+    for (const code of Object.values(RequestCode)) server.handle(code, () => failure(ResponseCode.SERVICE_NOT_AVAILABLE, 'this node of the broker is starting'))
+    // a group may have to form over the ports for clients
+    await server.listen(listenAt)
+    try {
+      const node = await openGroupNode({ clock, config, engine, network, peerNetwork, address: told, clientPort })
+      return new Broker(options, { node, server, listenAt: undefined, told })
+    } catch (error) {
+      await server.close({ graceMs: 0 })
+      throw error
+    }
   }
 
-  private constructor ({ config, network, logger = silentLogger, ports, limits }: BrokerOptions, node: BrokerNode, listenAt: Address, told: Address) {
+  private constructor ({ config, network, logger = silentLogger, ports, limits }: BrokerOptions, { node, server, listenAt, told }: Parts) {
     const { values } = config
     const { clock } = node.engine
     const storeHost = encodeHost(told)
@@ -94,7 +121,7 @@ export class Broker implements AsyncDisposable {
     this.#node = node
     this.#listenAt = listenAt
     this.#logger = logger
-    this.server = new RemotingServer({ clock, network, logger, connectionLimits: { idleTimeoutMs: values.serverChannelMaxIdleTimeSeconds * 1000 } })
+    this.server = server
     this.#client = new RemotingClient({ clock, network, logger })
     const stats = new BrokerStats(clock, names.clusterName)
     const clients = new ClientRegistry({
@@ -170,8 +197,8 @@ export class Broker implements AsyncDisposable {
    * @throws the system's error when the port cannot be listened on
    */
   async start (): Promise<void> {
-    await this.server.listen(this.#listenAt)
-    this.#logger.info('the broker serves clients', { address: this.address, listensAt: addressText(this.#listenAt), ...this.names })
+    if (this.#listenAt !== undefined) await this.server.listen(this.#listenAt)
+    this.#logger.info('the broker serves clients', { address: this.address, ...this.names })
     await this.#registration.start()
   }
 

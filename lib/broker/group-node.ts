@@ -1,59 +1,134 @@
-import { NodeClock, NodeRandom, SharedSecret } from '../adapters/index.ts'
+import { NodeRandom, SharedSecret } from '../adapters/index.ts'
+import type { Clock } from '../base/index.ts'
 import type { BrokerConfig, RunningConfig } from '../config/index.ts'
-import type { EngineOptions } from '../engine/index.ts'
-import { GroupMember, groupReplicaSettings } from '../group/index.ts'
-import { addressText, type Network } from '../remoting/index.ts'
-import { TcpPeerNetwork } from '../transport/index.ts'
+import type { Engine, EngineOptions } from '../engine/index.ts'
+import { GroupMember, groupReplicaSettings, type GroupMemberOptions } from '../group/index.ts'
+import { addressText, type Address, type ByteConnection, type Network } from '../remoting/index.ts'
+import { TcpPeerNetwork, type PeerNetwork } from '../transport/index.ts'
+import { findMaster } from './find-master.ts'
 import type { BrokerNode } from './node.ts'
 
+/** The number of a master, whose replicas have those of their broker ids. */
+const MASTER_NUMBER = 0
+
+export interface NodeOptions {
+  readonly clock: Clock
+  readonly config: RunningConfig<'broker'>
+  readonly engine: EngineOptions
+  /** To name servers. */
+  readonly network: Network
+  /** Between nodes. */
+  readonly peerNetwork: Network
+  /** Where clients and other nodes reach this broker. */
+  readonly address: Address
+  readonly clientPort: ClientPort
+}
+
+/** The port for clients, on which other nodes come as well: links are taken once this node can speak with them. */
+export class ClientPort {
+  #peers: PeerNetwork | undefined
+
+  serve (peers: PeerNetwork): void { this.#peers = peers }
+
+  take (connection: ByteConnection): void {
+    if (this.#peers === undefined) connection.stream.destroy()
+    else this.#peers.take(connection)
+  }
+}
+
+/** Whether other nodes may come to this broker: it is one of several, or its configuration names its role. */
+export function isOneOfSeveral (config: RunningConfig<'broker'>): boolean {
+  return config.values.enableDLegerCommitLog || config.isGiven('brokerRole')
+}
+
 /**
- * A node of a Raft group, as the configuration describes it. Resolves when it is of the group and what it has stored is
- * readable; it waits for no leader.
+ * The node that the configuration describes: one of a Raft group, a master that replicas may follow, or such a replica.
+ * Resolves when it is of its group and what it has stored is readable; nodes of a group wait for no leader.
  * @throws as GroupMember.open; the system's error when the port for the other nodes cannot be listened on
  */
-export async function openGroupNode (running: RunningConfig<'broker'>, engine: EngineOptions, network: Network): Promise<BrokerNode> {
-  const { values: config } = running
-  const { dLegerGroup, dLegerPeers, dLegerSelfId, dLegerListenPort, groupSecret, bindAddress } = config
-  const { logger } = engine
+export async function openGroupNode (options: NodeOptions): Promise<BrokerNode> {
+  const { enableDLegerCommitLog, brokerRole } = options.config.values
+  if (enableDLegerCommitLog) return await openVoter(options)
+  return brokerRole === 'SLAVE' ? await openReplica(options) : await openMaster(options)
+}
+
+async function openVoter (options: NodeOptions): Promise<BrokerNode> {
+  const { config: running } = options
+  const { values: { dLegerGroup, brokerName, dLegerPeers, dLegerSelfId, dLegerListenPort } } = running
   // the configuration was checked: it is among them
   const self = dLegerPeers.find(({ id }) => id === dLegerSelfId)!
-  const clock = engine.ports?.clock ?? new NodeClock()
-  const random = engine.ports?.random ?? new NodeRandom()
-  const member = await GroupMember.open({
-    groupName: dLegerGroup === '' ? config.brokerName : dLegerGroup,
+  const ports = [...(self.isClientPort ? [] : [self.port]), ...(dLegerListenPort === 0 || dLegerListenPort === self.port ? [] : [dLegerListenPort])]
+  const member = await openMember(options, ports, {
+    groupName: dLegerGroup === '' ? brokerName : dLegerGroup,
     number: self.number,
     peers: dLegerPeers.map(({ number, host, port }) => ({ number, address: { host, port } })),
-    get preferredLeaders () { return running.values.preferredLeaderId.flatMap((wanted) => dLegerPeers.filter(({ id }) => id === wanted).map(({ number }) => number)) },
-    replicaSettings: raftTimes(config),
-    openNetwork: async (describe) => {
-      const peers = new TcpPeerNetwork({ clock, random, network, logger, self: describe, ...(groupSecret !== '' && { secret: new SharedSecret(groupSecret) }) })
-      try {
-        const ports = new Set([...(self.isClientPort ? [] : [self.port]), ...(dLegerListenPort === 0 ? [] : [dLegerListenPort])])
-        for (const port of ports) {
-          const address = await peers.listen({ host: bindAddress, port })
-          logger.info('other nodes are taken', { listensAt: addressText(address) })
-        }
-      } catch (error) {
-        await peers.close()
-        throw error
-      }
-      return peers
-    },
-    engine
+    get preferredLeaders () { return running.values.preferredLeaderId.flatMap((wanted) => dLegerPeers.filter(({ id }) => id === wanted).map(({ number }) => number)) }
   })
-  let isFirst = true
+  return nodeOf(member, self.number + 1)
+}
+
+/** The only voter; it leads before it serves. */
+async function openMaster (options: NodeOptions): Promise<BrokerNode> {
+  const { config: { values: { brokerName } }, address } = options
+  const member = await openMember(options, [], { groupName: brokerName, number: MASTER_NUMBER, peers: [{ number: MASTER_NUMBER, address }], takesLearners: true })
+  try {
+    await untilLeading(member.engine)
+  } catch (error) {
+    await member.close()
+    throw error
+  }
+  return nodeOf(member, MASTER_NUMBER)
+}
+
+/** Follows the master that the name servers know under the same name, and never leads. */
+async function openReplica (options: NodeOptions): Promise<BrokerNode> {
+  const { config, address, clock, engine: { logger, signal }, network } = options
+  const { brokerName, brokerId } = config.values
+  const master = await findMaster({ clock, config, logger, network, signal })
+  const member = await openMember(options, [], { groupName: brokerName, number: brokerId, peers: [{ number: MASTER_NUMBER, address: master }], address, role: 'learner' })
+  return nodeOf(member, brokerId)
+}
+
+type Place = Pick<GroupMemberOptions, 'groupName' | 'number' | 'peers' | 'preferredLeaders' | 'takesLearners' | 'address' | 'role'>
+
+async function openMember ({ clock, config: { values }, engine, peerNetwork: network, clientPort }: NodeOptions, ports: readonly number[], place: Place): Promise<GroupMember> {
+  const { groupSecret, bindAddress } = values
+  const { logger } = engine
+  const random = engine.ports?.random ?? new NodeRandom()
+  const openNetwork = async (self: Parameters<GroupMemberOptions['openNetwork']>[0]): Promise<PeerNetwork> => {
+    const peers = new TcpPeerNetwork({ clock, random, network, logger, self, ...(groupSecret !== '' && { secret: new SharedSecret(groupSecret) }) })
+    try {
+      for (const port of ports) {
+        const address = await peers.listen({ host: bindAddress, port })
+        logger.info('other nodes are taken', { listensAt: addressText(address) })
+      }
+    } catch (error) {
+      await peers.close()
+      throw error
+    }
+    clientPort.serve(peers)
+    return peers
+  }
+  return await GroupMember.open(Object.defineProperties({ replicaSettings: raftTimes(values), openNetwork, engine }, Object.getOwnPropertyDescriptors(place)) as GroupMemberOptions)
+}
+
+function nodeOf (member: GroupMember, brokerId: number): BrokerNode {
   return {
     get engine () { return member.engine },
-    group: { brokerId: self.number + 1, peers: member.peers },
+    group: { brokerId, peers: member.peers, members: () => member.members() },
     onEngine (listener) {
-      isFirst = true
-      member.onEngine((engine) => {
-        if (!isFirst) listener(engine)
-        isFirst = false
-      })
+      const { engine: first } = member
+      member.onEngine((engine) => { if (engine !== first) listener(engine) })
     },
     close: () => member.close()
   }
+}
+
+function untilLeading (engine: Engine): Promise<void> {
+  return new Promise((resolve, reject) => {
+    engine.onFailure(reject)
+    engine.onLeadership(({ isLeader }) => { if (isLeader) resolve() })
+  })
 }
 
 function raftTimes ({ groupElectionTimeoutMs, groupHeartbeatIntervalMs }: BrokerConfig): { readonly tickMs: number, readonly electionTicks: number, readonly heartbeatTicks: number } {

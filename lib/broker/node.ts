@@ -1,4 +1,5 @@
 import type { Engine } from '../engine/index.ts'
+import type { MemberStatus } from '../group/index.ts'
 import type { PeerNetwork } from '../transport/index.ts'
 
 /** What a broker is the front of: an engine of its own, or the member of a group that its engine is. */
@@ -15,8 +16,8 @@ export interface BrokerNode {
 export interface NodeOfGroup {
   /** Under which it registers with name servers while it does not lead. */
   readonly brokerId: number
-  /** A replica never leads. */
-  readonly peers: Pick<PeerNetwork, 'call' | 'onCall'>
+  readonly peers: Pick<PeerNetwork, 'call' | 'onCall' | 'linkStats'>
+  members (): MemberStatus[]
 }
 
 /** An engine alone. */

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { NodeDisk, NodeSockets } from '../adapters/index.ts'
+import { NodeDisk, NodeSockets, type NodeSocketsOptions, type ServerTls } from '../adapters/index.ts'
 import type { Logger } from '../base/index.ts'
 import { Broker } from '../broker/index.ts'
 import { RunningConfig, type BrokerConfig, type ConfigSources, type EffectiveConfig } from '../config/index.ts'
@@ -58,16 +58,34 @@ export function brokerDefaults ({ bindAddress, enableDLegerCommitLog, dLegerGrou
 export async function startBroker (effective: EffectiveConfig<'broker'>, configFile: string | undefined, logger: Logger, running: ServerProcess): Promise<Array<[label: string, text: string]>> {
   const config = new RunningConfig(effective, new NodeDisk(), configFile)
   const { values } = config
-  const network = new NodeSockets({ serverTls: await serverTls(values) })
-  const broker = await Broker.open({ config, network, logger, signal: running.signal, onProgress: progressLogger(logger) })
-  running.add(broker)
-  broker.onFailure(running.fail)
-  await listening('broker', { host: values.bindAddress, port: values.listenPort }, () => broker.start())
+  const tls = await serverTls(values)
+  const network = new NodeSockets({ serverTls: tls })
+  const broker = await listening('broker', { host: values.bindAddress, port: values.listenPort }, async () => {
+    const opened = await Broker.open({ config, network, peerNetwork: new NodeSockets(peerSockets(tls)), logger, signal: running.signal, onProgress: progressLogger(logger) })
+    running.add(opened)
+    opened.onFailure(running.fail)
+    await opened.start()
+    return opened
+  })
   const { brokerName, clusterName } = broker.names
   return [
+    ...placeOf(values),
     ['broker', `${broker.address}, ${brokerName} in ${clusterName}${values.bindAddress === values.brokerIP1 ? '' : `, listening on ${addressText({ host: values.bindAddress, port: values.listenPort })}`}`],
     ['data', `${resolve(values.storePathRootDir)}, ${values.flushDiskType}`]
   ]
+}
+
+/** Where the other nodes take nothing that is not encrypted, links to them are; certificates are checked against tls.server.trustCertPath. */
+function peerSockets (serverTls: ServerTls): NodeSocketsOptions {
+  if (serverTls.mode !== 'enforcing') return { serverTls }
+  const { ca, certificate } = serverTls
+  return { serverTls, clientTls: { ...(ca === undefined ? { trustAll: true } : { ca }), ...(certificate !== undefined && { certificate }) } }
+}
+
+/** What it is in a group, if it is in one. */
+function placeOf ({ enableDLegerCommitLog, dLegerGroup, brokerName, dLegerSelfId, dLegerPeers, brokerRole }: BrokerConfig): Array<[label: string, text: string]> {
+  if (enableDLegerCommitLog) return [['node', `${dLegerSelfId} of ${dLegerPeers.map(({ id }) => id).join(', ')} in group ${dLegerGroup === '' ? brokerName : dLegerGroup}`]]
+  return brokerRole === 'SLAVE' ? [['node', `replica of ${brokerName}`]] : []
 }
 
 const PROGRESS_EVERY_MS = 5000

@@ -11,7 +11,9 @@ export async function listening<T> (who: string, address: Address, listen: () =>
     return await listen()
   } catch (error) {
     if ((error as { syscall?: string }).syscall === undefined) throw error
-    throw new CommandError(`the ${who} cannot listen on ${addressText(address)}: ${await objection(error, address)}`)
+    // it may be another port than this one that could not be had
+    const { port = address.port } = error as { port?: number }
+    throw new CommandError(`the ${who} cannot listen on ${addressText({ ...address, port })}: ${await objection(error, { ...address, port })}`)
   }
 }
 

@@ -1,6 +1,6 @@
 import type { ValuesOf } from './key.ts'
 import type { groupKeys } from './group-keys.ts'
-import type { HostPort } from './value-type.ts'
+import { MAX_PEER_NUMBER, type HostPort } from './value-type.ts'
 
 type GroupValues = ValuesOf<typeof groupKeys> & { readonly listenPort: number, readonly advertisedPort: number, readonly brokerName: string, readonly namesrvAddr: readonly HostPort[] }
 
@@ -37,7 +37,7 @@ function objectionsOfNode ({ dLegerGroup, dLegerSelfId, dLegerPeers, dLegerListe
 
 function objectionsOfRole ({ brokerRole, brokerId, namesrvAddr }: GroupValues): Finding[] {
   const objections: Finding[] = []
-  if (brokerRole === 'SLAVE' && brokerId <= 0) objections.push({ key: 'brokerId', text: 'a SLAVE needs a number of its own, from 1 on' })
+  if (brokerRole === 'SLAVE' && (brokerId <= 0 || brokerId > MAX_PEER_NUMBER)) objections.push({ key: 'brokerId', text: `a SLAVE needs a number of its own, from 1 to ${MAX_PEER_NUMBER}` })
   if (brokerRole === 'SLAVE' && namesrvAddr.length === 0) objections.push({ key: 'namesrvAddr', text: 'a SLAVE asks the name server where its master is; none is set' })
   return objections
 }

@@ -21,6 +21,9 @@ export class RunningConfig<Section extends SectionName> {
   /** To be asked for at each use. */
   get values (): ConfigOf<Section> { return this.#config.values }
 
+  /** Whether anybody has set it, to whatever value. */
+  isGiven (key: KeyOf<Section>): boolean { return this.#config.origins[key].kind !== 'default' }
+
   /** The values as a .properties text, without secrets. */
   toProperties (): string { return toProperties(this.#config) }
 

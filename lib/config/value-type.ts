@@ -103,7 +103,7 @@ export const addresses: ValueType<readonly HostPort[]> = {
 }
 
 /** The lowest 16 bits of a raft node id are its number + 1. */
-const MAX_PEER_NUMBER = 65_533
+export const MAX_PEER_NUMBER = 65_533
 
 /** The number in a node's id such as `n0`, or undefined when it is no such id. */
 export function peerNumberOf (id: string): number | undefined {

@@ -66,7 +66,7 @@ export class BrokerGroup {
       openNode: async (options) => {
         const engine = await Engine.open({ ...options, group: { nodeId: id, founding: { groupId: GROUP_ID, founders: this.#founders }, transport: peers.transport() } })
         const close = async (): Promise<void> => { await engine.close(); await peers.close() }
-        return { engine, group: { brokerId: id, peers }, onEngine () {}, close }
+        return { engine, group: { brokerId: id, peers, members: () => [] }, onEngine () {}, close }
       }
     }))
     this.brokers.set(id, broker)
