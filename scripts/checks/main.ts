@@ -14,7 +14,7 @@ step counts one. Exit status 0 when nothing failed, else 1.
 const MINUTE_MS = 60_000
 const stepNames = ['build', 'lint', 'types', 'specs', 'interop', 'sim']
 /** Run by hand as `node --import tsx FILE`; not specs of the ordinary run, as they need what not every machine has. */
-const interopFiles = ['spec/interop/java-clients.ts', 'spec/interop/joined-cluster.ts', 'spec/interop/killed-server.ts']
+const interopFiles = ['spec/interop/java-clients.ts', 'spec/interop/joined-cluster.ts', 'spec/interop/killed-server.ts', 'spec/interop/group-failover.ts']
 const node = process.execPath
 const bin = (name: string): string => `node_modules/.bin/${name}`
 

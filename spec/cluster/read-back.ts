@@ -6,13 +6,27 @@ import type { Read } from './history.ts'
 const MAX_MESSAGES = 64
 const TIMEOUT_MS = 10_000
 
-/** All messages of a topic's queues, by pulls from one broker, from offset 0 to the end. */
-export async function readBack (cluster: Cluster, address: string, topic: string, queues: number): Promise<Read[][]> {
-  return await Promise.all(Array.from({ length: queues }, (_, queueId) => readQueue(cluster, address, topic, queueId)))
+type Place = readonly [cluster: Cluster, address: string, topic: string, queues: number]
+
+/** All messages of a numbered producer in a topic's queues, by pulls from one broker, from offset 0 to the end. */
+export async function readBack (...place: Place): Promise<Read[][]> {
+  return await readAll(place, ({ queueId, queueOffset, body }) => {
+    const text = Buffer.from(body).toString('latin1')
+    return { queueId, queueOffset, id: text.slice(0, text.indexOf(' ')) }
+  })
 }
 
-async function readQueue (cluster: Cluster, address: string, topic: string, queueId: number): Promise<Read[]> {
-  const reads: Read[] = []
+/** The same of any messages: their bodies as text. */
+export async function readBodies (...place: Place): Promise<string[][]> {
+  return await readAll(place, ({ body }) => Buffer.from(body).toString())
+}
+
+async function readAll<T> ([cluster, address, topic, queues]: Place, of: (record: RecordView) => T): Promise<T[][]> {
+  return await Promise.all(Array.from({ length: queues }, (_, queueId) => readQueue(cluster, address, topic, queueId, of)))
+}
+
+async function readQueue<T> (cluster: Cluster, address: string, topic: string, queueId: number, of: (record: RecordView) => T): Promise<T[]> {
+  const reads: T[] = []
   for (let offset = 0; ;) {
     const extFields = pullMessage.encode({
       consumerGroup: 'read-back', topic, queueId, queueOffset: offset, maxMsgNums: MAX_MESSAGES, sysFlag: PullSysFlag.subscription, commitOffset: 0, suspendTimeoutMillis: 0, subscription: '*', subVersion: 0, expressionType: 'TAG'
@@ -23,9 +37,7 @@ async function readQueue (cluster: Cluster, address: string, topic: string, queu
     const { body } = answer
     const view = new DataView(body.buffer, body.byteOffset, body.byteLength)
     for (let at = 0; at < body.length; at += view.getInt32(at)) {
-      const record = new RecordView(body.subarray(at, at + view.getInt32(at)))
-      const text = Buffer.from(record.body).toString('latin1')
-      reads.push({ queueId, queueOffset: record.queueOffset, id: text.slice(0, text.indexOf(' ')) })
+      reads.push(of(new RecordView(body.subarray(at, at + view.getInt32(at)))))
     }
     offset = pullMessageResponse.decode(answer).nextBeginOffset
   }
