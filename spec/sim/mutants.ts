@@ -36,9 +36,18 @@ export const acknowledgesBeforeSync: Mutant = {
 
 export const syncsNothing: Mutant = {
   name: 'syncs of the log return and have done nothing',
-  wrapDisk: (disk) => new Proxy(disk, {
+  wrapDisk: (disk) => withoutSyncs(disk, (path) => path.endsWith('.seg'))
+}
+
+export const installsUnsynced: Mutant = {
+  name: 'what another node has sent is put in place before it is synced',
+  wrapDisk: (disk) => withoutSyncs(disk, (path) => path.includes('/incoming/') && path.endsWith('.seg'))
+}
+
+function withoutSyncs (disk: Disk, isLost: (path: string) => boolean): Disk {
+  return new Proxy(disk, {
     get (target, name) {
-      if (name === 'open') return async (path: string, options?: object) => withoutSync(await target.open(path, options))
+      if (name === 'open') return async (path: string, options?: object) => isLost(path) ? withoutSync(await target.open(path, options)) : await target.open(path, options)
       const value = target[name as keyof Disk]
       return typeof value === 'function' ? (value as Function).bind(target) : value
     }
@@ -46,7 +55,6 @@ export const syncsNothing: Mutant = {
 }
 
 function withoutSync (file: DiskFile): DiskFile {
-  if (!file.path.endsWith('.seg')) return file
   return new Proxy(file, {
     get (target, name) {
       if (name === 'sync') return async () => {}

@@ -1,3 +1,4 @@
+import { MqError } from '../../lib/base/index.ts'
 import type { NodeId, RaftMessage } from '../../lib/raft/index.ts'
 import type { Transport } from '../../lib/replica/index.ts'
 import { copyMessage } from '../../lib/transport/index.ts'
@@ -8,6 +9,14 @@ import type { Parameters } from './parameters.ts'
 
 export interface NetworkFaults { lost: number, duplicated: number, straggled: number }
 
+type CallHandler = (body: Uint8Array) => Promise<Uint8Array> | Uint8Array
+
+/** One node's end for calls. */
+export interface SimCalls {
+  onCall (method: string, handler: (body: Uint8Array, caller: never) => Promise<Uint8Array> | Uint8Array): void
+  call (to: NodeId, method: string, body: Uint8Array, options: { readonly timeoutMs: number }): Promise<Uint8Array>
+}
+
 /** Delays, loses, repeats and reorders messages, and cuts links, by the seed's parameters. */
 export class SimNetwork {
   readonly #clock: VirtualClock
@@ -15,6 +24,7 @@ export class SimNetwork {
   readonly #onSend: (message: RaftMessage) => void
   readonly #onDeliver: (message: RaftMessage) => void
   readonly #receivers = new Map<NodeId, { readonly clock: NodeClock, readonly handler: (message: RaftMessage) => void }>()
+  readonly #callHandlers = new Map<NodeId, { readonly clock: NodeClock, readonly methods: Map<string, CallHandler> }>()
   readonly #cutLinks = new Set<number>()
   readonly faults: NetworkFaults = { lost: 0, duplicated: 0, straggled: 0 }
   parameters: Parameters
@@ -40,7 +50,45 @@ export class SimNetwork {
   }
 
   /** The node's process ended: what is under way to it is lost. */
-  forget (nodeId: NodeId): void { this.#receivers.delete(nodeId) }
+  forget (nodeId: NodeId): void {
+    this.#receivers.delete(nodeId)
+    this.#callHandlers.delete(nodeId)
+  }
+
+  /** Calls of one process; what is lost on either way is a time-out. */
+  calls (nodeId: NodeId, clock: NodeClock): SimCalls {
+    const methods = new Map<string, CallHandler>()
+    this.#callHandlers.set(nodeId, { clock, methods })
+    return {
+      onCall: (method, handler) => { methods.set(method, handler as CallHandler) },
+      call: (to, method, body, { timeoutMs }) => new Promise((resolve, reject) => {
+        const timer = clock.setTimer(timeoutMs, () => { reject(new MqError('MQ_TIMEOUT', `${method} of node ${to} was not answered`)) })
+        const answered = (settle: () => void) => this.#carry(to, nodeId, clock, () => {
+          timer.cancel()
+          settle()
+        })
+        const target = this.#callHandlers.get(to)
+        if (target === undefined) return
+        const received = body.slice()
+        this.#carry(nodeId, to, target.clock, () => {
+          const handler = target.methods.get(method)
+          if (handler === undefined || this.#callHandlers.get(to) !== target) return
+          Promise.resolve().then(() => handler(received)).then(
+            (answer) => { answered(() => { resolve(answer.slice()) }) },
+            (error: Error) => { answered(() => { reject(error) }) })
+        })
+      })
+    }
+  }
+
+  /** Runs `act` at the other end after the time a message takes, unless it is lost. */
+  #carry (from: NodeId, to: NodeId, clock: NodeClock, act: () => void): void {
+    const { minDelayMs, maxDelayMs, lossRate } = this.parameters
+    if (this.#random.chance(lossRate)) return
+    this.#clock.setTimer(minDelayMs + this.#random.next() * (maxDelayMs - minDelayMs), () => {
+      if (!this.#cutLinks.has(from * 1000 + to)) clock.run(act)
+    })
+  }
 
   cut (from: NodeId, to: NodeId): void { this.#cutLinks.add(from * 1000 + to) }
 

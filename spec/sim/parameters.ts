@@ -47,6 +47,9 @@ export interface Parameters {
   readonly tailCacheBytes: number
   readonly maxEntryBytes: number
   readonly stateMachine: 'counter' | 'store'
+  /** The head of the log goes, also while nodes are away that need it. */
+  readonly retention: boolean
+  readonly chunkBytes: number
 }
 
 const never = Infinity
@@ -91,7 +94,9 @@ export function drawParameters (random: SeededRandom): Parameters {
     segmentBytes: random.pick([4, 16, 64]) * 1024,
     tailCacheBytes: random.pick([4, 32, 1024]) * 1024,
     maxEntryBytes: random.pick([512, 4096, 65_536]),
-    stateMachine: random.pick(['counter', 'store'])
+    stateMachine: random.pick(['counter', 'store']),
+    retention: random.chance(0.6),
+    chunkBytes: random.pick([500, 4_000, 64_000])
   }
 }
 

@@ -1,6 +1,7 @@
-import { isMqError, type Logger } from '../../lib/base/index.ts'
+import { isMqError, type Disk, type Logger } from '../../lib/base/index.ts'
 import type { RaftLog } from '../../lib/log/index.ts'
 import type { NodeId, RaftEntry, RaftMessage } from '../../lib/raft/index.ts'
+import { CatchUp } from '../../lib/group/index.ts'
 import { Replica } from '../../lib/replica/index.ts'
 import { CounterMachine } from '../replica/counter-machine.ts'
 import { FaultyDisk } from '../support/faulty-disk.ts'
@@ -10,7 +11,7 @@ import { SeededRandom } from '../support/seeded-random.ts'
 import type { VirtualClock } from '../support/virtual-clock.ts'
 import { Violation, type Ledger } from './ledger.ts'
 import type { Mutant } from './mutants.ts'
-import type { SimNetwork } from './network.ts'
+import type { SimCalls, SimNetwork } from './network.ts'
 import { NodeClock } from './node-clock.ts'
 import type { Parameters } from './parameters.ts'
 import type { SimMachine } from './sim-machine.ts'
@@ -56,6 +57,8 @@ export class SimNode {
   machine: SimMachine | undefined
   #log: RaftLog | undefined
   restartDue = false
+  /** How often it was opened again on what another node had sent. */
+  installs = 0
   #isFailing = false
 
   constructor (id: NodeId, world: World) {
@@ -77,18 +80,54 @@ export class SimNode {
     const drift = 1 + (random.next() * 2 - 1) * parameters.clockDrift
     const nodeClock = this.#clock = new NodeClock(clock, drift, Math.floor(random.next() * 2000 - 1000))
     trace.note(clock.nowMs(), 'start', this.id)
-    this.#open(life, nodeClock).catch((error) => {
-      if (life !== this.#life) return
-      // An error of the disk may meet the recovery too: the process ends, and is started again.
-      if (isMqError(error, 'MQ_IO') || ['EIO', 'ENOSPC'].includes(error.code)) this.#ended(life)
-      else this.#world.violated(error)
-    })
+    const disk = this.#world.mutant?.wrapDisk?.(this.#disk) ?? this.#disk
+    const catchUp = this.#catchUpOf(life, nodeClock, disk, this.#world.network.calls(this.id, nodeClock))
+    this.#open(life, nodeClock, disk, catchUp).catch((error) => { this.#failedToOpen(life, error) })
   }
 
-  async #open (life: number, clock: NodeClock): Promise<void> {
+  #failedToOpen (life: number, error: unknown): void {
+    if (life !== this.#life) return
+    // An error of the disk may meet the recovery too: the process ends, and is started again.
+    if (isMqError(error, 'MQ_IO') || ['EIO', 'ENOSPC'].includes((error as NodeJS.ErrnoException).code ?? '')) this.#ended(life)
+    else this.#world.violated(error)
+  }
+
+  /** Helps others, and has this node opened again on what they send. */
+  #catchUpOf (life: number, clock: NodeClock, disk: Disk, peers: SimCalls): CatchUp {
+    const { parameters } = this.#world
+    const catchUp = new CatchUp({
+      clock,
+      disk,
+      logger: this.#logger,
+      directory: DIRECTORY,
+      segmentBytes: parameters.segmentBytes,
+      peers,
+      onReceived: ({ index }) => { this.#reopen(life, clock, disk, catchUp, index).catch((error) => { this.#failedToOpen(life, error) }) },
+      donorSettings: { idleMs: 3_000 },
+      receiverSettings: { chunkBytes: parameters.chunkBytes, callTimeoutMs: 500, reserveBytes: 0, dumpAttempts: 20 }
+    })
+    return catchUp
+  }
+
+  async #reopen (life: number, clock: NodeClock, disk: Disk, catchUp: CatchUp, index: number): Promise<void> {
+    const { replica } = this
+    if (replica === undefined || life !== this.#life) return
+    this.replica = this.machine = undefined
+    await catchUp.detach()
+    await replica.close()
+    if (life !== this.#life) return
+    // What it held beyond was another log's: its leader would have sent it what is next.
+    for (const acknowledged of [...this.#promises.acknowledged.keys()]) if (acknowledged > index) this.#promises.acknowledged.delete(acknowledged)
+    const isInstalled = await catchUp.install()
+    if (life !== this.#life) return
+    if (isInstalled) this.installs++
+    this.#world.trace.note(this.#world.clock.nowMs(), isInstalled ? 'install' : 'no install', this.id, index)
+    await this.#open(life, clock, disk, catchUp)
+  }
+
+  async #open (life: number, clock: NodeClock, disk: Disk, catchUp: CatchUp): Promise<void> {
     const { parameters, founders, network, mutant, random } = this.#world
     let machine: SimMachine | undefined
-    const disk = mutant?.wrapDisk?.(this.#disk) ?? this.#disk
     const replica = await Replica.open({
       clock,
       random: new SeededRandom(Math.floor(random.next() * 2 ** 32)),
@@ -113,6 +152,7 @@ export class SimNode {
     if (life !== this.#life) return
     this.replica = replica
     this.machine = machine
+    catchUp.attach(replica)
     this.#promises.term = Math.max(this.#promises.term, replica.status().term)
     replica.onFailure((error) => {
       if (isMqError(error, 'MQ_IO')) this.#ended(life)
@@ -124,7 +164,7 @@ export class SimNode {
   }
 
   async #openMachine (log: RaftLog): Promise<SimMachine> {
-    const { parameters: { stateMachine, checkpointEntries, nodeCount }, facts, random } = this.#world
+    const { parameters: { stateMachine, checkpointEntries, nodeCount, retention }, facts, random } = this.#world
     if (stateMachine === 'counter') return await CounterMachine.open({ disk: this.#disk, directory: DIRECTORY, checkpointEntries, keepsIds: false })
     const checkpointBytes = checkpointEntries * 300
     return await StoreMachine.open({
@@ -136,7 +176,7 @@ export class SimNode {
       settings: { checkpointBytes, baseDumpBytes: checkpointBytes * 4 },
       facts,
       random,
-      mayRemove: nodeCount === 1
+      mayRemove: nodeCount === 1 || retention
     })
   }
 

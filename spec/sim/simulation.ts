@@ -44,7 +44,7 @@ class Simulation {
   readonly #network: SimNetwork
   readonly #world: World
   readonly #nodes: SimNode[]
-  readonly #faults: Record<string, number> = { crashes: 0, partitions: 0, pauses: 0, diskErrors: 0, transfers: 0, membershipChanges: 0 }
+  readonly #faults: Record<string, number> = { crashes: 0, partitions: 0, pauses: 0, diskErrors: 0, transfers: 0, membershipChanges: 0, installs: 0 }
   #violation: SimResult['violation']
   #steps = 0
   #nextId = 1
@@ -85,6 +85,7 @@ class Simulation {
     await this.#runUntil(() => this.#clock.nowMs() >= parameters.faultyMs, parameters.faultyMs + 1)
     if (this.#violation === undefined) await this.#healAndConverge()
     if (this.#violation === undefined) await this.#verifyStates()
+    for (const node of this.#nodes) this.#faults.installs! += node.installs
     return {
       seed: this.#seed,
       steps: this.#steps,

@@ -41,7 +41,7 @@ export interface StoreMachineOptions {
   readonly settings: Partial<StoreSettings>
   readonly facts: StoreFacts
   readonly random: SeededRandom
-  /** Nobody needs the head of the log to catch up, so retention may remove it. */
+  /** Retention may remove the head of the log. */
   readonly mayRemove: boolean
 }
 
@@ -81,6 +81,8 @@ export class StoreMachine implements SimMachine {
   get checkpointDue (): boolean { return this.#store.checkpointDue }
   get baseDumpDue (): boolean { return this.#store.baseDumpDue }
   get baseDumpIndex (): number { return this.#store.baseDumpIndex }
+  get baseDump (): Store['baseDump'] { return this.#store.baseDump }
+  holdBaseDump (index: number): () => void { return this.#store.holdBaseDump(index) }
 
   get hash (): bigint {
     let hash = BigInt(this.#store.floorPosition)
