@@ -5,43 +5,44 @@ import { badFrame, FrameType, MAX_HANDSHAKE_BYTES } from './frame.ts'
  * The headers of frames, Avro records. A later minor version of the protocol adds fields (with defaults) or frame types; the
  * two sides of a link write by the schemas of the lower one of their minors, and the higher one reads them as its own.
  *
- * Arrays and maps are not used: their decoder believes the counts that it reads. Handshake frames are read as they are by
- * every minor: fields may only be added behind the others, and are ignored by who does not know them.
+ * `natural` is a long that is never negative: terms, indexes, ids. No long is larger than 2^53 - 2. Arrays and maps are not
+ * used: their decoder believes the counts that it reads. Handshake frames are read as they are by every minor: fields may only
+ * be added behind the others, and are ignored by who does not know them.
  */
-type Field = readonly [name: string, type: 'long' | 'int' | 'boolean' | 'string' | 'bytes', defaultValue?: number | boolean | string]
+type Field = readonly [name: string, type: 'natural' | 'long' | 'int' | 'boolean' | 'string' | 'bytes', defaultValue?: number | boolean | string]
 export type HeaderFields = Readonly<Partial<Record<FrameType, readonly Field[]>>>
 
-const envelope = [['from', 'long'], ['to', 'long'], ['term', 'long']] as const
-const commitNews = [['commitIndex', 'long'], ['commitTerm', 'long']] as const
-const requestVote = [...envelope, ...commitNews, ['lastIndex', 'long'], ['lastTerm', 'long'], ['force', 'boolean']] as const
+const envelope = [['from', 'natural'], ['to', 'natural'], ['term', 'natural']] as const
+const commitNews = [['commitIndex', 'natural'], ['commitTerm', 'natural']] as const
+const requestVote = [...envelope, ...commitNews, ['lastIndex', 'natural'], ['lastTerm', 'natural'], ['force', 'boolean']] as const
 const requestVoteReply = [...envelope, ...commitNews, ['granted', 'boolean']] as const
 
 const minor0: HeaderFields = {
-  [FrameType.hello]: [['minor', 'int'], ['oldestMinor', 'int'], ['kind', 'int'], ['wanted', 'long'], ['hasSecret', 'boolean'], ['nonce', 'bytes'], ['description', 'bytes']],
+  [FrameType.hello]: [['minor', 'int'], ['oldestMinor', 'int'], ['kind', 'int'], ['wanted', 'natural'], ['hasSecret', 'boolean'], ['nonce', 'bytes'], ['description', 'bytes']],
   [FrameType.challenge]: [['minor', 'int'], ['nonce', 'bytes']],
   [FrameType.proof]: [['proof', 'bytes']],
   [FrameType.accepted]: [['description', 'bytes'], ['proof', 'bytes']],
   [FrameType.refused]: [['code', 'string'], ['reason', 'string']],
-  [FrameType.description]: [['groupName', 'string'], ['groupId', 'bytes'], ['nodeId', 'long'], ['formatVersion', 'int']],
-  [FrameType.ping]: [['sentUs', 'long']],
-  [FrameType.pong]: [['sentUs', 'long']],
+  [FrameType.description]: [['groupName', 'string'], ['groupId', 'bytes'], ['nodeId', 'natural'], ['formatVersion', 'int']],
+  [FrameType.ping]: [['sentUs', 'natural']],
+  [FrameType.pong]: [['sentUs', 'natural']],
   [FrameType.requestVote]: requestVote,
   [FrameType.requestPreVote]: requestVote,
   [FrameType.requestVoteReply]: requestVoteReply,
   [FrameType.requestPreVoteReply]: requestVoteReply,
-  [FrameType.heartbeat]: [...envelope, ['commitIndex', 'long'], ['readSequence', 'long']],
-  [FrameType.heartbeatReply]: [...envelope, ['readSequence', 'long']],
+  [FrameType.heartbeat]: [...envelope, ['commitIndex', 'natural'], ['readSequence', 'natural']],
+  [FrameType.heartbeatReply]: [...envelope, ['readSequence', 'natural']],
   [FrameType.timeoutNow]: envelope,
-  [FrameType.readIndex]: [...envelope, ['context', 'long']],
-  [FrameType.readIndexReply]: [...envelope, ['context', 'long'], ['index', 'long']],
-  [FrameType.transferLeadership]: [...envelope, ['target', 'long']],
-  [FrameType.appendEntries]: [...envelope, ['prevIndex', 'long'], ['prevTerm', 'long'], ['commitIndex', 'long'], ['firstPosition', 'long']],
-  [FrameType.appendEntriesReply]: [...envelope, ['index', 'long'], ['rejected', 'boolean'], ['hintIndex', 'long'], ['hintTerm', 'long']],
-  [FrameType.installSnapshot]: [...envelope, ['index', 'long'], ['snapshotTerm', 'long'], ['endPosition', 'long'],
+  [FrameType.readIndex]: [...envelope, ['context', 'natural']],
+  [FrameType.readIndexReply]: [...envelope, ['context', 'natural'], ['index', 'natural']],
+  [FrameType.transferLeadership]: [...envelope, ['target', 'natural']],
+  [FrameType.appendEntries]: [...envelope, ['prevIndex', 'natural'], ['prevTerm', 'natural'], ['commitIndex', 'natural'], ['firstPosition', 'natural']],
+  [FrameType.appendEntriesReply]: [...envelope, ['index', 'natural'], ['rejected', 'boolean'], ['hintIndex', 'long'], ['hintTerm', 'natural']],
+  [FrameType.installSnapshot]: [...envelope, ['index', 'natural'], ['snapshotTerm', 'natural'], ['endPosition', 'natural'],
     ['voters', 'bytes'], ['votersOutgoing', 'bytes'], ['learners', 'bytes'], ['learnersNext', 'bytes'], ['autoLeave', 'boolean']],
-  [FrameType.call]: [['id', 'long'], ['method', 'string']],
-  [FrameType.answer]: [['id', 'long']],
-  [FrameType.failure]: [['id', 'long'], ['code', 'string'], ['message', 'string'], ['outcome', 'string'], ['retryable', 'boolean'], ['facts', 'string']]
+  [FrameType.call]: [['id', 'natural'], ['method', 'string']],
+  [FrameType.answer]: [['id', 'natural']],
+  [FrameType.failure]: [['id', 'natural'], ['code', 'string'], ['message', 'string'], ['outcome', 'string'], ['retryable', 'boolean'], ['facts', 'string']]
 }
 
 /** By minor version, all of them from 0. A new one repeats the last with its changes. */
@@ -53,6 +54,8 @@ export const OLDEST_PROTOCOL_MINOR = 0
 interface Codec {
   readonly written: Type
   readonly own: Type
+  /** Names of its fields that are never negative. */
+  readonly naturals: readonly string[]
   /** From `written` to `own`, where they differ. */
   readonly resolver: ReturnType<Type['createResolver']> | undefined
 }
@@ -78,7 +81,8 @@ export class HeaderCodecs {
     this.#codecs = Array.from({ length: 256 }, (_, type) => {
       const [fields, ownFields] = [written[type as FrameType], own[type as FrameType]]
       if (fields === undefined || ownFields === undefined) return undefined
-      const codec = { written: recordOf(type, fields), own: recordOf(type, ownFields) }
+      const naturals = ownFields.filter(([, fieldType]) => fieldType === 'natural').map(([name]) => name)
+      const codec = { written: recordOf(type, fields), own: recordOf(type, ownFields), naturals }
       return { ...codec, resolver: fields === ownFields ? undefined : codec.own.createResolver(codec.written) }
     })
   }
@@ -113,7 +117,9 @@ export class HeaderCodecs {
     }
     if (result.offset < 0) throw badFrame(`the header of a frame of type ${type} is cut off`)
     this.#readTo = result.offset
-    return result.value as Header
+    const { value } = result
+    for (const name of codec.naturals) if (value[name] < 0) throw badFrame(`${name} is ${value[name]} in a frame of type ${type}`)
+    return value as Header
   }
 
   /** Where the header read last has ended. */
@@ -124,6 +130,6 @@ function recordOf (type: number, fields: readonly Field[]): Type {
   return avro.Type.forSchema({
     type: 'record',
     name: `Frame${type}`,
-    fields: fields.map(([name, fieldType, defaultValue]) => ({ name, type: fieldType, ...(defaultValue !== undefined && { default: defaultValue }) }))
+    fields: fields.map(([name, fieldType, defaultValue]) => ({ name, type: fieldType === 'natural' ? 'long' : fieldType, ...(defaultValue !== undefined && { default: defaultValue }) }))
   })
 }

@@ -110,19 +110,13 @@ export function readRaftMessage (codecs: HeaderCodecs, type: FrameType, header: 
   if (type === FrameType.installSnapshot) return readSnapshot(codecs, header, payload)
   const name = plainTypes.get(type)
   if (name === undefined) return undefined
-  return { ...inRange(codecs.decode<Omit<RaftMessage, 'type'>>(type, header)), type: name } as RaftMessage
-}
-
-/** Terms, indexes and ids are never negative; only the hint of a rejected append may be -1. */
-function inRange<Header extends object> (header: Header): Header {
-  for (const [name, value] of Object.entries(header)) {
-    if (typeof value === 'number' && value < (name === 'hintIndex' ? -1 : 0)) throw badFrame(`${name} is ${value}`)
-  }
-  return header
+  const message = codecs.decode<{ type: RaftMessage['type'] }>(type, header)
+  message.type = name
+  return message as RaftMessage
 }
 
 function readAppend (codecs: HeaderCodecs, bytes: Buffer, payload: Uint8Array): AppendEntries {
-  const { from, to, term, prevIndex, prevTerm, commitIndex, firstPosition } = inRange(codecs.decode<AppendHeader>(FrameType.appendEntries, bytes))
+  const { from, to, term, prevIndex, prevTerm, commitIndex, firstPosition } = codecs.decode<AppendHeader>(FrameType.appendEntries, bytes)
   let at = codecs.readTo
   const count = (bytes.length - at) / ENTRY_ITEM_BYTES
   if (!Number.isInteger(count) || !Number.isSafeInteger(prevIndex + count) || !Number.isSafeInteger(firstPosition + payload.length)) throw badFrame('a table of entries is cut off or out of range')
@@ -152,7 +146,7 @@ function readAppend (codecs: HeaderCodecs, bytes: Buffer, payload: Uint8Array): 
 }
 
 function readSnapshot (codecs: HeaderCodecs, bytes: Buffer, payload: Uint8Array): InstallSnapshot {
-  const header = inRange(codecs.decode<SnapshotHeader>(FrameType.installSnapshot, bytes))
+  const header = codecs.decode<SnapshotHeader>(FrameType.installSnapshot, bytes)
   const { from, to, term, index, snapshotTerm, endPosition, autoLeave } = header
   const confState = {
     voters: idsOf(header.voters),

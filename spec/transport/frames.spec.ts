@@ -137,7 +137,7 @@ t.test('the next minor version talks to this one, both ways', async (t) => {
   const now = HeaderCodecs.fieldsOf(0)
   const next: HeaderFields = {
     ...now,
-    [FrameType.heartbeat]: [['load', 'long', 17], ...before!, ['health', 'string', 'well']],
+    [FrameType.heartbeat]: [['load', 'natural', 17], ...before!, ['health', 'string', 'well']],
     [FrameType.appendEntries]: [['leaseMs', 'int', 0], ...appendBefore!]
   }
   const [older, newer, newest] = [new HeaderCodecs(0, [now]), new HeaderCodecs(0, [now, next]), new HeaderCodecs(1, [now, next])]
