@@ -139,7 +139,7 @@ export class Broker implements AsyncDisposable {
       clock,
       logger,
       node,
-      process: (request, connection) => this.#processors.get(request.code)!(request, connection),
+      process: (request, connection) => this.#asLeader(request, connection),
       clientIdOf: (connection) => clients.clientIdOf(connection)
     })
     const maybeTakeOver: TakeOver = (request, connection, error) => this.#forwarding.maybeTakeOver(request, connection, error)
@@ -182,7 +182,7 @@ export class Broker implements AsyncDisposable {
     const isAlone = node.group === undefined
     for (const code of this.#processors.keys()) {
       const process: Processor = (request, connection) => this.#processors.get(code)!(request, connection)
-      this.server.handle(code, isAlone || answeredByEveryNode.has(code) ? process : this.#byLeader(code, process))
+      this.server.handle(code, isAlone || answeredByEveryNode.has(code) ? process : this.#byLeader)
     }
   }
 
@@ -202,19 +202,21 @@ export class Broker implements AsyncDisposable {
     await this.#registration.start()
   }
 
-  #byLeader (code: number, process: Processor): Processor {
-    const isLinearizable = linearizable.has(code)
-    const confirmed = async (request: RemotingFrame, connection: RemotingConnection): Promise<RemotingResponse | undefined> => {
-      try {
-        await this.engine.readBarrier()
-      } catch (error) {
-        return failureOf(error)
-      }
-      return await process(request, connection)
+  readonly #byLeader: Processor = (request, connection) => this.engine.role.isLeader ? this.#asLeader(request, connection) : this.#forwarding.forward(request, connection)
+
+  /** As the leader answers it, whoever's client asks: what must not miss anything, after a majority has confirmed that this node leads. */
+  readonly #asLeader: Processor = (request, connection) => {
+    const process = this.#processors.get(request.code)!
+    return linearizable.has(request.code) ? this.#confirmed(process, request, connection) : process(request, connection)
+  }
+
+  async #confirmed (process: Processor, request: RemotingFrame, connection: RemotingConnection): Promise<RemotingResponse | undefined> {
+    try {
+      await this.engine.readBarrier()
+    } catch (error) {
+      return failureOf(error)
     }
-    return (request, connection) => !this.engine.role.isLeader
-      ? this.#forwarding.forward(request, connection)
-      : isLinearizable ? confirmed(request, connection) : process(request, connection)
+    return await process(request, connection)
   }
 
   #watch (engine: Engine): void {

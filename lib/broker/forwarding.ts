@@ -5,6 +5,7 @@ import { failureOf } from './failures.ts'
 import { ForwardedCaller } from './forwarded-caller.ts'
 import { decodeForwarded, encodeForwarded } from './forwarded-request.ts'
 import type { BrokerNode } from './node.ts'
+import { linearizable } from './places.ts'
 
 const METHOD = 'broker.forward'
 /** A frame, and whose it is. */
@@ -31,7 +32,7 @@ export interface ForwardingOptions {
 /**
  * Requests that only the leader answers, on their way there from a node that does not lead: whole frames, one hop, and
  * the answer back. A request is sent again only when it was surely not carried out: it never left this node, or whoever
- * got it says so. When nobody can tell the client is told that, as when its request had timed out.
+ * got it says so, or it changes nothing. When nobody can tell the client is told that, as when its request had timed out.
  */
 export class Forwarding {
   readonly #options: ForwardingOptions
@@ -126,7 +127,7 @@ export class Forwarding {
           answerWith(connection, request, await this.#call(leaderId, body))
           return
         } catch (error) {
-          if (!isForTheNextLeader(error)) {
+          if (!isForTheNextLeader(error) && !(linearizable.has(request.code) && isSilence(error))) {
             connection.respond(request, failureOf(error))
             return
           }
@@ -200,4 +201,9 @@ function answerWith (connection: RemotingConnection, request: RemotingFrame, fra
 /** It was not carried out: the node that was asked does not lead, could not be reached, or does not serve yet. */
 function isForTheNextLeader (error: unknown): boolean {
   return isMqError(error) && error.outcome === 'not-applied' && ['MQ_NOT_LEADER', 'MQ_OVERWRITTEN', 'MQ_UNAVAILABLE', 'MQ_CLOSED', 'MQ_INVALID_ARGUMENT'].includes(error.code)
+}
+
+/** Nobody knows whether it was carried out: a question that changes nothing may be asked again. */
+function isSilence (error: unknown): boolean {
+  return isMqError(error) && ['MQ_ABORTED', 'MQ_TIMEOUT', 'MQ_CONNECTION_LOST'].includes(error.code)
 }

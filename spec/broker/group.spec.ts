@@ -179,3 +179,16 @@ t.test('administration and locks through any node; each has the clients that it 
   t.equal((await group.run(client.ask(RequestCode.GET_CONSUMER_LIST_BY_GROUP, { consumerGroup: 'unheard-of' }))).code, ResponseCode.SUCCESS)
   t.equal((await group.run(group.connect(group.leaderId).ask(RequestCode.GET_CONSUMER_LIST_BY_GROUP, { consumerGroup: 'unheard-of' }))).code, ResponseCode.SYSTEM_ERROR)
 })
+
+t.test('a leader that cannot know whether it still leads answers no forwarded question of where queues end', async (t) => {
+  const group = await started(t)
+  const first = group.leaderId
+  const old = group.leader!
+  const client = group.connect(group.followerIds[0]!)
+  await group.run(client.send('orders', 'a'))
+  // requests of clients still pass, raft's messages do not
+  group.links.filter = ({ from, to }) => from !== first && to !== first
+  const answer = await group.run(client.ask(RequestCode.GET_MAX_OFFSET, { topic: 'orders', queueId: 0 }))
+  t.equal(answer.code, ResponseCode.SUCCESS, 'the next one does')
+  t.notOk(old.engine.role.isLeader)
+})
