@@ -101,7 +101,9 @@ export class Registration {
     this.#isStopped = true
     this.#timer?.cancel()
     const { names, address } = this.#options
-    const extFields = unregisterBroker.request.encode({ ...names, brokerAddr: address, brokerId: this.#toldId ?? MASTER_ID })
+    // not as the leader any more, once another one is: older name servers take out whoever has that number by now
+    const brokerId = this.#isBetweenLeaders ? this.#toldId ?? MASTER_ID : this.#brokerId
+    const extFields = unregisterBroker.request.encode({ ...names, brokerAddr: address, brokerId })
     await Promise.all([...this.#peers].filter(([, { isReachable }]) => isReachable).map(([server]) =>
       this.#options.client.invoke(server, { code: unregisterBroker.code, extFields }, { timeoutMs: UNREGISTER_TIMEOUT_MS }).catch(() => {})))
   }

@@ -192,3 +192,18 @@ t.test('a leader that cannot know whether it still leads answers no forwarded qu
   t.equal(answer.code, ResponseCode.SUCCESS, 'the next one does')
   t.notOk(old.engine.role.isLeader)
 })
+
+t.test('a leader that closes does not take its successor out of the name servers', async (t) => {
+  const group = await started(t)
+  await group.until(() => group.route[0] === portOf(group.leaderId))
+  const { table } = group.nameServer
+  const left: number[] = []
+  const unregister = table.unregister.bind(table)
+  table.unregister = (identities) => {
+    left.push(...identities.map(({ brokerId }) => brokerId))
+    unregister(identities)
+  }
+  const first = group.leaderId
+  await group.close(first)
+  t.same(left, [first], 'older name servers take out whoever holds the id, and 0 is the next leader by now')
+})
