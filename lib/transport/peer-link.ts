@@ -71,8 +71,11 @@ export class PeerLink implements ConnectionOwner {
     this.#calls!.send(call, method, body)
   }
 
-  /** Looks whether the other side is there, and asks it for a sign. Called every probeIntervalMs, or later. */
-  probe (nowMs: number): void {
+  /**
+   * Looks whether the other side is there. Called every probeIntervalMs, or later. One side of a link asks the other for a
+   * sign: that shows both that they are there, and wakes each half as often.
+   */
+  probe (nowMs: number, asks: boolean): void {
     const { connection } = this
     const { silentProbes, writeStallTimeoutMs } = this.#context.settings
     // counted, not measured: after a pause of this process the bytes that waited must be read first
@@ -82,7 +85,7 @@ export class PeerLink implements ConnectionOwner {
       connection.close('nothing came for too long')
     } else if (nowMs - connection.writeStartedMs > writeStallTimeoutMs) {
       connection.close('it does not read')
-    } else if (connection.waitingBytes === 0) {
+    } else if (asks && connection.waitingBytes === 0) {
       connection.writer.add(this.#codecs, FrameType.ping, { sentUs: Math.floor(nowMs * 1000) }, undefined, 0)
       connection.flush()
     }

@@ -101,7 +101,8 @@ export class Peer {
   }
 
   probe (nowMs: number): void {
-    for (const link of [...this.#made.values(), ...this.#accepted.values()]) link.probe(nowMs)
+    for (const link of [...this.#made.values()]) link.probe(nowMs, true)
+    for (const link of [...this.#accepted.values()]) link.probe(nowMs, false)
   }
 
   stats (nowMs: number): PeerLinkStats {

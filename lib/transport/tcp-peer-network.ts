@@ -244,7 +244,7 @@ export class TcpPeerNetwork implements PeerNetwork {
   readonly #probe = (): void => {
     const nowMs = this.#clock.nowMs()
     for (const peer of this.#peers.values()) peer.probe(nowMs)
-    for (const link of [...this.#strangers]) link.probe(nowMs)
+    for (const link of [...this.#strangers]) link.probe(nowMs, true)
     this.#probeTimer = this.#clock.setTimer(this.#settings.probeIntervalMs, this.#probe)
   }
 }
