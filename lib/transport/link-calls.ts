@@ -34,8 +34,6 @@ export class LinkCalls {
     this.#options = options
   }
 
-  get pendingCount (): number { return this.#pending.size }
-
   send (call: PendingCall, method: string, body: Uint8Array): void {
     const { connection, codecs, settings } = this.#options
     if (call.isSettled) return

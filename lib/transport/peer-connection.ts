@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Clock } from '../base/index.ts'
-import { addressText, type Address, type ByteConnection } from '../remoting/index.ts'
+import type { Address, ByteConnection } from '../remoting/index.ts'
 import { FrameReader, type OnFrame } from './frame-reader.ts'
 import { FrameWriter, type HeadArena } from './frame-writer.ts'
 
@@ -23,7 +23,6 @@ export interface ConnectionOwner {
  */
 export class PeerConnection {
   readonly peer: Address
-  readonly peerText: string
   readonly reader: FrameReader
   readonly writer: FrameWriter
   readonly #stream: Duplex
@@ -43,7 +42,6 @@ export class PeerConnection {
   /** `preface`: what must come before the first frame. */
   constructor ({ stream, peer }: ByteConnection, clock: Clock, arena: HeadArena, owner: ConnectionOwner, preface?: Uint8Array) {
     this.peer = peer
-    this.peerText = addressText(peer)
     this.#stream = stream
     this.#clock = clock
     this.owner = owner
@@ -94,7 +92,6 @@ export class PeerConnection {
   /** Closes once what was added has left; nothing is read any more. */
   end (reason: string): void {
     this.#isEnding = true
-    this.#preface = undefined
     if (this.waitingBytes === 0) this.close(reason)
     else this.flush()
   }

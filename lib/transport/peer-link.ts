@@ -30,7 +30,6 @@ export class PeerLink implements ConnectionOwner {
   readonly #context: LinkContext
   readonly #maxWaitingBytes: number
   readonly #calls: LinkCalls | undefined
-  readonly openedMs: number
   #heardBytes = 0
   #silentProbes = 0
   /** Round trip of the last probe that was answered. */
@@ -39,7 +38,7 @@ export class PeerLink implements ConnectionOwner {
   dropped = 0
 
   constructor ({ connection, codecs, kind, peer }: Acquaintance, context: LinkContext) {
-    const { clock, settings, handlers } = context
+    const { settings, handlers } = context
     this.nodeId = peer.nodeId
     this.kind = kind
     this.connection = connection
@@ -51,11 +50,8 @@ export class PeerLink implements ConnectionOwner {
     this.#calls = kind !== LinkKind.calls && !isStranger
       ? undefined
       : new LinkCalls({ connection, codecs, handlers, caller: { nodeId: peer.nodeId, address: connection.peer }, isStranger, settings })
-    this.openedMs = clock.nowMs()
     connection.owner = this
   }
-
-  get isOpen (): boolean { return !this.connection.isClosed }
 
   /** Adds a message, which leaves with the next `flush`; drops it when too much waits. */
   send (message: RaftMessage): void {
@@ -89,11 +85,6 @@ export class PeerLink implements ConnectionOwner {
       connection.writer.add(this.#codecs, FrameType.ping, { sentUs: Math.floor(nowMs * 1000) }, undefined, 0)
       connection.flush()
     }
-  }
-
-  refuse (refusal: Refusal): void {
-    this.connection.writer.add(this.#codecs, FrameType.refused, refusal, undefined, 0)
-    this.connection.end(refusal.reason)
   }
 
   onFrame (type: FrameType, header: Buffer, payload: Uint8Array): void {
