@@ -72,7 +72,7 @@ export class BrokerGroups {
   }
 
   #mayMake (group: string): boolean {
-    return this.#config.values.autoCreateSubscriptionGroup && groupNameRefusal(group) === undefined && this.#engine.store.metadata.groupCount < this.#limits.maxGroups
+    return this.#config.values.autoCreateSubscriptionGroup && groupNameRefusal(group) === undefined && this.#engine.store.metadata.groupCount < this.#limits.maxGroups && this.#engine.store.metadata.topicCount < this.#limits.maxTopics
   }
 
   /** Many members of a group may come at once. */

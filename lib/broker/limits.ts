@@ -1,6 +1,6 @@
 /** Bounds of what clients can make a broker keep, beside those that are configuration. */
 export interface BrokerLimits {
-  /** Topics are not made on the way beyond so many. */
+  /** Topics, those of retries included, are not made on the way beyond so many. */
   readonly maxTopics: number
   /** Groups likewise. */
   readonly maxGroups: number

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib'
 import type { Clock, Logger, Timer } from '../base/index.ts'
 import type { RunningConfig } from '../config/index.ts'
-import { encodeRegisterBody } from '../namesrv/index.ts'
+import { encodeCompressedRegisterBody, encodeRegisterBody } from '../namesrv/index.ts'
 import { addressText, registerBroker, requestCodeName, ResponseCode, unregisterBroker, type RemotingClient, type RemotingRequest } from '../remoting/index.ts'
 import type { BrokerNode } from './node.ts'
 import type { BrokerNames } from './system-topics.ts'
@@ -12,6 +12,10 @@ export const MASTER_ID = 0
 const UNREGISTER_TIMEOUT_MS = 1000
 /** How long whoever has changed topics waits for name servers to know them. */
 const KNOWN_WITHIN_MS = 1000
+/** Of more topics the compressed layout is told: a frame would have no room for them. */
+const MAX_PLAIN_TOPICS = 10_000
+/** After a body that took so long to make, changes of topics wait for that many times as long: who makes topics without end must not keep the broker from all else. */
+const PAUSE_PER_COST = 20
 
 export interface RegistrationOptions {
   readonly clock: Clock
@@ -51,6 +55,11 @@ export class Registration {
   readonly #peers = new Map<string, NameServerPeer>()
   /** Made when the first name server is told, for all of them. */
   #request: RemotingRequest | undefined
+  /** The last one, and what it was made of. */
+  #body: { readonly bytes: Uint8Array, readonly term: number, readonly counter: number, readonly system: unknown } | undefined
+  /** Changes of topics are not told before. */
+  #notBeforeMs = 0
+  #pause: { readonly ended: Promise<void>, readonly end: () => void } | undefined
   #timer: Timer | undefined
   #isDeferred = false
   #isStopped = true
@@ -71,7 +80,9 @@ export class Registration {
 
   /** The leader has changed: name servers are told at the end of this turn. */
   roleChanged (): void {
-    if (!this.#isBetweenLeaders && !this.#isTold) this.topicsChanged()
+    if (this.#isBetweenLeaders || this.#isTold) return
+    this.#endPause()
+    this.topicsChanged()
   }
 
   /** Topics have changed: name servers are told at the end of this turn. */
@@ -100,6 +111,7 @@ export class Registration {
     if (this.#isStopped) return
     this.#isStopped = true
     this.#timer?.cancel()
+    this.#endPause()
     const { names, address } = this.#options
     // not as the leader any more, once another one is: older name servers take out whoever has that number by now
     const brokerId = this.#isBetweenLeaders ? this.#toldId ?? MASTER_ID : this.#brokerId
@@ -160,21 +172,62 @@ export class Registration {
 
   async #run (server: string, peer: NameServerPeer): Promise<void> {
     while (peer.isDue && !this.#isStopped) {
+      if (this.#request === undefined) await this.#paused()
       peer.isDue = false
       // what it was to say of this node as the leader may no longer be true
-      if (this.#request !== undefined || this.#isTold) await this.#tell(server, peer)
+      if (!this.#isStopped && (this.#request !== undefined || this.#isTold)) await this.#tell(server, peer)
     }
     peer.running = undefined
   }
 
-  #newRequest (): RemotingRequest {
-    const { node: { engine }, names, address, haAddress, topics } = this.#options
+  async #paused (): Promise<void> {
+    const { clock } = this.#options
+    const waitMs = this.#notBeforeMs - clock.nowMs()
+    if (waitMs <= 0) return
+    if (this.#pause === undefined) {
+      let resolve!: () => void
+      const ended = new Promise<void>((_resolve) => { resolve = _resolve })
+      const end = (): void => {
+        this.#pause = undefined
+        timer.cancel()
+        resolve()
+      }
+      const timer = clock.setTimer(waitMs, end)
+      this.#pause = { ended, end }
+    }
+    await this.#pause.ended
+  }
+
+  #endPause (): void {
+    this.#notBeforeMs = 0
+    this.#pause?.end()
+  }
+
+  /** Made anew only when something has changed. */
+  #currentBody (): Uint8Array {
+    const { node: { engine }, clock } = this.#options
+    const topics = this.#options.topics()
+    const { system } = topics
     const { counter, timestampMs } = engine.config.version('topic')
-    const body = encodeRegisterBody({ dataVersion: { stateVersion: this.#toldTerm, counter, timestamp: timestampMs }, topics: topics().all(), filterServers: [], mappings: [] })
+    const term = this.#toldTerm
+    if (this.#body?.term === term && this.#body.counter === counter && this.#body.system === system) return this.#body.bytes
+    const startMs = clock.nowMs()
+    const all = topics.all()
+    const encode = all.size > MAX_PLAIN_TOPICS ? encodeCompressedRegisterBody : encodeRegisterBody
+    const bytes = encode({ dataVersion: { stateVersion: term, counter, timestamp: timestampMs }, topics: all, filterServers: [], mappings: [] })
+    this.#body = { bytes, term, counter, system }
+    const nowMs = clock.nowMs()
+    this.#notBeforeMs = nowMs + PAUSE_PER_COST * (nowMs - startMs)
+    return bytes
+  }
+
+  #newRequest (): RemotingRequest {
+    const { names, address, haAddress } = this.#options
+    const body = this.#currentBody()
     return {
       code: registerBroker.code,
       extFields: registerBroker.request.encode({
-        ...names, brokerAddr: address, brokerId: this.#toldId ?? this.#brokerId, haServerAddr: haAddress, enableActingMaster: false, compressed: false, bodyCrc32: crc32(body) & 0x7fff_ffff
+        ...names, brokerAddr: address, brokerId: this.#toldId ?? this.#brokerId, haServerAddr: haAddress, enableActingMaster: false, compressed: isCompressed(body), bodyCrc32: crc32(body) & 0x7fff_ffff
       }),
       body
     }
@@ -196,3 +249,6 @@ export class Registration {
     else if (problem !== undefined && was !== false) logger.warn('a name server does not take the registration; it is tried again', { nameServer: server, problem })
   }
 }
+
+/** Plain ones begin with a brace. */
+function isCompressed (body: Uint8Array): boolean { return body[0] !== 0x7b }

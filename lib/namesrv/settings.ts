@@ -21,8 +21,8 @@ export interface NameServerLimits {
 
 export const defaultLimits: NameServerLimits = {
   maxBrokers: 4096,
-  maxTopicsPerBroker: 100_000,
+  maxTopicsPerBroker: 250_000,
   maxRoutes: 1_000_000,
-  maxRegisterBodyBytes: 16 * 1024 * 1024,
+  maxRegisterBodyBytes: 64 * 1024 * 1024,
   maxKvConfigBytes: 4 * 1024 * 1024
 }

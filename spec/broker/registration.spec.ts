@@ -1,5 +1,7 @@
 import t from 'tap'
 import { MemoryDisk, VirtualClock } from '../../lib/adapters/index.ts'
+import { silentLogger } from '../../lib/base/index.ts'
+import { Registration, type RegistrationOptions } from '../../lib/broker/registration.ts'
 import { effectiveConfig, RunningConfig } from '../../lib/config/index.ts'
 import { NameServer } from '../../lib/namesrv/index.ts'
 import { RemotingServer, RequestCode, ResponseCode } from '../../lib/remoting/index.ts'
@@ -84,4 +86,70 @@ t.test('a topic that was made is known to name servers when its maker is answere
   await clock.advance(1000)
   await closing
   await nameServer.close()
+})
+
+t.test('many topics are told compressed, so that a frame has room for them', async (t) => {
+  const clock = new VirtualClock()
+  const network = new MemoryNetwork()
+  const { server, nameServer } = await startedNameServer(clock, network, 9876)
+  const started = await openBroker({ clock, network, settings: 'namesrvAddr=127.0.0.1:9876' })
+  const client = started.connect()
+  const COUNT = 12_000
+  for (let from = 0; from < COUNT; from += 3000) {
+    const topicConfigList = Array.from({ length: 3000 }, (_, i) => ({ topicName: `topic-${from + i}`, readQueueNums: 2, writeQueueNums: 2, perm: 6 }))
+    const answer = await client.ask(RequestCode.UPDATE_AND_CREATE_TOPIC_LIST, {}, { body: { topicConfigList } })
+    t.equal(answer.code, ResponseCode.SUCCESS)
+  }
+  await clock.advance(60_000)
+  await turns(clock)
+  for (const topic of ['TBW102', 'topic-0', `topic-${COUNT - 1}`]) t.match(nameServer.table.route(topic)?.queueDatas, [{ brokerName: 'broker-a' }], topic)
+  await started.close()
+  const closing = server.close({ graceMs: 0 })
+  await clock.advance(1000)
+  await closing
+  await nameServer.close()
+})
+
+t.test('while a registration takes long to make, changes of topics are told together; a new leader is told at once', async (t) => {
+  const clock = new VirtualClock()
+  let spentMs = 0
+  let isLeader = false
+  let term = 1
+  let counter = 0
+  const told: number[] = []
+  const engine = { config: { version: () => ({ counter, timestampMs: 0 }) }, get role () { return { isLeader, leaderId: 1 } }, status: () => ({ nodeId: 2 }), get term () { return term }, readBarrier: async () => {} }
+  const options = {
+    clock: { wallMs: () => clock.wallMs(), nowMs: () => clock.nowMs() + spentMs, defer: (fn: () => void) => { clock.defer(fn) }, setTimer: (delayMs: number, fn: () => void) => clock.setTimer(delayMs, fn) },
+    logger: silentLogger,
+    node: { engine, group: { brokerId: 2 } },
+    config: { values: { namesrvAddr: [{ host: '127.0.0.1', port: 9876 }], registerNameServerPeriod: 600_000, registerBrokerTimeoutMills: 1000 } },
+    client: { invoke: async () => { told.push(counter); return { code: ResponseCode.SUCCESS } } },
+    names: { brokerName: 'a', clusterName: 'c' },
+    address: '127.0.0.1:1',
+    haAddress: '127.0.0.1:2',
+    topics: () => ({ system: options, all: () => { spentMs += 100; return new Map() } })
+  }
+  const registration = new Registration(options as unknown as RegistrationOptions)
+  await registration.start()
+  t.same(told, [0])
+  const change = async (): Promise<void> => {
+    counter++
+    registration.topicsChanged()
+    await turns(clock)
+  }
+  for (let n = 0; n < 5; n++) await change()
+  t.same(told, [0], 'it took 100 ms: the next may come 2 s later')
+  await clock.advance(2000)
+  t.same(told, [0, 5])
+  await change()
+  t.same(told, [0, 5])
+  isLeader = true
+  term = 2
+  registration.roleChanged()
+  await turns(clock)
+  t.equal(told.at(-1), 6)
+  t.ok(told.length > 2, 'a new leader does not wait')
+  const stopping = registration.stop()
+  await clock.advance(1000)
+  await stopping
 })
