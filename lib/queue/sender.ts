@@ -72,10 +72,12 @@ export class Sender {
   ): PutProposal {
     const keys = key === undefined ? '' : checkText('key', key)
     const tags = tag === undefined ? '' : tag === this.#lastTag ? tag as string : this.#checkTag(tag)
+    // Before the body is encoded: others' code, which may send with another tag.
+    const tagsCode = tags === '' ? 0 : this.#lastTagsCode
     const propertiesText = properties === undefined ? '' : propertiesTextOf(properties)
     if (3 * (keys.length + tags.length + propertiesText.length) + 12 > MAX_PROPERTIES_BYTES) checkPropertiesSize(keys, tags, propertiesText)
     const queue = queueId !== undefined ? checkQueueId(route, queueId) : keys === '' ? route.nextQueueId() : route.queueOf(keys)
-    return new PutProposal(route.topic, queue, this.#encode(route, body), keys, tags, tags === '' ? 0 : this.#lastTagsCode, propertiesText, resolve, reject)
+    return new PutProposal(route.topic, queue, this.#encode(route, body), keys, tags, tagsCode, propertiesText, resolve, reject)
   }
 
   /** Senders use few tags, mostly the same one many times. */

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { MqError, VirtualClock } from '../../lib/index.ts'
 import type { Engine, PutProposal, Topic } from '../../lib/engine/index.ts'
+import { tagsCodeOf } from '../../lib/message/index.ts'
 import { makeCodec } from '../../lib/queue/codec.ts'
 import { Sender } from '../../lib/queue/sender.ts'
 import { TopicRoute, type TopicRoutes } from '../../lib/queue/topic-routes.ts'
@@ -10,7 +11,7 @@ function senderAlone () {
   const clock = new VirtualClock()
   const submitted: PutProposal[] = []
   const engine = { submit: (proposal: PutProposal) => { submitted.push(proposal) } } as unknown as Engine
-  const topic = { name: 'jobs', nameBytes: 4, queueCount: 1, creationCostBytes: 0, ensure: () => undefined, queue: () => ({ append: () => 7 }) } as unknown as Topic
+  const topic = { name: 'jobs', nameBytes: 4, queueCount: 1, creationCostBytes: 0, ensure: () => undefined, queue: () => ({ proposedNextOffset: 7, append () {} }) } as unknown as Topic
   const routes = { get: () => new TopicRoute(topic, makeCodec({ codec: 'json' })) } as unknown as TopicRoutes
   const writer = { nextPhysicalOffset: 100 } as never
   return { clock, submitted, writer, sender: new Sender(engine, clock, routes, { maxMessageBytes: 1000, maxEntryBytes: 10_000 }) }
@@ -50,4 +51,12 @@ t.test('a send that ends leaves no timer and no listener', async (t) => {
   submitted[1]!.fail(new MqError('MQ_IO', 'disk'))
   await failed
   t.equal(clock.waiting, 0)
+})
+
+t.test('what encodes a body may send with another tag', async (t) => {
+  const { submitted, sender } = senderAlone()
+  const sent: Array<Promise<unknown>> = []
+  const body = { toJSON: () => sent.push(sender.send('jobs', 1, { tag: 'inner' })) }
+  sent.push(sender.send('jobs', body, { tag: 'outer' }))
+  t.same(submitted.map(({ tags, tagsCode }) => [tags, tagsCode]), [['inner', tagsCodeOf('inner')], ['outer', tagsCodeOf('outer')]])
 })
