@@ -152,6 +152,7 @@ export class Broker implements AsyncDisposable {
         disk: ports?.disk ?? new NodeDisk(),
         startedAtMs,
         engine,
+        node,
         config,
         limits: allLimits,
         names,

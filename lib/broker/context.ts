@@ -6,6 +6,7 @@ import type { UniqueKeys } from '../remoting/index.ts'
 import type { ClientRegistry } from './client-registry.ts'
 import type { Forwarding } from './forwarding.ts'
 import type { BrokerGroups } from './groups.ts'
+import type { BrokerNode } from './node.ts'
 import type { BrokerLimits } from './limits.ts'
 import type { Registration } from './registration.ts'
 import type { Sends } from './sends.ts'
@@ -22,6 +23,7 @@ export interface BrokerContext {
   /** ms since 1970. */
   readonly startedAtMs: number
   readonly engine: Engine
+  readonly node: BrokerNode
   readonly config: RunningConfig<'broker'>
   readonly limits: BrokerLimits
   readonly names: BrokerNames

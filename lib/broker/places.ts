@@ -29,6 +29,7 @@ export const answeredByEveryNode: ReadonlySet<number> = new Set<number>([
   RequestCode.GET_ALL_CONSUMER_OFFSET,
   RequestCode.GET_ALL_DELAY_OFFSET,
   RequestCode.VIEW_BROKER_STATS_DATA,
+  RequestCode.ELECT_MASTER,
   RequestCode.UPDATE_BROKER_CONFIG,
   RequestCode.GET_BROKER_CONFIG,
   RequestCode.GET_BROKER_RUNTIME_INFO

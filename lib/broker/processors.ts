@@ -4,6 +4,7 @@ import { clientProcessors } from './processors/clients.ts'
 import { configurationProcessors } from './processors/configuration.ts'
 import { connectionProcessors } from './processors/connections.ts'
 import { groupProcessors } from './processors/groups.ts'
+import { leadershipProcessors } from './processors/leadership.ts'
 import { lockProcessors } from './processors/locks.ts'
 import { messageProcessors } from './processors/messages.ts'
 import { offsetProcessors } from './processors/offsets.ts'
@@ -31,6 +32,7 @@ export function processorsOf (context: BrokerContext): Readonly<Record<number, P
   const progress = progressProcessors(context)
   const relayed = relayedProcessors(context)
   const configuration = configurationProcessors(context)
+  const { elect } = leadershipProcessors(context)
   return {
     [RequestCode.SEND_MESSAGE]: send,
     [RequestCode.SEND_MESSAGE_V2]: send,
@@ -96,6 +98,8 @@ export function processorsOf (context: BrokerContext): Readonly<Record<number, P
     [RequestCode.GET_CONSUMER_RUNNING_INFO]: relayed.runningInfo,
     [RequestCode.CONSUME_MESSAGE_DIRECTLY]: relayed.consumeDirectly,
     [RequestCode.INVOKE_BROKER_TO_GET_CONSUMER_STATUS]: relayed.status,
+
+    [RequestCode.ELECT_MASTER]: elect,
 
     [RequestCode.UPDATE_BROKER_CONFIG]: configuration.update,
     [RequestCode.GET_BROKER_CONFIG]: configuration.get,

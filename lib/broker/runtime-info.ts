@@ -1,5 +1,6 @@
 import { ADVERTISED_VERSION } from '../remoting/index.ts'
 import type { BrokerContext } from './context.ts'
+import { groupInfo } from './group-info.ts'
 import type { Rate } from './rate.ts'
 import { Perm } from './system-topics.ts'
 
@@ -16,7 +17,7 @@ const LATENCY_STEPS = ['<=0ms', '0~10ms', '10~50ms', '50~100ms', '100~200ms', '2
  * @see RocketMQ AdminBrokerProcessor.prepareRuntimeInfo
  */
 export async function runtimeInfo (context: BrokerContext): Promise<Array<[name: string, value: string]>> {
-  return [...aboutItself(context), ...aboutTraffic(context), ...aboutQueues(context), ...await aboutStorage(context)]
+  return [...aboutItself(context), ...groupInfo(context), ...aboutTraffic(context), ...aboutQueues(context), ...await aboutStorage(context)]
 }
 
 function aboutItself ({ startedAtMs, clock, config: { values } }: BrokerContext): Array<[string, string]> {

@@ -67,6 +67,40 @@ ${STOPPING}`)
     process.exitCode = await (await import('./namesrv.ts')).namesrv({ ...options, version })
   })
 
+program.command('group')
+  .description('run a group of several nodes on this machine, for developing: a process per node, the name server in this one')
+  .option('--nodes <n>', 'how many', '3')
+  .option('--data <dir>', 'directory of all nodes, each with its configuration', './ledgermq-group')
+  .option('--port <port>', 'of the first node; the others have those 10, 20, ... above', '10911')
+  .option('--namesrv-port <port>', 'of the name server', '9876')
+  .addOption(logOption())
+  .addHelpText('after', `
+Examples:
+  $ ledgermq group                            # n0, n1, n2 on 127.0.0.1:10911, 10921, 10931; name server on 127.0.0.1:9876
+  $ ledgermq group --nodes 3 --data /tmp/group
+  $ ledgermq transfer n1                      # meanwhile, elsewhere
+
+A node that ends is started again: kill the leader's process to see another one take over.
+${STOPPING}`)
+  .action(async (options: { nodes: string, data: string, port: string, namesrvPort: string, log: LogFormat }) => {
+    process.exitCode = await (await import('./group.ts')).group({ ...options, version })
+  })
+
+const namesrvOption = (): Option => new Option('-n, --namesrv <host:port>', 'the name server to ask').env('NAMESRV_ADDR').default('127.0.0.1:9876')
+
+program.command('status')
+  .description('who leads, and how far each node of every group is')
+  .addOption(namesrvOption())
+  .option('--json', 'as JSON')
+  .action(async (options: { namesrv: string, json?: boolean }) => { process.exitCode = await (await import('./status-command.ts')).status(options) })
+
+program.command('transfer')
+  .description('have another node of a group lead; clients are served all the while')
+  .argument('<node>', 'the node, such as n1')
+  .addOption(namesrvOption())
+  .option('--broker <name>', 'the brokerName of the group, where there are several')
+  .action(async (node: string, options: { namesrv: string, broker?: string }) => { await (await import('./transfer.ts')).transfer(node, options) })
+
 program.command('stats')
   .description('topics, groups and log of a data directory that is not open elsewhere')
   .argument('<dir>', 'the data directory')

@@ -18,11 +18,11 @@ export const groupKeys = {
   groupElectionTimeoutMs: key(int(100, 60_000, 'ms'), 450, 'without a word from the leader for once to twice that long, a node asks for votes'),
   groupHeartbeatIntervalMs: key(int(20, 10_000, 'ms'), 150, 'time between two heartbeats of the leader'),
   enableBatchPush: key(boolean, false, 'entries are sent to other nodes in batches', { aliases: ['isEnableBatchPush'], ignored: 'they always are' }),
-  brokerRole: key(oneOf('ASYNC_MASTER', 'SYNC_MASTER', 'SLAVE'), 'ASYNC_MASTER', 'whether an answer waits for a replica; SLAVE: the broker is that replica'),
+  brokerRole: key(oneOf('ASYNC_MASTER', 'SYNC_MASTER', 'SLAVE'), 'ASYNC_MASTER', 'whether an answer waits for a replica; SLAVE: the broker is that replica; one that names its role takes replicas'),
   brokerId: key(int(-1), 0, 'number under which a SLAVE registers', {
     note: (id) => id === 0 ? undefined : 'it counts for a SLAVE; other brokers register as 0, and in a group the leader does, the others as their number + 1'
   }),
-  slaveReadEnable: key(boolean, false, 'replicas answer pulls themselves', { isChangeable }),
+  slaveReadEnable: key(boolean, false, 'consumers of old messages are sent to replicas', { isChangeable }),
   totalReplicas: key(int(1, 100), 1, 'copies there should be', { ignored: 'the group knows its nodes' }),
   inSyncReplicas: key(int(1, 100), 1, 'copies that an answer waits for, this one among them', { isChangeable }),
   minInSyncReplicas: key(int(1, 100), 1, 'copies below which sends are refused, this one among them', { isChangeable }),

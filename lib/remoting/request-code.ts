@@ -136,7 +136,10 @@ export const RequestCode = {
   GET_BROKER_MEMBER_GROUP: 901,
   BROKER_HEARTBEAT: 904,
   /** From a name server to a broker. */
-  NOTIFY_MIN_BROKER_ID_CHANGE: 905
+  NOTIFY_MIN_BROKER_ID_CHANGE: 905,
+
+  /** RocketMQ asks a controller. */
+  ELECT_MASTER: 1002
 } as const
 
 export type RequestCode = typeof RequestCode[keyof typeof RequestCode]
