@@ -1,49 +1,16 @@
 /** One case of the broker suite: a broker, and in this process the load on it. Prints one JSON line, as the yardsticks do. */
 import { HeaderType } from '../../lib/remoting/index.ts'
-import { Driver, workloadFromArgs, type Workload } from '../harness/measure.ts'
+import { Driver, workloadFromArgs } from '../harness/measure.ts'
 import { inScratchFolder } from '../harness/scratch.ts'
 import { BrokerServer } from '../harness/server.ts'
-import { Load } from './load.ts'
+import { Load, MOST_CONNECTIONS } from './load.ts'
+import { pulling, sending, type Measure } from './measures.ts'
 
-const CONNECTIONS = 4
-const SEND_QUEUES = 8
-/** Messages of one pull: as many, but never more than are in flight. */
-const PULL_MESSAGES = 32
-const FILL_INFLIGHT = 1000
-
-/** Takes part of the work, and returns what processor time of the server it took, in ms. */
-type Measure = (load: Load, server: BrokerServer, workload: Workload, driver: Driver) => Promise<number>
-
-const send: Measure = async (load, server, { size, inflight, messages, rounds }, driver) => {
-  const body = new Uint8Array(size).fill(65)
-  await load.send(1, 1, body)
-  const before = server.usage().cpuMs
-  for (let round = 0; round < rounds; round++) await load.send(messages, inflight, body, driver)
-  return server.usage().cpuMs - before
-}
-
-const pull: Measure = async (load, server, { size, inflight, messages, rounds }, driver) => {
-  const body = new Uint8Array(size).fill(65)
-  const offsets = Array.from({ length: pullQueues(inflight) }, () => 0)
-  let cpuMs = 0
-  for (let round = 0; round < rounds; round++) {
-    await load.send(messages, Math.min(FILL_INFLIGHT, messages), body)
-    const before = server.usage().cpuMs
-    await load.pull(messages, offsets, Math.min(PULL_MESSAGES, inflight), driver)
-    cpuMs += server.usage().cpuMs - before
-  }
-  await load.commit(offsets)
-  return cpuMs
-}
-
-/** So many that there are as many messages in flight as asked for, with one pull under way per queue. */
-function pullQueues (inflight: number): number { return Math.ceil(inflight / PULL_MESSAGES) }
-
-const cases: Readonly<Record<string, { readonly measure: Measure, readonly type: HeaderType, readonly queues: (inflight: number) => number }>> = {
-  'send binary': { measure: send, type: HeaderType.binary, queues: () => SEND_QUEUES },
-  'send json': { measure: send, type: HeaderType.json, queues: () => SEND_QUEUES },
-  'pull binary': { measure: pull, type: HeaderType.binary, queues: pullQueues },
-  'pull json': { measure: pull, type: HeaderType.json, queues: pullQueues }
+const cases: Readonly<Record<string, { readonly measure: Measure, readonly type: HeaderType }>> = {
+  'send binary': { measure: sending, type: HeaderType.binary },
+  'send json': { measure: sending, type: HeaderType.json },
+  'pull binary': { measure: pulling, type: HeaderType.binary },
+  'pull json': { measure: pulling, type: HeaderType.json }
 }
 
 const workload = workloadFromArgs(['case', 'server-profile'])
@@ -52,12 +19,16 @@ const chosen = cases[name]
 if (chosen === undefined) throw new RangeError(`--case is one of ${Object.keys(cases).join(', ')}`)
 const profile = workload.more['server-profile']
 await inScratchFolder(workload.dir, async (folder) => {
-  const queues = chosen.queues(workload.inflight)
+  const queues = chosen.measure.queues(workload.inflight)
   const server = await BrokerServer.start(folder, [`flushDiskType=${workload.sync ? 'SYNC' : 'ASYNC'}_FLUSH`, `defaultTopicQueueNums=${queues}`],
     profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`])
-  const load = await Load.connect(server.port, Math.min(CONNECTIONS, workload.inflight), chosen.type, queues)
+  const load = await Load.connect(server.port, Math.min(MOST_CONNECTIONS, workload.inflight), chosen.type, queues)
   const driver = new Driver()
-  const cpuMs = await chosen.measure(load, server, workload, driver)
+  let cpuMs = 0
+  await chosen.measure.run(load, workload, driver, {
+    begin: () => { cpuMs -= server.usage().cpuMs },
+    end: () => { cpuMs += server.usage().cpuMs }
+  })
   const { peakMiB } = server.usage()
   load.close()
   await server.stop()

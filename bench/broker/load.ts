@@ -11,6 +11,8 @@ const CODE_ZERO = Buffer.from('{"code":0,')
 /** One in this many sends is timed on its own; a power of two. */
 const SAMPLE_EVERY = 16
 const RECEIVE_BYTES = 256 * 1024
+/** What is in flight is spread over so many, unless it is fewer. */
+export const MOST_CONNECTIONS = 4
 
 type OnResponse = (bytes: Buffer, from: number, to: number) => void
 

@@ -97,14 +97,14 @@ export class Driver {
     this.#latenciesMs.push(tookMs)
   }
 
-  result (name: string, { size, inflight, sync }: Workload): Measured {
+  result (name: string, { size, inflight, nodes, sync }: Workload): Measured {
     const rates = Float64Array.from(this.#rates).sort()
     const latencies = Float64Array.from(this.#latenciesMs).sort()
     return {
       name,
       size,
       inflight,
-      nodes: 1,
+      nodes,
       sync,
       msgsPerSec: Math.round(median(rates)),
       min: Math.round(rates[0] ?? 0),

@@ -10,6 +10,8 @@ import { endProgress, formatTable, progress } from './table.ts'
 export interface PairedSuite {
   readonly name: string
   readonly caseNames: readonly string[]
+  /** Processes that keep a message before it is answered; 1 unless given. Both sides are told. */
+  readonly nodes?: number
   /** The program that measures one case: prints one JSON line, as the yardstick does. */
   readonly caseProcess: string
   /** The yardstick unless another is given. */
@@ -94,7 +96,8 @@ async function measureAll (plan: Plan, folder: string): Promise<CaseResult[]> {
 
 /** One run of the yardstick and one of each case right beside it; every other pair in the opposite order. */
 async function runPair (plan: Plan, folder: string, samples: readonly Samples[], size: number, inflight: number, pair: number, place: string): Promise<void> {
-  const args = ['--size', String(size), '--inflight', String(inflight), '--dir', folder, ...plan.passOn]
+  const { nodes } = plan.suite
+  const args = ['--size', String(size), '--inflight', String(inflight), '--dir', folder, ...nodes === undefined ? [] : ['--nodes', String(nodes)], ...plan.passOn]
   let limit: Measured | undefined
   const fresh: Array<[Samples, Measured]> = []
   const runs: Array<() => Promise<void>> = [
@@ -115,13 +118,13 @@ async function runPair (plan: Plan, folder: string, samples: readonly Samples[],
   }
 }
 
-function resultOf ({ name: suite, columns }: PairedSuite, { name, ours, limits }: Samples, size: number, inflight: number): CaseResult {
+function resultOf ({ name: suite, columns, nodes = 1 }: PairedSuite, { name, ours, limits }: Samples, size: number, inflight: number): CaseResult {
   return {
     suite,
     name,
     size,
     inflight,
-    nodes: 1,
+    nodes,
     msgsPerSec: Math.round(median(ours.map((run) => run.msgsPerSec))),
     limitMsgsPerSec: Math.round(median(limits.map((run) => run.msgsPerSec))),
     ratio: Math.round(median(ours.map((run, pair) => run.msgsPerSec / limits[pair]!.msgsPerSec)) * 1000) / 1000,

@@ -14,6 +14,15 @@ export interface Usage {
   readonly peakMiB: number
 }
 
+export function usageOf (pid: number): Usage {
+  const folder = `/proc/${pid}`
+  if (!existsSync(`${folder}/stat`)) return { cpuMs: 0, peakMiB: 0 }
+  // what follows the name, which may hold anything
+  const fields = readFileSync(`${folder}/stat`, 'utf8').replace(/^.*\) /, '').split(' ')
+  const peakKiB = Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`${folder}/status`, 'utf8'))?.[1] ?? 0)
+  return { cpuMs: (Number(fields[11]) + Number(fields[12])) * 1000 / TICKS_PER_SECOND, peakMiB: peakKiB / 1024 }
+}
+
 /** A broker of the built package as a process of its own, on a port that the system chooses, killed when this process ends. */
 export class BrokerServer {
   readonly port: number
@@ -43,14 +52,7 @@ export class BrokerServer {
     return new BrokerServer(child, Number(READY.exec(told)![1]))
   }
 
-  usage (): Usage {
-    const folder = `/proc/${this.#child.pid}`
-    if (!existsSync(`${folder}/stat`)) return { cpuMs: 0, peakMiB: 0 }
-    // what follows the name, which may hold anything
-    const fields = readFileSync(`${folder}/stat`, 'utf8').replace(/^.*\) /, '').split(' ')
-    const peakKiB = Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`${folder}/status`, 'utf8'))?.[1] ?? 0)
-    return { cpuMs: (Number(fields[11]) + Number(fields[12])) * 1000 / TICKS_PER_SECOND, peakMiB: peakKiB / 1024 }
-  }
+  usage (): Usage { return usageOf(this.#child.pid!) }
 
   /** As an operator does it. */
   async stop (): Promise<void> {
