@@ -1,6 +1,7 @@
 import { constants } from 'node:os'
 import { holdProcess } from '../adapters/index.ts'
 import { isMqError, type Logger } from '../base/index.ts'
+import { letHeapGrow } from './heap-growth.ts'
 
 /** A server within this process. */
 export interface Part {
@@ -25,6 +26,7 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const
  */
 export async function runServers (logger: Logger, start: (running: ServerProcess) => Promise<void>): Promise<number> {
   const hold = holdProcess()
+  letHeapGrow()
   const parts: Part[] = []
   const stopping = new AbortController()
   const { signal } = stopping
