@@ -109,7 +109,7 @@ async function openMember ({ clock, config: { values }, engine, peerNetwork: net
     clientPort.serve(peers)
     return peers
   }
-  return await GroupMember.open(Object.defineProperties({ replicaSettings: raftTimes(values), openNetwork, engine }, Object.getOwnPropertyDescriptors(place)) as GroupMemberOptions)
+  return await GroupMember.open(Object.defineProperties({ replicaSettings: raftTimes(values), settings: { diskStallTimeoutMs: values.diskStallTimeoutMs }, openNetwork, engine }, Object.getOwnPropertyDescriptors(place)) as GroupMemberOptions)
 }
 
 function nodeOf (member: GroupMember, brokerId: number): BrokerNode {

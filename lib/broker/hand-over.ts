@@ -8,7 +8,8 @@ import type { Engine } from '../engine/index.ts'
 export async function handLeadershipOver (engine: Engine, logger: Logger): Promise<void> {
   if (!engine.role.isLeader) return
   const { peers, confState: { voters } } = engine.status()
-  const [successor] = peers.filter(({ id, recentlyActive }) => recentlyActive && voters.includes(id)).sort((a, b) => b.matchIndex - a.matchIndex)
+  // a node may just not have been heard of since the last count of who was
+  const [successor] = peers.filter(({ id }) => voters.includes(id)).sort((a, b) => Number(b.recentlyActive) - Number(a.recentlyActive) || b.matchIndex - a.matchIndex)
   if (successor === undefined) return
   try {
     await engine.transferLeadership(successor.id)
