@@ -60,6 +60,16 @@ export class Sends {
     this.acks.close()
   }
 
+  failed (send: PendingSend): void {
+    this.pending.remove(send)
+    this.stats.sendFailed()
+  }
+
+  /** Why it was not stored, unless another node stores it. */
+  answerFailed (request: RemotingFrame, connection: RemotingConnection, error: MqError): void {
+    if (!this.maybeTakeOver(request, connection, error)) connection.respond(request, { code: codeOf(error), remark: error.message })
+  }
+
   get inFlight (): number { return this.pending.count + this.acks.waitingCount }
 
   get settings (): SendSettings {
@@ -118,9 +128,8 @@ export class SendPut extends WirePut implements PendingSend, StoredSend {
   }
 
   protected onFailed (error: MqError): void {
-    this.#sends.pending.remove(this)
-    this.#sends.stats.sendFailed()
-    if (!this.#isAnswered && !this.#sends.maybeTakeOver(this.#request, this.#connection, error)) this.#connection.respond(this.#request, { code: codeOf(error), remark: error.message })
+    this.#sends.failed(this)
+    if (!this.#isAnswered) this.#sends.answerFailed(this.#request, this.#connection, error)
   }
 }
 
@@ -174,9 +183,8 @@ export class SendBatchPut extends WireBatchPut implements PendingSend, StoredSen
   }
 
   protected onFailed (error: MqError): void {
-    this.#sends.pending.remove(this)
-    this.#sends.stats.sendFailed()
-    if (!this.#isAnswered && !this.#sends.maybeTakeOver(this.#request, this.#connection, error)) this.#connection.respond(this.#request, { code: codeOf(error), remark: error.message })
+    this.#sends.failed(this)
+    if (!this.#isAnswered) this.#sends.answerFailed(this.#request, this.#connection, error)
   }
 }
 

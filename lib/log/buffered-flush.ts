@@ -1,7 +1,7 @@
 import type { RaftEntry } from '../raft/index.ts'
 import type { Flush } from './flush.ts'
 import type { Segment } from './segment.ts'
-import { zeroBytes, ZERO_STEP_BYTES } from './zeros.ts'
+import { zeroBytes } from './zeros.ts'
 
 const STAGING_BYTES = 256 * 1024
 const SMALL_RUN_BYTES = 32 * 1024
@@ -69,10 +69,9 @@ export class BufferedFlush implements Flush {
     const end = this.endPosition - segment.basePosition
     if (end > segment.fileBytes) {
       segment.fileBytes = end
-      const step = Math.min(zerosBehind, ZERO_STEP_BYTES)
-      if (step > 0) {
-        await file.write(zeroBytes(step), end)
-        segment.fileBytes += step
+      if (zerosBehind > 0) {
+        await file.write(zeroBytes(zerosBehind), end)
+        segment.fileBytes += zerosBehind
       }
     }
     if (this.#sync) await file.sync()

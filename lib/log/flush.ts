@@ -15,7 +15,7 @@ export interface Flush {
   /** Starts over with `first`, for entries that add up to `sizeBytes`; the flush before has been written, or has failed for good. */
   begin (segment: Segment, first: RaftEntry, sizeBytes: number): void
   add (entry: RaftEntry): void
-  /** Writes them; where the file has to grow for it, it grows by about `zerosBehind` bytes of zeros more. Moves `segment.fileBytes`. */
+  /** Writes them; where the file has to grow for it, it grows by about `zerosBehind` (at most ZERO_STEP_BYTES) bytes of zeros more. Moves `segment.fileBytes`. */
   write (zerosBehind: number): Promise<void>
   /** The same on the calling thread, without more zeros. */
   writeNow (): void
