@@ -89,6 +89,7 @@ export class Engine {
   static async open (options: EngineOptions): Promise<Engine> {
     const { logger, signal, group } = options
     const inMemory = options.directory === MEMORY
+    if (group !== undefined && options.durability === 'memory') logger.warn('flushDiskType ASYNC_FLUSH is taken for SYNC_FLUSH: nodes of a group confirm only what is on their disks')
     const directory = inMemory || options.ports !== undefined ? options.directory : await realDirectory(options.directory)
     const { disk, kv, clock, random, lock } = options.ports ?? (inMemory ? memoryPorts(options.clock) : directoryPorts(directory))
     throwIfAborted(signal)
@@ -127,7 +128,7 @@ export class Engine {
             tailCacheBytes: options.limits.tailCacheBytes,
             coldCacheBytes: options.limits.coldCacheBytes,
             reserveBytes: options.limits.reserveBytes ?? 0,
-            flush: { ...options.flush, mode: options.durability === 'disk' ? 'sync' : 'async' },
+            flush: { ...options.flush, mode: flushDiskTypeOf(options) === 'SYNC_FLUSH' ? 'sync' : 'async' },
             inlineFlush: true,
             preallocate: !inMemory
           }
@@ -230,7 +231,7 @@ export class Engine {
 
   async #putFlushMode (): Promise<void> {
     const { metadata } = this.store
-    const flushDiskType = this.#options.durability === 'disk' ? 'SYNC_FLUSH' : 'ASYNC_FLUSH'
+    const flushDiskType = flushDiskTypeOf(this.#options)
     if (metadata.setting('flushDiskType') !== flushDiskType) await this.#decide(256, (writer) => metadata.putSetting(writer, 'flushDiskType', flushDiskType))
   }
 
@@ -613,4 +614,12 @@ function replicaSettingsOf ({ limits, group }: EngineOptions): Partial<ReplicaSe
 /** Owners of the leases that a node has given, in any of its lives; without a node: that any has. */
 function sessionPrefix (nodeId: NodeId | undefined): string {
   return nodeId === undefined ? SESSION_PREFIX : `${SESSION_PREFIX}${nodeId}/`
+}
+
+/**
+ * What the log counts as stored. A member of a group confirms only what is on its disk, whatever it was told: the leader
+ * relies on it, and would commit with copies that a power cut takes.
+ */
+function flushDiskTypeOf ({ durability, group }: EngineOptions): 'SYNC_FLUSH' | 'ASYNC_FLUSH' {
+  return durability === 'disk' || group !== undefined ? 'SYNC_FLUSH' : 'ASYNC_FLUSH'
 }

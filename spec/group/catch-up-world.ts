@@ -83,9 +83,9 @@ export class Node {
   }
 
   async #open (): Promise<void> {
-    const { founders, groupId } = this.#world
+    const { founders, groupId, durability } = this.#world
     const engine = await Engine.open({
-      ...checkOpenOptions('/data', {}),
+      ...checkOpenOptions('/data', { durability, ...(durability === 'memory' && { flush: { timed: true, intervalMs: 60_000 } }) }),
       directory: DIRECTORY,
       logger: this.#logger,
       ports: { disk: this.disk, kv: this.kv, clock: this.clock, random: new SeededRandom(this.id + 100 * this.#incarnations.life), lock: noLock } as unknown as EnginePorts,
@@ -137,10 +137,12 @@ export class CatchUpWorld {
   readonly groupId = new Uint8Array(16).fill(9)
   readonly founders: readonly NodeId[]
   readonly nodes = new Map<NodeId, Node>()
+  readonly durability: 'disk' | 'memory'
   sent = 0
 
-  constructor (founders: readonly NodeId[] = [1, 2, 3]) {
+  constructor (founders: readonly NodeId[] = [1, 2, 3], durability: 'disk' | 'memory' = 'disk') {
     this.founders = founders
+    this.durability = durability
     for (const id of founders) this.nodes.set(id, new Node(id, this))
   }
 
