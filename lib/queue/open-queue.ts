@@ -1,6 +1,8 @@
+import { NodeClock, realDirectory } from '../adapters/index.ts'
 import { Engine } from '../engine/index.ts'
 import { checkOpenOptions } from './options.ts'
 import { EmbeddedQueue } from './queue.ts'
+import { openNode } from './queue-node.ts'
 import { TopicRoutes } from './topic-routes.ts'
 import type { OpenOptions } from './types.ts'
 
@@ -12,13 +14,14 @@ import type { OpenOptions } from './types.ts'
  */
 export async function openQueue<Topics extends object = Record<string, any>> (directory: string, options: OpenOptions<Topics> = {}): Promise<EmbeddedQueue<Topics>> {
   const checked = checkOpenOptions(directory, options)
-  const engine = await Engine.open({ ...checked, directory })
+  const node = checked.serve === undefined ? undefined : await openNode(new NodeClock(), { ...checked, directory: await realDirectory(directory) }, checked.serve)
+  const engine = node === undefined ? await Engine.open({ ...checked, directory }) : node.member.engine
   try {
     const routes = new TopicRoutes(engine, checked)
     for (const [name, topic] of checked.topics) await routes.ensure(name, topic)
-    return new EmbeddedQueue<Topics>(engine, engine.clock, routes, checked.limits)
+    return new EmbeddedQueue<Topics>(engine, engine.clock, routes, { ...checked, directory }, node)
   } catch (error) {
-    await engine.close()
+    await (node?.member ?? engine).close()
     throw error
   }
 }

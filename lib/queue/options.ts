@@ -1,5 +1,6 @@
 import { silentLogger, type Clock, type Logger } from '../base/index.ts'
 import type { AvroSchema, FlushOptions, LimitOptions, OpenOptions, OpenProgress, TopicOptions } from './types.ts'
+import { checkServe, type CheckedServeOptions } from './queue-node.ts'
 import { checkFunction, checkInteger, checkKeys, checkObject, checkOneOf, checkSignal, checkTopic, invalid, wrongType } from './arguments.ts'
 
 export const DEFAULT_QUEUES = 8
@@ -43,6 +44,7 @@ export interface CheckedOptions {
   readonly clock: Clock | undefined
   readonly onProgress: ((progress: OpenProgress) => void) | undefined
   readonly signal: AbortSignal | undefined
+  readonly serve: CheckedServeOptions | undefined
 }
 
 export const MEMORY = ':memory:'
@@ -51,8 +53,9 @@ export const MEMORY = ':memory:'
 export function checkOpenOptions (directory: string, options: OpenOptions<any>): CheckedOptions {
   if (typeof directory !== 'string') throw wrongType('directory', 'a string', directory)
   if (directory.length === 0 || directory.includes('\0')) throw invalid('directory', 'a path or \':memory:\'', directory)
-  checkKeys('options', options, ['durability', 'flush', 'logger', 'autoCreateTopics', 'defaultQueues', 'retention', 'limits', 'topics', 'clock', 'onProgress', 'signal'])
+  checkKeys('options', options, ['durability', 'flush', 'logger', 'autoCreateTopics', 'defaultQueues', 'retention', 'limits', 'topics', 'clock', 'onProgress', 'signal', 'serve'])
   if (options.clock !== undefined && directory !== MEMORY) throw invalid('clock', 'left out unless the directory is \':memory:\'', options.clock)
+  if (options.serve !== undefined && directory === MEMORY) throw invalid('serve', 'left out for a queue in memory', options.serve)
   if (options.onProgress !== undefined) checkFunction('onProgress', options.onProgress)
   return {
     durability: options.durability === undefined ? 'disk' : checkOneOf('durability', options.durability, ['disk', 'memory']),
@@ -65,7 +68,8 @@ export function checkOpenOptions (directory: string, options: OpenOptions<any>):
     topics: checkTopics(options.topics ?? {}),
     clock: options.clock === undefined ? undefined : checkClock(options.clock),
     onProgress: options.onProgress,
-    signal: checkSignal(options.signal)
+    signal: checkSignal(options.signal),
+    serve: options.serve === undefined ? undefined : checkServe(options.serve)
   }
 }
 

@@ -1,18 +1,21 @@
 import { EventEmitter } from 'node:events'
 import { MqError, type Clock } from '../base/index.ts'
-import type { Engine, PutResult } from '../engine/index.ts'
+import { realDirectory } from '../adapters/index.ts'
+import type { Engine, EngineOptions, PutResult } from '../engine/index.ts'
+import type { GroupMember } from '../group/index.ts'
 import { checkDuration, checkFunction, checkGroup, checkInteger, checkKeys, checkOneOf, checkSignal, checkTopic, wrongType } from './arguments.ts'
 import { backoffRule } from './backoff.ts'
 import { Batch } from './batch.ts'
 import { Consumption } from './consumption.ts'
 import { Group } from './group.ts'
 import { StoredMessage } from './message.ts'
-import { checkTopicOptions } from './options.ts'
+import { checkServe, QueueNode, serveEngine, type OpenNode } from './queue-node.ts'
+import { checkTopicOptions, MEMORY } from './options.ts'
 import { Receiver } from './receiver.ts'
 import { Sender } from './sender.ts'
 import { TopicRoutes } from './topic-routes.ts'
 import type {
-  AnyTopic, BatchItem, CloseOptions, ConsumeOptions, GroupProgress, LimitOptions, PayloadOf, ProcessOptions, PullOptions, ReadOptions, ReceiveOptions, SendOptions, TopicBatchItem, TopicInfo, TopicName,
+  AnyTopic, BatchItem, CloseOptions, ConsumeOptions, GroupProgress, LimitOptions, PayloadOf, ProcessOptions, PullOptions, ReadOptions, ReceiveOptions, SendOptions, ServeOptions, TopicBatchItem, TopicInfo, TopicName,
   TopicOptions, WaitOptions
 } from './types.ts'
 import { Worker, type Handler } from './worker.ts'
@@ -46,16 +49,21 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
   readonly #routes: TopicRoutes
   readonly #sender: Sender
   readonly #consumers = new Set<{ close (options: { timeoutMs: number }): Promise<void> }>()
+  readonly #options: EngineOptions
+  #member: GroupMember | undefined
+  #serving: Promise<QueueNode> | undefined
   #closing: Promise<void> | undefined
   #isClosed = false
 
   /** @private */
-  constructor (engine: Engine, clock: Clock, routes: TopicRoutes, limits: Required<LimitOptions>) {
+  constructor (engine: Engine, clock: Clock, routes: TopicRoutes, options: EngineOptions & { readonly limits: Required<LimitOptions> }, node?: OpenNode) {
     super()
     this.#engine = engine
     this.#clock = clock
     this.#routes = routes
-    this.#sender = new Sender(engine, clock, routes, limits)
+    this.#sender = new Sender(engine, clock, routes, options.limits)
+    this.#options = options
+    if (node !== undefined) this.#serving = Promise.resolve(this.#attached(node))
     engine.onFailure((error) => { this.emit('failure', error) })
   }
 
@@ -196,6 +204,42 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
     return { topics: this.topics(), groups, ...this.#engine.stats() }
   }
 
+  // ---- others ----
+
+  /**
+   * Lets other nodes reach this queue, so that it can grow to a group that outlives this process: `addPeer` of the result
+   * names them. Resolves when it listens; further calls, and those on a queue that was opened with `serve`, give the same
+   * node. Afterwards the directory is opened with `serve`, once there are others.
+   * @throws TypeError, MQ_INVALID_ARGUMENT, MQ_CLOSED; the system's error when it cannot listen there
+   */
+  serve (options?: ServeOptions): Promise<QueueNode> {
+    if (this.#serving !== undefined) return this.#serving
+    const serving = this.#serve(options)
+    this.#serving = serving
+    serving.catch(() => { if (this.#serving === serving) this.#serving = undefined })
+    return serving
+  }
+
+  async #serve (options: ServeOptions | undefined): Promise<QueueNode> {
+    const checked = checkServe(options)
+    this.#engine.assertOpen()
+    const { directory } = this.#options
+    if (directory === MEMORY) throw new MqError('MQ_INVALID_ARGUMENT', 'a queue in memory has no group')
+    return this.#attached(await serveEngine(this.#engine, { ...this.#options, directory: await realDirectory(directory) }, checked))
+  }
+
+  #attached ({ member, address }: OpenNode): QueueNode {
+    this.#member = member
+    const { engine } = member
+    member.onEngine((replaced) => {
+      if (replaced === engine || this.#closing !== undefined) return
+      // everything is there, but what this object holds of the old engine is void
+      this.emit('failure', new MqError('MQ_CLOSED', 'the queue has caught up with its group by a copy from another node: open it again'))
+      this.close()
+    })
+    return new QueueNode(member, address)
+  }
+
   // ---- end ----
 
   get isClosed (): boolean { return this.#isClosed }
@@ -218,7 +262,8 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
 
   async #close (timeoutMs: number): Promise<void> {
     await Promise.all([...this.#consumers].map((consumer) => consumer.close({ timeoutMs })))
-    await this.#engine.close()
+    await this.#serving?.catch(() => {})
+    await (this.#member ?? this.#engine).close()
     this.#isClosed = true
     this.emit('closed')
   }

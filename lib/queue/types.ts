@@ -95,6 +95,23 @@ export interface OpenOptions<Topics extends object = Record<string, any>> {
   readonly clock?: Clock
   readonly onProgress?: (progress: OpenProgress) => void
   readonly signal?: AbortSignal
+  /**
+   * For a queue that has grown to a group (see `serve`): it is opened as the group's node n0, and is there when it leads.
+   * Needs a majority of the nodes.
+   */
+  readonly serve?: ServeOptions
+}
+
+/** How other nodes reach this queue. */
+export interface ServeOptions {
+  /** HOST:PORT to listen on for the other nodes; port 0: one that the system chooses. */
+  readonly listen: string
+  /** HOST:PORT that the others are told, where that is another one. */
+  readonly advertise?: string
+  /** The same on all nodes (dLegerGroup of a broker). Default 'ledgermq'. */
+  readonly groupName?: string
+  /** What all nodes know (groupSecret of a broker). Without it whoever reaches the port may take part. */
+  readonly secret?: string
 }
 
 export interface WaitOptions {
