@@ -2,7 +2,6 @@ import { NodeClock, realDirectory } from '../adapters/index.ts'
 import { Engine } from '../engine/index.ts'
 import { checkOpenOptions } from './options.ts'
 import { EmbeddedQueue } from './queue.ts'
-import { openNode } from './queue-node.ts'
 import { TopicRoutes } from './topic-routes.ts'
 import type { OpenOptions } from './types.ts'
 
@@ -14,7 +13,7 @@ import type { OpenOptions } from './types.ts'
  */
 export async function openQueue<Topics extends object = Record<string, any>> (directory: string, options: OpenOptions<Topics> = {}): Promise<EmbeddedQueue<Topics>> {
   const checked = checkOpenOptions(directory, options)
-  const node = checked.serve === undefined ? undefined : await openNode(new NodeClock(), { ...checked, directory: await realDirectory(directory) }, checked.serve)
+  const node = checked.serve === undefined ? undefined : await (await import('./queue-node.ts')).openNode(new NodeClock(), { ...checked, directory: await realDirectory(directory) }, checked.serve)
   const engine = node === undefined ? await Engine.open({ ...checked, directory }) : node.member.engine
   try {
     const routes = new TopicRoutes(engine, checked)

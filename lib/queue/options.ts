@@ -1,6 +1,6 @@
 import { silentLogger, type Clock, type Logger } from '../base/index.ts'
 import type { AvroSchema, FlushOptions, LimitOptions, OpenOptions, OpenProgress, TopicOptions } from './types.ts'
-import { checkServe, type CheckedServeOptions } from './queue-node.ts'
+import { checkServe, type CheckedServeOptions } from './serve-options.ts'
 import { checkFunction, checkInteger, checkKeys, checkObject, checkOneOf, checkSignal, checkTopic, invalid, wrongType } from './arguments.ts'
 
 export const DEFAULT_QUEUES = 8

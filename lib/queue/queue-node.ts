@@ -4,34 +4,13 @@ import type { Engine, EngineOptions } from '../engine/index.ts'
 import { GroupMember, type GroupMemberOptions, type MemberStatus } from '../group/index.ts'
 import { addressText, parseAddress, type Address } from '../remoting/index.ts'
 import { TcpPeerNetwork } from '../transport/index.ts'
-import { checkKeys, wrongType } from './arguments.ts'
-
-export interface CheckedServeOptions {
-  readonly listen: Address
-  readonly advertise: Address | undefined
-  readonly groupName: string
-  readonly secret: string | undefined
-}
+import type { CheckedServeOptions } from './serve-options.ts'
 
 /** The number of the node that began as an embedded queue. */
 const OWN_NUMBER = 0
 const MAX_NUMBER = 65_533
 /** While it does not lead, the node of a queue asks for leadership so often. */
 const AGAIN_MS = 100
-
-/** @throws TypeError, MQ_INVALID_ARGUMENT */
-export function checkServe (value: unknown): CheckedServeOptions {
-  const { listen, advertise, groupName = 'ledgermq', secret } = checkKeys('serve', value, ['listen', 'advertise', 'groupName', 'secret'])
-  for (const [name, text] of Object.entries({ listen, advertise, groupName, secret })) {
-    if (typeof text !== 'string' && (text !== undefined || name === 'listen')) throw wrongType(`serve.${name}`, 'a string', text)
-  }
-  return {
-    listen: parseAddress(listen as string),
-    advertise: advertise === undefined ? undefined : parseAddress(advertise as string),
-    groupName: groupName as string,
-    secret: secret as string | undefined
-  }
-}
 
 /** This queue as a node of a group: others may join it, hold the same, and go on when it is gone. */
 export class QueueNode {
@@ -67,10 +46,10 @@ export class QueueNode {
   members (): MemberStatus[] { return this.#member.members() }
 }
 
-/** A node that is open, and where others reach it. */
+/** A node that is open, and what the queue's user has of it. */
 export interface OpenNode {
   readonly member: GroupMember
-  readonly address: Address
+  readonly node: QueueNode
 }
 
 /** Lets the engine of an open queue, alone so far, be reached. */
@@ -80,20 +59,22 @@ export async function serveEngine (engine: Engine, options: EngineOptions, serve
 
 /** Opens a queue that is, or becomes, the first node of a group; resolves when it leads. */
 export async function openNode (clock: Clock, options: EngineOptions, serve: CheckedServeOptions): Promise<OpenNode> {
-  const node = await withNetwork(clock, options, serve, (memberOptions) => GroupMember.open(memberOptions))
+  const open = await withNetwork(clock, options, serve, (memberOptions) => GroupMember.open(memberOptions))
   try {
-    await untilLeading(node.member, clock, options.signal)
+    await untilLeading(open.member, clock, options.signal)
   } catch (error) {
-    await node.member.close()
+    await open.member.close()
     throw error
   }
-  return node
+  return open
 }
 
-async function withNetwork (clock: Clock, engine: EngineOptions, { listen, advertise, groupName, secret }: CheckedServeOptions, open: (options: GroupMemberOptions) => Promise<GroupMember>): Promise<OpenNode> {
+async function withNetwork (clock: Clock, engine: EngineOptions, serve: CheckedServeOptions, open: (options: GroupMemberOptions) => Promise<GroupMember>): Promise<OpenNode> {
+  const { groupName, secret } = serve
+  const listen = parseAddress(serve.listen)
   const { logger } = engine
   const probe = new NodeSockets()
-  let address = advertise ?? listen
+  let address = serve.advertise === undefined ? listen : parseAddress(serve.advertise)
   if (address.port === 0) {
     // the address is told to others, and kept: it has to be known first
     const listener = await probe.listen(listen, ({ stream }) => { stream.destroy() })
@@ -118,7 +99,7 @@ async function withNetwork (clock: Clock, engine: EngineOptions, { listen, adver
       return network
     }
   })
-  return { member, address }
+  return { member, node: new QueueNode(member, address) }
 }
 
 /** Has leadership handed to this node, as soon as it has caught up; resolves when it leads. */

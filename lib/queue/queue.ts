@@ -9,10 +9,11 @@ import { Batch } from './batch.ts'
 import { Consumption } from './consumption.ts'
 import { Group } from './group.ts'
 import { StoredMessage } from './message.ts'
-import { checkServe, QueueNode, serveEngine, type OpenNode } from './queue-node.ts'
+import type { OpenNode, QueueNode } from './queue-node.ts'
 import { checkTopicOptions, MEMORY } from './options.ts'
 import { Receiver } from './receiver.ts'
 import { Sender } from './sender.ts'
+import { checkServe } from './serve-options.ts'
 import { TopicRoutes } from './topic-routes.ts'
 import type {
   AnyTopic, BatchItem, CloseOptions, ConsumeOptions, GroupProgress, LimitOptions, PayloadOf, ProcessOptions, PullOptions, ReadOptions, ReceiveOptions, SendOptions, ServeOptions, TopicBatchItem, TopicInfo, TopicName,
@@ -225,10 +226,12 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
     this.#engine.assertOpen()
     const { directory } = this.#options
     if (directory === MEMORY) throw new MqError('MQ_INVALID_ARGUMENT', 'a queue in memory has no group')
+    // most queues are alone: what is only for groups is loaded when it is needed
+    const { serveEngine } = await import('./queue-node.ts')
     return this.#attached(await serveEngine(this.#engine, { ...this.#options, directory: await realDirectory(directory) }, checked))
   }
 
-  #attached ({ member, address }: OpenNode): QueueNode {
+  #attached ({ member, node }: OpenNode): QueueNode {
     this.#member = member
     const { engine } = member
     member.onEngine((replaced) => {
@@ -237,7 +240,7 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
       this.emit('failure', new MqError('MQ_CLOSED', 'the queue has caught up with its group by a copy from another node: open it again'))
       this.close()
     })
-    return new QueueNode(member, address)
+    return node
   }
 
   // ---- end ----
