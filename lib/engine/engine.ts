@@ -128,6 +128,7 @@ export class Engine {
             tailCacheBytes: options.limits.tailCacheBytes,
             coldCacheBytes: options.limits.coldCacheBytes,
             reserveBytes: options.limits.reserveBytes ?? 0,
+            refetch: group?.refetch,
             flush: { ...options.flush, mode: flushDiskTypeOf(options) === 'SYNC_FLUSH' ? 'sync' : 'async' },
             inlineFlush: true,
             preallocate: !inMemory

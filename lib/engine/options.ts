@@ -1,5 +1,6 @@
 import type { Clock, Logger } from '../base/index.ts'
 import type { Host } from '../message/index.ts'
+import type { Refetch } from '../log/index.ts'
 import type { NodeId } from '../raft/index.ts'
 import type { Founding, ReplicaSettings, Transport } from '../replica/index.ts'
 import type { StoreSettings } from '../store/index.ts'
@@ -19,6 +20,8 @@ export interface GroupOptions {
   readonly founding: Founding
   readonly transport: Transport
   readonly settings?: Partial<ReplicaSettings>
+  /** Where damaged entries of this node's log come from. Absent: they stay damaged, as in a group of one. */
+  readonly refetch?: Refetch
 }
 
 /** All checked and complete: whoever opens an engine has filled in the defaults. */

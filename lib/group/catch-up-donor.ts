@@ -87,10 +87,24 @@ export class CatchUpDonor {
     const offer = this.#offers.get(request.index)
     if (offer === undefined) throw new MqError('MQ_UNAVAILABLE', `nothing is kept for a catch-up to entry ${request.index}`)
     offer.idleAtMs = this.#options.clock.nowMs() + this.#settings.idleMs
+    return await this.#inTurn(request, () => this.#read(offer, request))
+  }
+
+  /** Bytes of the log, only what is committed. @throws MQ_UNAVAILABLE not all of it is, or not any more */
+  async range (body: Uint8Array): Promise<Uint8Array> {
+    const request = decodeChunkRequest(body)
+    const { log, stateMachine: { appliedPosition = 0 } } = this.#options.replica
+    const to = request.from + request.maxBytes
+    if (request.maxBytes <= 0 || request.maxBytes > MAX_CHUNK_BYTES) throw new MqError('MQ_INVALID_ARGUMENT', `a chunk of ${request.maxBytes} bytes`)
+    if (request.from < log.floor.physicalOffset || to > appliedPosition) throw new MqError('MQ_UNAVAILABLE', `the log from position ${request.from} to ${to} is not all committed here: that is ${log.floor.physicalOffset} to ${appliedPosition}`)
+    return await this.#inTurn(request, () => this.#readLog(request.from, request.maxBytes))
+  }
+
+  async #inTurn (request: ChunkRequest, read: () => Promise<Uint8Array>): Promise<Uint8Array> {
     await this.#turn()
     try {
       this.#assertOpen()
-      const bytes = await this.#read(offer, request)
+      const bytes = await read()
       await this.#paid(bytes.length)
       return encodeChunk(request, bytes)
     } finally {
@@ -166,8 +180,13 @@ export class CatchUpDonor {
   async #read ({ manifest, file }: Offer, { part, from, maxBytes }: ChunkRequest): Promise<Uint8Array> {
     const wanted = Math.min(maxBytes, MAX_CHUNK_BYTES, (part === 'BASE' ? manifest.baseBytes : manifest.endPosition) - from)
     if (wanted <= 0 || from < (part === 'BASE' ? 0 : manifest.floor.physicalOffset)) throw new MqError('MQ_INVALID_ARGUMENT', `a chunk from ${from} on is outside what is offered`)
+    if (part === 'LOG') return await this.#readLog(from, wanted)
     const bytes = new Uint8Array(wanted)
-    if (part === 'BASE') return bytes.subarray(0, await file.read(bytes, from))
+    return bytes.subarray(0, await file.read(bytes, from))
+  }
+
+  async #readLog (from: number, wanted: number): Promise<Uint8Array> {
+    const bytes = new Uint8Array(wanted)
     for (let at = 0; at < wanted;) {
       const piece = await this.#options.replica.log.readRaw(from + at, wanted - at)
       if (piece.length === 0) throw new MqError('MQ_CORRUPT', `the log ends at position ${from + at}`)

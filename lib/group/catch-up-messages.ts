@@ -7,6 +7,8 @@ import { confStateSchema } from '../replica/index.ts'
 /** Methods of `call` and `onCall` between a node that lags behind and one that helps it. */
 export const MANIFEST_METHOD = 'catchup.manifest'
 export const CHUNK_METHOD = 'catchup.chunk'
+/** A chunk of the log by position alone, for a node that has found damage. */
+export const RANGE_METHOD = 'catchup.range'
 /** Bound of a chunk, on both sides. */
 export const MAX_CHUNK_BYTES = 1024 * 1024
 const CHECKSUM_BYTES = 8

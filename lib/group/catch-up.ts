@@ -3,7 +3,7 @@ import type { NodeId } from '../raft/index.ts'
 import { installReceived, type Received, type Replica } from '../replica/index.ts'
 import type { PeerNetwork } from '../transport/index.ts'
 import { CatchUpDonor, type DonorSettings } from './catch-up-donor.ts'
-import { CHUNK_METHOD, MANIFEST_METHOD } from './catch-up-messages.ts'
+import { CHUNK_METHOD, MANIFEST_METHOD, RANGE_METHOD } from './catch-up-messages.ts'
 import { CatchUpReceiver, type ReceiverSettings } from './catch-up-receiver.ts'
 import { dropIncoming } from './incoming.ts'
 
@@ -52,6 +52,7 @@ export class CatchUp {
     const donor = this.#donor = new CatchUpDonor({ clock, disk, replica, settings: donorSettings })
     peers.onCall(MANIFEST_METHOD, (body) => donor.manifest(body))
     peers.onCall(CHUNK_METHOD, (body) => donor.chunk(body))
+    peers.onCall(RANGE_METHOD, (body) => donor.range(body))
     this.#replica = replica
     this.#received = undefined
     const receiver = this.#receiver = new CatchUpReceiver({

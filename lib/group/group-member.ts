@@ -14,7 +14,12 @@ import { Joining } from './joining.ts'
 import { LeaderWatch } from './leader-watch.ts'
 import { Membership } from './membership.ts'
 import { health, joinAnswer, joinRequest, METHODS, whoIsAnswer, type GroupDescription } from './messages.ts'
+import { refetching } from './refetching.ts'
 import { defaultGroupSettings, type GroupSettings } from './settings.ts'
+
+/** How long an opening waits for others to mend what has rotted of the log, and a read later on. */
+const OPEN_PATIENCE_MS = 60_000
+const READ_PATIENCE_MS = 3_000
 
 interface Parts {
   readonly options: GroupMemberOptions
@@ -96,6 +101,8 @@ export class GroupMember {
         self.identity = identity
         return identity
       })
+      // what is damaged of the log is asked of those who may be members
+      network!.setPeers(new Map(identity.founders.flatMap((id) => { const address = addresses.of(id); return id === identity.nodeId || address === undefined ? [] : [[id, address]] })))
       const openEngine = engineOpener(options, network!, identity, { directory, ports })
       member = new GroupMember({ options, settings, clock: ports.clock, disk: ports.disk, directory, network: network!, addresses, engine: await openEngine(), openEngine })
       return member
@@ -344,11 +351,17 @@ class Self {
 
 /** How the engine of that node is opened, each time. */
 function engineOpener ({ engine, replicaSettings }: GroupMemberOptions, network: PeerNetwork, { nodeId, groupId, founders, incarnation }: Identity, place: { readonly directory: string, readonly ports: EnginePorts }): () => Promise<Engine> {
-  return () => Engine.open({
-    ...engine,
-    ...place,
-    group: { nodeId, founding: { groupId, founders, incarnation }, transport: network.transport(), settings: { ...groupReplicaSettings, ...replicaSettings } }
-  })
+  return async () => {
+    let isOpen = false
+    const refetch = refetching({ clock: place.ports.clock, logger: engine.logger, network, patienceMs: () => isOpen ? READ_PATIENCE_MS : OPEN_PATIENCE_MS, signal: engine.signal })
+    const opened = await Engine.open({
+      ...engine,
+      ...place,
+      group: { nodeId, founding: { groupId, founders, incarnation }, transport: network.transport(), settings: { ...groupReplicaSettings, ...replicaSettings }, refetch }
+    })
+    isOpen = true
+    return opened
+  }
 }
 
 /** Holds the directory's lock while `act` runs: two processes must not be the same empty node. */

@@ -1,6 +1,7 @@
 import type { Clock, Disk, Logger, MqError } from '../base/index.ts'
 import type { ConfigDecoder } from './entry-reader.ts'
 import type { LogFloor } from './floor-file.ts'
+import type { Refetch } from './refetch.ts'
 
 /** When written bytes are synced. The asynchronous settings are RocketMQ's flushCommitLog ones. */
 export interface FlushOptions {
@@ -48,6 +49,8 @@ export interface LogOptions {
   /** `hasRoom` turns false when the file system has less than this left. 0: not watched. */
   readonly reserveBytes?: number
   readonly onDamage?: 'refuse' | 'report'
+  /** In a group of several: damaged entries are written anew from other nodes. Absent: what is damaged stays so. */
+  readonly refetch?: Refetch | undefined
   /** Where an empty log begins, when not at the start: behind a base dump. Ignored when the log exists. */
   readonly start?: LogFloor
   /** Fills `config` of entries of that kind when they are read back. */

@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { invariant, loadChecksum, MqError, silentLogger, type Logger } from '../base/index.ts'
+import { invariant, isMqError, loadChecksum, MqError, silentLogger, type Logger } from '../base/index.ts'
 import type { RaftEntry } from '../raft/index.ts'
 import { ColdReader } from './cold-reader.ts'
 import { DiskRoom } from './disk-room.ts'
@@ -10,8 +10,10 @@ import { IdleTimer } from './idle-timer.ts'
 import type { LogOptions } from './log-options.ts'
 import type { LogPoint } from './log-point.ts'
 import { LogUpkeep } from './log-upkeep.ts'
+import { Mending } from './mending.ts'
 import { recoverLog, type Recovered } from './recovery.ts'
 import type { RecoveryReport } from './recovery-report.ts'
+import { refetchDamage } from './refetch.ts'
 import { SegmentStore } from './segment-store.ts'
 import { SyncSchedule } from './sync-schedule.ts'
 import { TailCache } from './tail-cache.ts'
@@ -43,6 +45,7 @@ export class RaftLog {
   readonly #syncSchedule: SyncSchedule | undefined
   readonly #terms: TermTable
   readonly #upkeep: LogUpkeep
+  readonly #mending: Mending | undefined
   #end: LogPoint
   /** Position through which `written` was last reported. */
   #written: number
@@ -83,6 +86,7 @@ export class RaftLog {
       durablePosition: () => this.durablePosition,
       onFailure: (error) => this.#fail(error)
     })
+    this.#mending = options.refetch && new Mending({ refetch: options.refetch, logger: this.#logger, groupSeed, segments, writer: this.#writer, upkeep: this.#upkeep, term: (index) => this.term(index) })
     this.#syncSchedule = flush?.mode === 'async' ? new SyncSchedule(clock, this.#writer, flush) : undefined
     this.#room = new DiskRoom({ disk, clock, logger: this.#logger, directory, reserveBytes })
     this.#idle = new IdleTimer(clock, IDLE_MS, () => { this.#upkeep.raiseMark() })
@@ -102,7 +106,7 @@ export class RaftLog {
     await disk.makeDirectory(directory)
     await disk.syncDirectory(dirname(directory))
     const owner: { log?: RaftLog } = {}
-    const segments = new SegmentStore({
+    const newSegments = () => new SegmentStore({
       disk,
       directory,
       logger,
@@ -110,7 +114,15 @@ export class RaftLog {
       preallocate: options.preallocate ?? true,
       onFailure: (error) => { if (owner.log !== undefined) owner.log.#fail(error) }
     })
-    const recovered = await recoverLog({ disk, clock, logger, directory, groupSeed, segments, onDamage: options.onDamage ?? 'refuse', start: options.start })
+    let segments = newSegments()
+    const recover = () => recoverLog({ disk, clock, logger, directory, groupSeed, segments, onDamage: options.onDamage ?? 'refuse', start: options.start })
+    const recovered = await recover().catch(async (error: unknown) => {
+      const { refetch, groupId } = options
+      await segments.close()
+      if (refetch === undefined || !isMqError(error, 'MQ_CORRUPT') || !await refetchDamage({ disk, clock, logger, directory, groupId, refetch })) throw error
+      segments = newSegments()
+      return await recover()
+    })
     owner.log = new RaftLog(options, segments, groupSeed, recovered)
     await owner.log.#room.check()
     owner.log.#idle.touch()
@@ -166,7 +178,8 @@ export class RaftLog {
     const cached = this.entries(from, to, maxBytes)
     if (cached !== undefined) return cached.map(copyOf)
     const segment = this.#segments.containingIndex(from)!
-    return await this.#reader.readFrom(segment, await this.#reader.locateIndex(segment, from), to, maxBytes)
+    const read = async () => await this.#reader.readFrom(segment, await this.#reader.locateIndex(segment, from), to, maxBytes)
+    return await (this.#mending?.reading(read) ?? read())
   }
 
   /** Entries [fromIndex, toIndex) in order, verified: for replay and rebuild. */
@@ -243,7 +256,8 @@ export class RaftLog {
     if (!isInLog || this.#tail.containing(physicalOffset) !== undefined) {
       throw new MqError('MQ_MESSAGE_NOT_FOUND', `no ${sizeBytes} bytes of one entry at position ${physicalOffset}`)
     }
-    return await this.#cold.read(physicalOffset, sizeBytes)
+    if (this.#mending === undefined) return await this.#cold.read(physicalOffset, sizeBytes)
+    return await this.#mending.reading(() => this.#cold.read(physicalOffset, sizeBytes))
   }
 
   /**
@@ -271,8 +285,11 @@ export class RaftLog {
     if (physicalOffset < this.floor.physicalOffset || physicalOffset >= this.#end.position) return undefined
     const segment = this.#segments.containing(physicalOffset)
     if (segment === undefined) return undefined
-    const start = await this.#reader.locatePosition(segment, physicalOffset)
-    return (await this.#reader.readFrom(segment, start, start.index + 1, 0))[0]
+    const read = async () => {
+      const start = await this.#reader.locatePosition(segment, physicalOffset)
+      return (await this.#reader.readFrom(segment, start, start.index + 1, 0))[0]
+    }
+    return await (this.#mending?.reading(read) ?? read())
   }
 
   /** Resolves when a sync covers entry `index`. */

@@ -19,6 +19,8 @@ export interface DamagedRange {
   /** Log positions [from, to). */
   readonly from: number
   readonly to: number
+  /** Through here the log had been synced, as far as is known. */
+  readonly syncedTo: number
   readonly fromIndex: number
   readonly reason: string
 }

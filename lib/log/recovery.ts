@@ -245,7 +245,7 @@ class Recovery {
     if (witness > position) {
       const damage: BadEntry = bad ?? { position, index: next.index, fileByte: fromByte, reason: 'the file ends' }
       if (onDamage === 'refuse') throw this.#refusal(segment, damage)
-      this.#report.damaged.push({ file: segment.path, fileByte: damage.fileByte, from: position, to: Math.max(witness, segment.basePosition + junkEnd), fromIndex: next.index, reason: damage.reason })
+      this.#report.damaged.push({ file: segment.path, fileByte: damage.fileByte, from: position, to: Math.max(witness, segment.basePosition + junkEnd), syncedTo: witness, fromIndex: next.index, reason: damage.reason })
       logger.error(`${segment.path}: byte ${damage.fileByte}: ${damage.reason}`, { position, fromIndex: next.index })
       return end
     }

@@ -42,6 +42,8 @@ export interface StateMachine {
   readonly checkpointDue: boolean
   /** Writes the state as of the call. The log is durable through `appliedIndex`; two never overlap. */
   checkpoint (): Promise<void>
+  /** Where the last entry applied ends in the log. */
+  readonly appliedPosition?: number
   /** Position below which the log is no longer needed (moved by retention entries); undefined: never moves. */
   readonly floorPosition?: number
   readonly baseDumpDue?: boolean

@@ -28,7 +28,7 @@ export interface StateMachineContext {
   readonly identity: Identity
 }
 
-export type LogSettings = Partial<Pick<LogOptions, 'segmentBytes' | 'tailCacheBytes' | 'coldCacheBytes' | 'flush' | 'inlineFlush' | 'preallocate' | 'reserveBytes' | 'onDamage'>>
+export type LogSettings = Partial<Pick<LogOptions, 'segmentBytes' | 'tailCacheBytes' | 'coldCacheBytes' | 'flush' | 'inlineFlush' | 'preallocate' | 'reserveBytes' | 'onDamage' | 'refetch'>>
 
 export interface ReplicaStatus {
   readonly state: ReplicaState

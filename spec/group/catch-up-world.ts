@@ -1,7 +1,7 @@
 import { noLock } from '../../lib/adapters/index.ts'
 import { loadChecksum, silentLogger, type Logger } from '../../lib/base/index.ts'
 import { Engine, type EnginePorts } from '../../lib/engine/index.ts'
-import { CatchUp, type CatchUpOptions } from '../../lib/group/index.ts'
+import { CatchUp, refetching, type CatchUpOptions } from '../../lib/group/index.ts'
 import { checkOpenOptions } from '../../lib/queue/options.ts'
 import type { NodeId } from '../../lib/raft/index.ts'
 import { DATA_FORMAT_VERSION } from '../../lib/replica/index.ts'
@@ -91,7 +91,7 @@ export class Node {
       ports: { disk: this.disk, kv: this.kv, clock: this.clock, random: new SeededRandom(this.id + 100 * this.#incarnations.life), lock: noLock } as unknown as EnginePorts,
       limits: { ...checkOpenOptions('/data', {}).limits, segmentBytes: SEGMENT_BYTES, tailCacheBytes: 8 * 1024, coldCacheBytes: 64 * 1024, reserveBytes: 0 },
       storeSettings: { checkpointBytes: 6 * 1024, baseDumpBytes: 16 * 1024, unpersistedBytes: 32 * 1024, pageCacheBytes: 16 * 1024 },
-      group: { nodeId: this.id, founding: { groupId, founders }, transport: this.peers.transport(), settings: { snapshotRetryTicks: 20 } }
+      group: { nodeId: this.id, founding: { groupId, founders }, transport: this.peers.transport(), settings: { snapshotRetryTicks: 20 }, refetch: refetching({ clock: this.clock, logger: this.#logger, network: this.peers, patienceMs: () => 3_000 }) }
     })
     engine.onFailure((error) => { this.failure = error })
     this.engine = engine

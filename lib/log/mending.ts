@@ -1,0 +1,82 @@
+import { isMqError, type Logger, type MqError } from '../base/index.ts'
+import type { LogUpkeep } from './log-upkeep.ts'
+import { endOfEntries, type Refetch } from './refetch.ts'
+import type { SegmentStore } from './segment-store.ts'
+import type { Writer } from './writer.ts'
+
+/** So many damaged places are mended for one read. */
+const MAX_PLACES = 64
+
+export interface MendingOptions {
+  readonly refetch: Refetch
+  readonly logger: Logger
+  readonly groupSeed: bigint
+  readonly segments: SegmentStore
+  readonly writer: Writer
+  readonly upkeep: LogUpkeep
+  /** The term of an entry that is in the log. */
+  readonly term: (index: number) => number | undefined
+}
+
+/**
+ * Entries that are found damaged when they are read are written anew from other nodes, in their place. Only what fits
+ * between the entries before and behind is taken, so it is what stood there. A stop in the middle leaves what was
+ * damaged damaged, and nothing else.
+ */
+export class Mending {
+  readonly #options: MendingOptions
+  readonly #underWay = new Map<number, Promise<boolean>>()
+
+  constructor (options: MendingOptions) {
+    this.#options = options
+  }
+
+  /** The result of `read`, which is tried again where what it met was mended. */
+  async reading<T> (read: () => Promise<T>): Promise<T> {
+    for (let places = 0; ; places++) {
+      try {
+        return await read()
+      } catch (error) {
+        if (places === MAX_PLACES || !isMqError(error, 'MQ_CORRUPT') || !await this.#mended(error)) throw error
+      }
+    }
+  }
+
+  async #mended (error: MqError): Promise<boolean> {
+    const { physicalOffset: from, resumePosition: to, index } = error
+    if (typeof from !== 'number' || typeof to !== 'number' || typeof index !== 'number') return false
+    let mending = this.#underWay.get(from)
+    if (mending === undefined) {
+      mending = this.#mend(from, to, index, error).finally(() => { this.#underWay.delete(from) })
+      this.#underWay.set(from, mending)
+    }
+    return await mending
+  }
+
+  async #mend (from: number, to: number, index: number, { message }: MqError): Promise<boolean> {
+    const { refetch, logger, groupSeed, segments, writer, upkeep, term } = this.#options
+    const bytes = await refetch({ from, to }, (bytes) => {
+      const end = endOfEntries(bytes, groupSeed, { position: from, index, prevTerm: term(index - 1) }, to)
+      return end !== undefined && end.prevTerm === term(end.index - 1)
+    })
+    if (bytes === undefined) return false
+    let isDone = false
+    await upkeep.inTurn(async () => {
+      const segment = segments.containing(from)
+      if (segment === undefined || segment.isRemoved || to > segment.endPosition) return
+      // No other write of that file meanwhile.
+      await writer.hold()
+      try {
+        await segment.use(async (file) => {
+          await file.write(bytes, from - segment.basePosition)
+          await file.sync()
+        })
+        isDone = true
+      } finally {
+        writer.release()
+      }
+    })
+    if (isDone) logger.warn(`${message}; written anew from another node`, { from, to })
+    return isDone
+  }
+}
