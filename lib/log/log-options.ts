@@ -51,6 +51,8 @@ export interface LogOptions {
   readonly onDamage?: 'refuse' | 'report'
   /** In a group of several: damaged entries are written anew from other nodes. Absent: what is damaged stays so. */
   readonly refetch?: Refetch | undefined
+  /** With `refetch`: makes durable that this node has seen that term, before an entry of it is written at the start. */
+  readonly raiseTerm?: ((term: number) => Promise<void>) | undefined
   /** Where an empty log begins, when not at the start: behind a base dump. Ignored when the log exists. */
   readonly start?: LogFloor
   /** Fills `config` of entries of that kind when they are read back. */

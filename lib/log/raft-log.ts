@@ -117,9 +117,9 @@ export class RaftLog {
     let segments = newSegments()
     const recover = () => recoverLog({ disk, clock, logger, directory, groupSeed, segments, onDamage: options.onDamage ?? 'refuse', start: options.start })
     const recovered = await recover().catch(async (error: unknown) => {
-      const { refetch, groupId } = options
+      const { refetch, groupId, raiseTerm = async () => {} } = options
       await segments.close()
-      if (refetch === undefined || !isMqError(error, 'MQ_CORRUPT') || !await refetchDamage({ disk, clock, logger, directory, groupId, refetch })) throw error
+      if (refetch === undefined || !isMqError(error, 'MQ_CORRUPT') || !await refetchDamage({ disk, clock, logger, directory, groupId, refetch, raiseTerm })) throw error
       segments = newSegments()
       return await recover()
     })

@@ -31,6 +31,8 @@ export interface RefetchOptions {
   readonly directory: string
   readonly groupId: Uint8Array
   readonly refetch: Refetch
+  /** Makes durable that this node has seen that term, before an entry of it is written. */
+  readonly raiseTerm: (term: number) => Promise<void>
 }
 
 /**
@@ -38,7 +40,7 @@ export interface RefetchOptions {
  * is committed, up to where this node was ever synced: with that it holds again all that it has acknowledged, or what has
  * taken its place. Returns whether something was mended; when nobody has it the log stays as it is, and does not open.
  */
-export async function refetchDamage ({ disk, clock, logger, directory, groupId, refetch }: RefetchOptions): Promise<boolean> {
+export async function refetchDamage ({ disk, clock, logger, directory, groupId, refetch, raiseTerm }: RefetchOptions): Promise<boolean> {
   const groupSeed = seedOfGroup(groupId)
   const segments = new SegmentStore({ disk, directory, segmentBytes: 0, preallocate: false, logger })
   const { report: { damaged: [damage] }, end, mark, intent, floor } = await recoverLog({ disk, clock, logger, directory, groupSeed, segments, onDamage: 'report' })
@@ -46,8 +48,10 @@ export async function refetchDamage ({ disk, clock, logger, directory, groupId, 
     if (damage === undefined) return false
     const to = damage.syncedTo
     logger.warn(`${damage.file}: byte ${damage.fileByte}: ${damage.reason}; what had been synced from there on is asked of other nodes`, { from: damage.from, to })
-    const bytes = await refetch({ from: damage.from, to }, (bytes) => endOfEntries(bytes, groupSeed, behind(end), to) !== undefined)
+    let last: ChainPoint | undefined
+    const bytes = await refetch({ from: damage.from, to }, (bytes) => (last = endOfEntries(bytes, groupSeed, behind(end), to)) !== undefined)
     if (bytes === undefined) return false
+    await raiseTerm(last!.prevTerm!)
     // Before anything is overwritten that is a witness of it.
     await mark.raise(to)
     const file = segments.active.openFile

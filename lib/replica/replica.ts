@@ -88,6 +88,7 @@ export class Replica {
       directory: join(directory, 'log'),
       groupId: identity.groupId,
       decodeConfig: decodeConfChange,
+      raiseTerm: async (term) => { if (term > voteFile.hardState.term) await voteFile.save({ term, vote: 0 }) },
       onPersisted: (point) => { if (replica !== undefined) replica.#entriesPersisted(point) },
       isMoreComing: () => replica !== undefined && replica.#pipeline.pendingCount > 0,
       onMemoryFree: (memory) => { if (replica !== undefined && !replica.#hadPeers) replica.#sealer.giveBack(memory) },
