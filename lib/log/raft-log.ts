@@ -118,7 +118,7 @@ export class RaftLog {
     const recover = () => recoverLog({ disk, clock, logger, directory, groupSeed, segments, onDamage: options.onDamage ?? 'refuse', start: options.start })
     const recovered = await recover().catch(async (error: unknown) => {
       const { refetch, groupId, raiseTerm = async () => {} } = options
-      await segments.close()
+      await segments.close({ failed: true })
       if (refetch === undefined || !isMqError(error, 'MQ_CORRUPT') || !await refetchDamage({ disk, clock, logger, directory, groupId, refetch, raiseTerm })) throw error
       segments = newSegments()
       return await recover()

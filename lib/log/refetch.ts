@@ -42,7 +42,7 @@ export interface RefetchOptions {
  */
 export async function refetchDamage ({ disk, clock, logger, directory, groupId, refetch, raiseTerm }: RefetchOptions): Promise<boolean> {
   const groupSeed = seedOfGroup(groupId)
-  const segments = new SegmentStore({ disk, directory, segmentBytes: 0, preallocate: false, logger })
+  const segments = new SegmentStore({ disk, directory, segmentBytes: 0, preallocate: false, logger, onFailure () {} })
   const { report: { damaged: [damage] }, end, mark, intent, floor } = await recoverLog({ disk, clock, logger, directory, groupSeed, segments, onDamage: 'report' })
   try {
     if (damage === undefined) return false
@@ -60,7 +60,7 @@ export async function refetchDamage ({ disk, clock, logger, directory, groupId, 
     logger.warn(`${damage.file}: ${bytes.length} bytes from byte ${damage.from - segments.active.basePosition} on were written anew`)
     return true
   } finally {
-    await segments.close()
+    await segments.close({ failed: true })
     for (const slots of [mark, intent, floor]) await slots.close()
   }
 }
