@@ -132,7 +132,7 @@ export class CatchUpDonor {
     return await opening
   }
 
-  async #open ({ index, term, position, confState, path }: BaseDump): Promise<Offer> {
+  async #open ({ index, term, position, path }: BaseDump): Promise<Offer> {
     const { disk, clock, replica: { log, stateMachine, identity } } = this.#options
     const { idleMs, maxHoldMs } = this.#settings
     const releases = [log.holdFloor(), stateMachine.holdBaseDump?.(index) ?? (() => {})]
@@ -143,7 +143,7 @@ export class CatchUpDonor {
       const baseChecksum = new Uint8Array(8)
       await file.read(baseChecksum, Math.max(0, baseBytes - 8))
       const now = clock.nowMs()
-      const manifest = { groupId: identity.groupId, formatVersion: DATA_FORMAT_VERSION, index, term, endPosition: position, confState, floor: log.floor, baseBytes, baseChecksum }
+      const manifest = { groupId: identity.groupId, formatVersion: DATA_FORMAT_VERSION, index, term, endPosition: position, floor: log.floor, baseBytes, baseChecksum }
       const offer: Offer = { manifest, file, endsAtMs: now + maxHoldMs, idleAtMs: now + idleMs, release: releaseAll }
       this.#offers.set(index, offer)
       if (this.#isClosed) this.#end(index)

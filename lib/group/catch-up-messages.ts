@@ -1,8 +1,6 @@
 import avro from 'avsc'
 import { hash64, MqError, setInt64, viewOf } from '../base/index.ts'
 import type { LogFloor } from '../log/index.ts'
-import type { ConfState } from '../raft/index.ts'
-import { confStateSchema } from '../replica/index.ts'
 
 /** Methods of `call` and `onCall` between a node that lags behind and one that helps it. */
 export const MANIFEST_METHOD = 'catchup.manifest'
@@ -26,8 +24,6 @@ export interface Manifest {
   readonly index: number
   readonly term: number
   readonly endPosition: number
-  /** As of `index`. */
-  readonly confState: ConfState
   /** The entry before the first one of the log, and where that begins. */
   readonly floor: LogFloor
   readonly baseBytes: number
@@ -59,7 +55,6 @@ const manifest = defineMessage<Manifest>('manifest', [{
     { name: 'index', type: 'long' },
     { name: 'term', type: 'long' },
     { name: 'endPosition', type: 'long' },
-    { name: 'confState', type: confStateSchema },
     {
       name: 'floor',
       type: {

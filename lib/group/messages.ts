@@ -1,10 +1,11 @@
 import avro, { type Schema } from 'avsc'
-import { MqError } from '../base/index.ts'
+import { getInt64, MqError, setInt64, viewOf } from '../base/index.ts'
 import type { NodeId } from '../raft/index.ts'
 
 /**
  * The calls by which nodes of a group find each other. Bodies: a u8 version, then Avro by that version's schema. Fields
- * may be added with defaults in a later version; a reader takes what it knows.
+ * may be added with defaults in a later version; a reader takes what it knows. Avro's arrays and maps are not used: their
+ * decoder believes the counts that it reads.
  */
 export const METHODS = { whoIs: 'group.whoIs', join: 'group.join', health: 'group.health' } as const
 
@@ -19,13 +20,60 @@ interface Codec<Value> {
 /** Avro knows bytes as a Buffer only; a copy where it is decoded. */
 class GroupIdType extends avro.types.LogicalType {
   protected override _fromValue (value: Buffer): Uint8Array { return new Uint8Array(value) }
-  protected override _toValue (value: unknown): unknown { return value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.byteLength) : undefined }
+  protected override _toValue (value: unknown): unknown { return value instanceof Uint8Array ? asBuffer(value) : undefined }
 }
 
+const asBuffer = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+
+/** Ids of nodes, i64 each. */
+class NodeIdsType extends avro.types.LogicalType {
+  protected override _fromValue (value: Buffer): NodeId[] {
+    if (value.length % 8 !== 0) throw new RangeError('a list of node ids is cut off')
+    const view = viewOf(value)
+    return Array.from({ length: value.length / 8 }, (_, i) => getInt64(view, 8 * i))
+  }
+
+  protected override _toValue (value: unknown): unknown {
+    if (!Array.isArray(value)) return undefined
+    const bytes = new Uint8Array(8 * value.length)
+    const view = viewOf(bytes)
+    for (const [i, id] of (value as NodeId[]).entries()) setInt64(view, 8 * i, id)
+    return asBuffer(bytes)
+  }
+}
+
+interface MemberColumns {
+  readonly nodeIds: NodeId[]
+  readonly isVoter: Uint8Array
+  readonly addresses: string
+}
+
+/** Members, by columns. */
+class MembersType extends avro.types.LogicalType {
+  protected override _fromValue ({ nodeIds, isVoter, addresses }: MemberColumns): KnownMember[] {
+    const texts = addresses.split(',')
+    if (isVoter.length !== nodeIds.length || (nodeIds.length > 0 && texts.length !== nodeIds.length)) throw new RangeError('a list of members is cut off')
+    return nodeIds.map((nodeId, i) => ({ nodeId, isVoter: isVoter[i] === 1, address: texts[i]! }))
+  }
+
+  protected override _toValue (value: unknown): unknown {
+    if (!Array.isArray(value)) return undefined
+    const members = value as KnownMember[]
+    return { nodeIds: members.map(({ nodeId }) => nodeId), isVoter: Buffer.from(members.map(({ isVoter }) => isVoter ? 1 : 0)), addresses: members.map(({ address }) => address).join() }
+  }
+}
+
+const nodeIdsSchema = { type: 'bytes', logicalType: 'node-ids' } as const
+const membersSchema: Schema = {
+  type: 'record',
+  name: 'Members',
+  logicalType: 'members',
+  fields: [{ name: 'nodeIds', type: nodeIdsSchema }, { name: 'isVoter', type: 'bytes' }, { name: 'addresses', type: 'string' }]
+}
 const groupIdSchema = { type: 'bytes', logicalType: 'group-id' } as const
 
 function codecOf<Value> (schema: Schema): Codec<Value> {
-  const type = avro.Type.forSchema(schema, { logicalTypes: { 'group-id': GroupIdType } })
+  const type = avro.Type.forSchema(schema, { logicalTypes: { 'group-id': GroupIdType, 'node-ids': NodeIdsType, members: MembersType } })
   return {
     encode (value) {
       const body = type.toBuffer(value)
@@ -82,15 +130,9 @@ export const whoIsAnswer = codecOf<WhoIsAnswer>({
         name: 'GroupDescription',
         fields: [
           { name: 'groupId', type: groupIdSchema },
-          { name: 'founders', type: { type: 'array', items: 'long' } },
+          { name: 'founders', type: nodeIdsSchema },
           { name: 'leaderId', type: 'long' },
-          {
-            name: 'members',
-            type: {
-              type: 'array',
-              items: { type: 'record', name: 'KnownMember', fields: [{ name: 'nodeId', type: 'long' }, { name: 'isVoter', type: 'boolean' }, { name: 'address', type: 'string' }] }
-            }
-          }
+          { name: 'members', type: membersSchema }
         ]
       }]
     }
