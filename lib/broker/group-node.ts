@@ -4,6 +4,7 @@ import type { BrokerConfig, RunningConfig } from '../config/index.ts'
 import type { Engine, EngineOptions } from '../engine/index.ts'
 import { GroupMember, groupReplicaSettings, type GroupMemberOptions } from '../group/index.ts'
 import { addressText, type Address, type ByteConnection, type Network } from '../remoting/index.ts'
+import type { ReplicaSettings } from '../replica/index.ts'
 import { TcpPeerNetwork, type PeerNetwork } from '../transport/index.ts'
 import { findMaster } from './find-master.ts'
 import type { BrokerNode } from './node.ts'
@@ -131,9 +132,8 @@ function untilLeading (engine: Engine): Promise<void> {
   })
 }
 
-function raftTimes ({ groupElectionTimeoutMs, groupHeartbeatIntervalMs }: BrokerConfig): { readonly tickMs: number, readonly electionTicks: number, readonly heartbeatTicks: number } {
-  // ticks wake an idle node: no more of them than heartbeats need
+function raftTimes ({ groupElectionTimeoutMs, groupHeartbeatIntervalMs }: BrokerConfig): Pick<ReplicaSettings, 'tickMs' | 'electionTicks' | 'heartbeatTicks' | 'restTicks'> {
   const tickMs = Math.min(groupReplicaSettings.tickMs, groupHeartbeatIntervalMs)
   const heartbeatTicks = Math.max(1, Math.round(groupHeartbeatIntervalMs / tickMs))
-  return { tickMs, heartbeatTicks, electionTicks: Math.max(heartbeatTicks + 1, Math.round(groupElectionTimeoutMs / tickMs)) }
+  return { tickMs, heartbeatTicks, restTicks: heartbeatTicks, electionTicks: Math.max(heartbeatTicks + 1, Math.round(groupElectionTimeoutMs / tickMs)) }
 }

@@ -15,7 +15,7 @@ export const groupKeys = {
   dLegerListenPort: key(port, 0, 'a further port for the other nodes', { aliases: ['dLedgerListenPort'], defaultText: 'none' }),
   preferredLeaderId: key(peerIds, [], 'the node that leads when it can; of several the first that is up to date', { aliases: ['preferredLeaderIds'], isChangeable }),
   groupSecret: key(text, '', 'what nodes must know to take part in the group, the same on all', { isSecret: true, env: 'LEDGERMQ_GROUP_SECRET' }),
-  groupElectionTimeoutMs: key(int(100, 60_000, 'ms'), 450, 'without a word from the leader for once to twice that long, a node asks for votes'),
+  groupElectionTimeoutMs: key(int(100, 60_000, 'ms'), 300, 'without a word from the leader for once to twice that long, a node asks for votes'),
   groupHeartbeatIntervalMs: key(int(20, 10_000, 'ms'), 150, 'time between two heartbeats of the leader'),
   diskStallTimeoutMs: key(milliseconds(100), 3000, 'a leader whose flush takes longer hands over to a node whose flushes are faster'),
   enableBatchPush: key(boolean, false, 'entries are sent to other nodes in batches', { aliases: ['isEnableBatchPush'], ignored: 'they always are' }),

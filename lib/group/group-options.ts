@@ -52,7 +52,7 @@ export interface MemberStatus {
 }
 
 /**
- * A leader that is gone is missed after 300 to 750 ms, by the first of several after some 400; an idle node wakes seven
- * times a second for itself. A loop that stands still for more than 450 ms costs the leadership.
+ * A leader that is gone is missed after 250 to 650 ms, by the first of several after some 350; an idle node wakes seven
+ * times a second for itself. A loop that stands still for more than 300 ms costs the leadership.
  */
-export const groupReplicaSettings = { tickMs: 150, electionTicks: 3, heartbeatTicks: 1 } as const satisfies Partial<ReplicaSettings>
+export const groupReplicaSettings = { tickMs: 50, electionTicks: 6, heartbeatTicks: 3, restTicks: 3 } as const satisfies Partial<ReplicaSettings>

@@ -112,6 +112,12 @@ export class Raft {
     }
   }
 
+  /** This node follows a leader and has heard of it since the last tick. */
+  get hasHeardOfLeader (): boolean {
+    const { role, leaderId, electionElapsedTicks } = this.#core
+    return role === 'follower' && leaderId !== 0 && electionElapsedTicks === 0
+  }
+
   tick (): void {
     const core = this.#core
     if (core.role === 'leader') {

@@ -55,6 +55,7 @@ export class Replica {
   readonly #leadership = new Leadership()
   readonly #handOver: HandOver
   readonly #ticker: Ticker
+  #writtenAtTick = 0
   readonly #failureListeners = new Set<(error: MqError) => void>()
   readonly #membershipListeners = new Set<(confState: ConfState) => void>()
   #transport: Transport | undefined
@@ -191,7 +192,7 @@ export class Replica {
       this.#pump()
     })
     this.#handOver = new HandOver(raft)
-    this.#ticker = new Ticker(clock, settings.tickMs, (sinceLastMs) => { this.#tick(sinceLastMs) })
+    this.#ticker = new Ticker(clock, settings.tickMs, (ticks, sinceLastMs) => this.#tick(ticks, sinceLastMs))
   }
 
   get nodeId (): NodeId { return this.identity.nodeId }
@@ -354,16 +355,22 @@ export class Replica {
     if (message.type === 'appendEntriesReply' || message.type === 'heartbeatReply') for (const listener of this.#replyListeners) listener(message.from)
   }
 
-  #tick (sinceLastMs: number): void {
-    if (this.#isStopped) return
-    const { readRetryMs, leaderTimeoutMs, tickMs, electionTicks } = this.#settings
+  /** Returns how many ticks may pass until the next look. */
+  #tick (ticks: number, sinceLastMs: number): number {
+    if (this.#isStopped) return 1
+    const { readRetryMs, leaderTimeoutMs, tickMs, electionTicks, restTicks } = this.#settings
     // A loop that stood still this long may have been replaced: it must not serve one read more as the leader.
     if (sinceLastMs > tickMs * electionTicks) this.#raft.stepDown()
-    this.#raft.tick()
+    // when within the ticks it heard of the leader a follower does not know: perhaps just now
+    const hasHeard = this.#raft.hasHeardOfLeader
+    for (let tick = 0; tick < (hasHeard ? 1 : ticks); tick++) this.#raft.tick()
     this.#pump()
     this.#pipeline.tick()
     this.#reads.tick(readRetryMs, leaderTimeoutMs)
     this.#handOver.tick()
+    const isBusy = this.log.writtenIndex !== this.#writtenAtTick
+    this.#writtenAtTick = this.log.writtenIndex
+    return !isBusy && (hasHeard || this.#raft.role === 'leader') ? restTicks : 1
   }
 
   /** Carries out what raft asks for until it asks for nothing more. */

@@ -5,6 +5,8 @@ export interface ReplicaSettings {
   /** Election time-outs are random in [electionTicks, 2 * electionTicks). */
   readonly electionTicks: number
   readonly heartbeatTicks: number
+  /** So many ticks pass at once while all is well and nothing is written: an idle node wakes less often. At most heartbeatTicks. */
+  readonly restTicks: number
   /** Entries are sealed up to this size; a single larger proposal gets an entry of its own. */
   readonly maxEntryBytes: number
   /** Where more waits than this, it is sealed in pieces of about this size, so that the first is on its way early. */
@@ -42,6 +44,7 @@ export const defaultReplicaSettings: ReplicaSettings = {
   tickMs: 50,
   electionTicks: 8,
   heartbeatTicks: 2,
+  restTicks: 1,
   maxEntryBytes: MIB,
   sealBytes: 256 * 1024,
   maxProposalsPerEntry: 65_536,
