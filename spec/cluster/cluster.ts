@@ -15,6 +15,8 @@ export interface GroupWish {
   readonly nodes?: number
   /** Lines of the configuration of each node. */
   readonly settings?: Settings
+  /** Classic roles instead of a Raft group: a master, and replicas with the broker ids 1, 2, ... */
+  readonly master?: 'SYNC_MASTER' | 'ASYNC_MASTER'
 }
 
 export interface ClusterOptions {
@@ -52,7 +54,7 @@ export class Cluster implements AsyncDisposable {
         const server = new ClusterProcess(cluster, program, `name server ${i}`, home, `127.0.0.1:${port}`, ['namesrv', '-c', 'server.conf'], { listenPort: port, kvConfigPath: join(home, 'kvConfig.json') })
         cluster.nameServers.push(server)
       }
-      for (const { name, nodes: count = 3, settings = {} } of groups) {
+      for (const { name, nodes: count = 3, settings = {}, master } of groups) {
         const peers = Array.from({ length: count }, (_, i) => `n${i}-127.0.0.1:${ports.pop()!}`).join(';')
         const nodes = Array.from({ length: count }, (_, i) => {
           const port = ports.pop()!
@@ -62,7 +64,9 @@ export class Cluster implements AsyncDisposable {
             listenPort: port,
             namesrvAddr: cluster.nameServers.map(({ address }) => address).join(';'),
             storePathRootDir: join(folder, `${name}-n${i}`, 'data'),
-            ...(count > 1 && { enableDLegerCommitLog: true, dLegerGroup: name, dLegerPeers: peers, dLegerSelfId: `n${i}` }),
+            ...(master !== undefined
+              ? { brokerRole: i === 0 ? master : 'SLAVE', brokerId: i }
+              : { enableDLegerCommitLog: true, dLegerGroup: name, dLegerPeers: peers, dLegerSelfId: `n${i}` }),
             ...settings
           })
         })
