@@ -9,7 +9,7 @@ const usage = `npm run bench -- SUITE [options]
   recovery    reopening after SIGKILL; peak memory under load     --gb N
   peers       beside other queues on this machine, where present
   apache      Apache's Java client against us and against Apache's broker  --quick, --json FILE
-  start       how soon a server answers, its memory, and what it takes while idle
+  start       how soon a server answers, its memory, and what it takes while idle  --group
   failover    leaders of a group killed under load: how long until it writes again, and that nothing is lost  --runs N, --planned, --json FILE
   mapping     what files mapped into memory would save and cost
   micro       small parts on their own                            [NAME...]

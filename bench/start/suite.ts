@@ -13,16 +13,19 @@ import { describeMachine, printMachine } from '../harness/machine.ts'
 import { median } from '../harness/measure.ts'
 import { inScratchFolder } from '../harness/scratch.ts'
 import { endProgress, formatTable, progress } from '../harness/table.ts'
+import { measureIdleGroup, tellIdleGroup } from './idle-group.ts'
 
 const usage = `npm run bench -- start [options]
 
 The built \`ledgermq start\`, name server and broker in one process: how soon after its start both ports answer a request, the memory
 it has then, and what it takes while nothing happens but consumers that wait: pulls of 15 s, heartbeats and questions for
-routes and members as often as Apache's Java client makes them.
+routes and members as often as Apache's Java client makes them. With --group only this: what the three nodes of a group take
+while nothing happens.
 
   --starts N       (10)
   --consumers N    each with a connection of its own to both servers (100)
   --seconds N      idle, after 10 s to settle; the first also fill what heartbeats make (60)
+  --group          a group of three instead
   --dir DIR        where the data lies while it runs (the system's temporary folder)
   --json FILE      writes the results
 `
@@ -44,6 +47,7 @@ export async function startSuite (args: string[]): Promise<void> {
       starts: { type: 'string', default: '10' },
       consumers: { type: 'string', default: '100' },
       seconds: { type: 'string', default: '60' },
+      group: { type: 'boolean', default: false },
       dir: { type: 'string' },
       json: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false }
@@ -53,6 +57,12 @@ export async function startSuite (args: string[]): Promise<void> {
   const [starts, consumers, seconds] = [values.starts, values.consumers, values.seconds].map(Number) as [number, number, number]
   const machine = describeMachine()
   printMachine(machine)
+  if (values.group) {
+    const figures = await inScratchFolder(values.dir, (folder) => measureIdleGroup(folder, seconds))
+    if (!tellIdleGroup(figures, seconds)) process.exitCode = 1
+    if (values.json !== undefined) await writeFile(values.json, JSON.stringify({ machine, figures }, null, 1) + '\n')
+    return
+  }
   await inScratchFolder(values.dir, async (folder) => {
     const readyMs: number[] = []
     const residentMiB: number[] = []
