@@ -1,8 +1,9 @@
-import { NodeRandom, SharedSecret } from '../adapters/index.ts'
+import { NodeDisk, NodeRandom, SharedSecret } from '../adapters/index.ts'
 import type { Clock } from '../base/index.ts'
 import type { BrokerConfig, RunningConfig } from '../config/index.ts'
-import type { Engine, EngineOptions } from '../engine/index.ts'
+import { Engine, type EngineOptions } from '../engine/index.ts'
 import { GroupMember, groupReplicaSettings, type GroupMemberOptions } from '../group/index.ts'
+import { identityOrEmpty } from '../replica/index.ts'
 import { addressText, type Address, type ByteConnection, type Network } from '../remoting/index.ts'
 import type { ReplicaSettings } from '../replica/index.ts'
 import { TcpPeerNetwork, type PeerNetwork } from '../transport/index.ts'
@@ -70,7 +71,9 @@ async function openVoter (options: NodeOptions): Promise<BrokerNode> {
 
 /** The only voter; it leads before it serves. */
 async function openMaster (options: NodeOptions): Promise<BrokerNode> {
-  const { config: { values: { brokerName } }, address } = options
+  const { config: { values: { brokerName } }, address, engine } = options
+  // a broker alone and a master without replicas are one thing on disk: its configuration may name its role or not
+  if (await identityOrEmpty(engine.ports?.disk ?? new NodeDisk(), engine.directory) === undefined) await (await Engine.open(engine)).close()
   const member = await openMember(options, [], { groupName: brokerName, number: MASTER_NUMBER, peers: [{ number: MASTER_NUMBER, address }], takesLearners: true })
   try {
     await untilLeading(member.engine)

@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import { holdProcess, MemoryDisk, NodeClock, NodeSockets } from '../../lib/adapters/index.ts'
 import { Broker } from '../../lib/broker/index.ts'
 import { effectiveConfig, RunningConfig } from '../../lib/config/index.ts'
-import { memoryPorts } from '../../lib/engine/index.ts'
+import { memoryPorts, type EnginePorts } from '../../lib/engine/index.ts'
 import { NameServer } from '../../lib/namesrv/index.ts'
 import { addressText, RemotingClient, RemotingServer, ResponseCode } from '../../lib/remoting/index.ts'
 import { textOf } from '../rules/sources.ts'
@@ -14,7 +14,7 @@ const ANY = { host: '127.0.0.1', port: 0 }
 const hold = holdProcess()
 t.teardown(() => { hold.cancel() })
 
-interface World { readonly nameServer: NameServer, readonly namesrvAddr: string, readonly open: (content: string) => Promise<Broker>, readonly client: (address: string) => Client }
+interface World { readonly nameServer: NameServer, readonly namesrvAddr: string, readonly open: (content: string, ports?: EnginePorts) => Promise<Broker>, readonly client: (address: string) => Client }
 
 /** A name server over sockets, and brokers that keep their data in memory. */
 async function world (t: Test): Promise<World> {
@@ -25,9 +25,9 @@ async function world (t: Test): Promise<World> {
     await server.close({ graceMs: 0 })
     await nameServer.close()
   })
-  const open = async (content: string): Promise<Broker> => {
+  const open = async (content: string, ports: EnginePorts = memoryPorts(clock)): Promise<Broker> => {
     const files = [{ name: 'spec', content: `namesrvAddr=${namesrvAddr}\nstorePathRootDir=/data\nmappedFileSizeCommitLog=4194304\n${content}` }]
-    const broker = await Broker.open({ config: new RunningConfig(effectiveConfig('broker', { files }), new MemoryDisk()), network, ports: memoryPorts(clock) })
+    const broker = await Broker.open({ config: new RunningConfig(effectiveConfig('broker', { files }), new MemoryDisk()), network, ports })
     t.teardown(() => broker.close())
     await broker.start()
     return broker
@@ -103,6 +103,21 @@ t.test('a slave finds its master through the name server, follows it, serves rea
   const found = await atSlave.pull('orders', 0, maxOffset - 2)
   t.same(found.bodies, ['with a replica', 'through the replica'])
   t.equal((await atSlave.trySend('orders', 'to nobody')).code, ResponseCode.SERVICE_NOT_AVAILABLE, 'it never leads')
+})
+
+t.test('a role may be named and left out again, as long as nobody follows', async (t) => {
+  const all = await world(t)
+  const [listenPort] = await freePorts(1)
+  const ports = memoryPorts(clock)
+  let messages = 0
+  for (const role of ['brokerRole=ASYNC_MASTER', '', 'brokerRole=SYNC_MASTER', '']) {
+    const broker = await all.open(`brokerName=broker-c\nlistenPort=${listenPort}\n${role}`, ports)
+    const client = all.client(broker.address)
+    t.match(await client.ask(310, { a: 'p', b: 'orders', c: 'TBW102', d: 4, e: 0, f: 0, g: 1, h: 0, i: '', j: 0, k: false, m: false }, { body: 'x' }), { code: role.includes('SYNC_M') && !role.includes('ASYNC') ? ResponseCode.SLAVE_NOT_AVAILABLE : ResponseCode.SUCCESS })
+    t.equal(broker.engine.reads.rangeOf('orders', 0).maxOffset, ++messages, role)
+    await client.close()
+    await broker.close()
+  }
 })
 
 t.test('a broker that names no role, or has another secret, takes no replica', async (t) => {
