@@ -47,11 +47,14 @@ export interface Remark extends Finding {
 }
 
 /** What settings mean because of others. */
-export function groupRemarks ({ enableDLegerCommitLog, dLegerPeers, dLegerSelfId, dLegerListenPort, brokerRole }: GroupValues): Remark[] {
+export function groupRemarks ({ enableDLegerCommitLog, dLegerPeers, dLegerSelfId, dLegerListenPort, brokerRole, brokerId }: GroupValues): Remark[] {
+  const ofId: Remark[] = brokerId === 0 || brokerRole === 'SLAVE'
+    ? []
+    : [{ kind: 'note', key: 'brokerId', text: `is ${brokerId}: it counts for a SLAVE; other brokers register as 0, and in a group the leader does, the others as their number + 1` }]
   if (enableDLegerCommitLog) {
-    return brokerRole === 'SYNC_MASTER' ? [{ kind: 'no-effect', key: 'brokerRole', text: 'has no effect: in a group every answer waits for a majority of the nodes' }] : []
+    return brokerRole !== 'SYNC_MASTER' ? ofId : [...ofId, { kind: 'no-effect', key: 'brokerRole', text: 'has no effect: in a group every answer waits for a majority of the nodes' }]
   }
-  const remarks: Remark[] = []
+  const remarks = ofId
   for (const [key, isSet] of [['dLegerPeers', dLegerPeers.length > 0], ['dLegerSelfId', dLegerSelfId !== ''], ['dLegerListenPort', dLegerListenPort !== 0]] as const) {
     if (isSet) remarks.push({ kind: 'no-effect', key, text: 'has no effect: enableDLegerCommitLog is false' })
   }

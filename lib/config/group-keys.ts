@@ -20,9 +20,7 @@ export const groupKeys = {
   diskStallTimeoutMs: key(milliseconds(100), 3000, 'a leader whose flush takes longer hands over to a node whose flushes are faster'),
   enableBatchPush: key(boolean, false, 'entries are sent to other nodes in batches', { aliases: ['isEnableBatchPush'], ignored: 'they always are' }),
   brokerRole: key(oneOf('ASYNC_MASTER', 'SYNC_MASTER', 'SLAVE'), 'ASYNC_MASTER', 'whether an answer waits for a replica; SLAVE: the broker is that replica; one that names its role takes replicas'),
-  brokerId: key(int(-1), 0, 'number under which a SLAVE registers', {
-    note: (id) => id === 0 ? undefined : 'it counts for a SLAVE; other brokers register as 0, and in a group the leader does, the others as their number + 1'
-  }),
+  brokerId: key(int(-1), 0, 'number under which a SLAVE registers'),
   slaveReadEnable: key(boolean, false, 'consumers of old messages are sent to replicas', { isChangeable }),
   totalReplicas: key(int(1, 100), 1, 'copies there should be', { ignored: 'the group knows its nodes' }),
   inSyncReplicas: key(int(1, 100), 1, 'copies that an answer waits for, this one among them', { isChangeable }),

@@ -10,6 +10,9 @@ import { Client } from './support.ts'
 
 const clock = new NodeClock()
 const network = new NodeSockets()
+// the machine may stand still for a while
+t.setTimeout(240_000)
+
 const ANY = { host: '127.0.0.1', port: 0 }
 const hold = holdProcess()
 t.teardown(() => { hold.cancel() })
