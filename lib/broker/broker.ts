@@ -180,6 +180,7 @@ export class Broker implements AsyncDisposable {
       // they are answered that there is nothing new, and pull again
       waiting.wakeAll()
     })
+    node.onFailure?.((error) => { for (const listener of this.#failureListeners) listener(error) })
     const isAlone = node.group === undefined
     for (const code of this.#processors.keys()) {
       const process: Processor = (request, connection) => this.#processors.get(code)!(request, connection)

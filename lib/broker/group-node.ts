@@ -124,6 +124,7 @@ function nodeOf (member: GroupMember, brokerId: number): BrokerNode {
       const { engine: first } = member
       member.onEngine((engine) => { if (engine !== first) listener(engine) })
     },
+    onFailure: (listener) => { member.onFailure(listener) },
     close: () => member.close()
   }
 }

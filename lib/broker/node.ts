@@ -10,6 +10,8 @@ export interface BrokerNode {
   readonly group: NodeOfGroup | undefined
   /** Told when the engine was replaced by one that has caught up; the old one is closed by then. */
   onEngine (listener: (engine: Engine) => void): void
+  /** Told when no engine could be opened in the place of the old one: nothing can be served any more. What stops an engine it tells itself. */
+  onFailure? (listener: (error: Error) => void): void
   close (): Promise<void>
 }
 

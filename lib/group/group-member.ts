@@ -49,6 +49,7 @@ export class GroupMember {
   readonly #openEngine: () => Promise<Engine>
   readonly #logger: Logger
   readonly #engineListeners = new Set<(engine: Engine) => void>()
+  readonly #failureListeners: Array<(error: Error) => void> = []
   #engine: Engine
   #unlisten: Array<() => void> = []
   #reopened: Promise<unknown> = Promise.resolve()
@@ -194,6 +195,9 @@ export class GroupMember {
     return () => { this.#engineListeners.delete(listener) }
   }
 
+  /** Told when this node cannot go on, since its engine could not be opened again: it closes, and should be started anew. The listener may not throw. */
+  onFailure (listener: (error: Error) => void): void { this.#failureListeners.push(listener) }
+
   /** Closes the engine, lets `between` change what is stored, and opens it again; resolves with the new one. @throws as Engine.open; then this member is to be closed */
   reopen (between: () => Promise<void>): Promise<Engine> {
     const reopened = this.#reopened.then(() => this.#reopen(between))
@@ -292,6 +296,7 @@ export class GroupMember {
       if (this.#closing !== undefined) return
       this.#logger.error('this node could not go on with the log and state that it was sent', { error })
       this.close().catch(() => {})
+      for (const listener of this.#failureListeners) listener(error as Error)
     })
   }
 

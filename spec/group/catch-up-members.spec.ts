@@ -72,3 +72,26 @@ t.test('a node that is closed while it catches up goes on when it is opened agai
   await nodes.untilEqual()
   t.equal(new Set(await hashesOf(nodes)).size, 1)
 })
+
+t.test('a node whose disk fails while it takes up what has come closes, and says so to whoever runs it', async (t) => {
+  const nodes = new Nodes([0, 1, 2])
+  t.teardown(() => nodes.closeAll())
+  await nodes.openAll(options)
+  const leader = await nodes.untilLeader()
+  for (let n = 0; n < 150; n++) await nodes.run(put(leader.engine, 'orders', wireMessage(`${n}${'.'.repeat(300)}`)))
+  await dropHead(nodes, 150)
+  const number = nodes.followerNumber()
+  await nodes.close(number)
+  nodes.wipe(number)
+  const { disk } = nodes.machine(number)
+  const rename = disk.rename.bind(disk)
+  disk.rename = async (from, to) => {
+    if (from.includes('incoming') && to.endsWith('.seg')) throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })
+    await rename(from, to)
+  }
+  const back = await nodes.open(number, options)
+  const failures: Error[] = []
+  back.onFailure((error) => { failures.push(error) })
+  await nodes.until(() => failures.length > 0)
+  t.match(failures, [/EIO/])
+})
