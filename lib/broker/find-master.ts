@@ -1,4 +1,4 @@
-import { MqError, type Clock, type Logger } from '../base/index.ts'
+import { MqError, wait, type Clock, type Logger } from '../base/index.ts'
 import type { RunningConfig } from '../config/index.ts'
 import { jsonMap, jsonText, parseJson } from '../message/index.ts'
 import { addressText, getBrokerClusterInfo, parseAddress, RemotingClient, ResponseCode, type Address, type Network } from '../remoting/index.ts'
@@ -39,7 +39,7 @@ export async function findMaster ({ clock, config, logger, network, signal }: Fi
         remindAtMs = clock.nowMs() + REMIND_INTERVAL_MS
         logger.warn(`no name server knows a master of ${brokerName}; it is asked for again and again`, { brokerName })
       }
-      await wait(clock, signal)
+      await wait(clock, ASK_INTERVAL_MS, signal).catch(() => { throwIfAborted(signal) })
     }
   } finally {
     await client.close()
@@ -51,24 +51,6 @@ function masterIn (body: Uint8Array, brokerName: string): string | undefined {
   return jsonText(jsonMap(jsonMap(brokers?.get(brokerName))?.get('brokerAddrs'))?.get(String(MASTER_ID)))
 }
 
-function wait (clock: Clock, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => {
-      timer.cancel()
-      reject(aborted(signal))
-    }
-    const timer = clock.setTimer(ASK_INTERVAL_MS, () => {
-      signal?.removeEventListener('abort', onAbort)
-      resolve()
-    })
-    signal?.addEventListener('abort', onAbort, { once: true })
-  })
-}
-
 function throwIfAborted (signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw aborted(signal)
-}
-
-function aborted (signal: AbortSignal | undefined): MqError {
-  return new MqError('MQ_ABORTED', 'opening was aborted', { cause: signal?.reason })
+  if (signal?.aborted === true) throw new MqError('MQ_ABORTED', 'opening was aborted', { cause: signal.reason })
 }

@@ -1,6 +1,6 @@
 import { MqError, type Clock } from '../base/index.ts'
 import type { Host } from '../message/index.ts'
-import { addressText, encodeHost, encodeResponse, OutboundBuffer, ResponseCode, type Address, type Answerable, type RemotingConnection, type RemotingFrame, type RemotingResponse, type SlabPool } from '../remoting/index.ts'
+import { addressText, encodeHost, encodeResponseOrFailure, OutboundBuffer, type Address, type Answerable, type RemotingConnection, type RemotingFrame, type RemotingResponse, type SlabPool } from '../remoting/index.ts'
 
 /** What processors use of a connection on which requests come that only the leader answers. */
 type UsedByProcessors = Pick<RemotingConnection, 'peer' | 'peerText' | 'peerHost' | 'isEncrypted' | 'isClosed' | 'attributes' | 'respond' | 'beginResponse' | 'park' | 'invoke' | 'invokeOneWay' | 'close'>
@@ -41,11 +41,7 @@ export class ForwardedCaller implements UsedByProcessors {
   respond (request: Answerable, response: RemotingResponse): boolean {
     const out = this.beginResponse(request)
     if (out === undefined) return false
-    try {
-      encodeResponse(out, request, response)
-    } catch (error) {
-      encodeResponse(out, request, { code: ResponseCode.SYSTEM_ERROR, remark: (error as Error).message })
-    }
+    encodeResponseOrFailure(out, request, response)
     return true
   }
 

@@ -1,4 +1,4 @@
-import { MqError, type Clock, type Logger, type Random } from '../base/index.ts'
+import { MqError, wait, type Clock, type Logger, type Random } from '../base/index.ts'
 import type { NodeId } from '../raft/index.ts'
 import { incarnationOf, makeNodeId, numberOf, randomGroupId, type Identity } from '../replica/index.ts'
 import { addressText, type Address } from '../remoting/index.ts'
@@ -6,7 +6,6 @@ import type { PeerNetwork } from '../transport/index.ts'
 import { METHODS, whoIsAnswer, type GroupDescription, type WhoIsAnswer } from './messages.ts'
 import { Reminder } from './reminder.ts'
 import type { GroupSettings } from './settings.ts'
-import { wait } from './wait.ts'
 
 export interface FormationOptions {
   readonly clock: Clock

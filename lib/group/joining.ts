@@ -1,4 +1,4 @@
-import { isMqError, type Clock, type Logger } from '../base/index.ts'
+import { isMqError, wait, type Clock, type Logger } from '../base/index.ts'
 import type { Engine } from '../engine/index.ts'
 import type { ConfState } from '../raft/index.ts'
 import { numberOf } from '../replica/index.ts'
@@ -9,7 +9,6 @@ import { hex, sameBytes } from './formation.ts'
 import { joinAnswer, joinRequest, METHODS, whoIsAnswer, type GroupDescription } from './messages.ts'
 import { Reminder } from './reminder.ts'
 import type { GroupSettings } from './settings.ts'
-import { wait } from './wait.ts'
 
 export interface JoiningOptions {
   readonly clock: Clock

@@ -2,7 +2,7 @@ import { isMqError, MqError, type Clock, type Logger } from '../base/index.ts'
 import type { Host } from '../message/index.ts'
 import { addressText, encodeHost } from './address.ts'
 import type { RemotingRequest, RemotingResponse } from './command.ts'
-import { encodeRequest, encodeResponse } from './encode-command.ts'
+import { encodeRequest, encodeResponseOrFailure } from './encode-command.ts'
 import { FrameDecoder } from './frame-decoder.ts'
 import { HeaderType, type Answerable, type RemotingFrame } from './frame.ts'
 import { Invocations } from './invocations.ts'
@@ -133,11 +133,7 @@ export class RemotingConnection implements Receiver {
   respond (request: Answerable, response: RemotingResponse): boolean {
     const out = this.beginResponse(request)
     if (out === undefined) return false
-    try {
-      encodeResponse(out, request, response)
-    } catch (error) {
-      encodeResponse(out, request, { code: ResponseCode.SYSTEM_ERROR, remark: (error as Error).message })
-    }
+    encodeResponseOrFailure(out, request, response)
     return true
   }
 

@@ -6,6 +6,7 @@ import { DEFAULT_MAX_FRAME_BYTES } from './frame-decoder.ts'
 import type { ExtFields } from './header-codec.ts'
 import { LanguageCode, languageName } from './language-code.ts'
 import type { OutboundBuffer } from './outbound-buffer.ts'
+import { ResponseCode } from './response-code.ts'
 import { ADVERTISED_VERSION } from './version.ts'
 
 const MAX_HEADER_BYTES = 0xff_ffff
@@ -27,6 +28,15 @@ export function encodeRequest (out: OutboundBuffer, headerType: HeaderType, requ
 export function encodeResponse (out: OutboundBuffer, { headerType, opaque }: Pick<Answerable, 'headerType' | 'opaque'>, response: RemotingResponse): void {
   const { code, remark, extFields = NO_FIELDS, body } = response
   encodeFrame(out, headerType, code, LanguageCode.JAVA, ADVERTISED_VERSION, opaque, RESPONSE_FLAG, remark, extFields, body)
+}
+
+/** The same; a response that no frame can hold is answered with that failure instead. */
+export function encodeResponseOrFailure (out: OutboundBuffer, request: Pick<Answerable, 'headerType' | 'opaque'>, response: RemotingResponse): void {
+  try {
+    encodeResponse(out, request, response)
+  } catch (error) {
+    encodeResponse(out, request, { code: ResponseCode.SYSTEM_ERROR, remark: (error as Error).message })
+  }
 }
 
 function encodeFrame (

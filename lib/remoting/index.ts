@@ -37,7 +37,7 @@ export { checkPrefix, RemotingFrame, HeaderType, type Answerable } from './frame
 export { FrameDecoder, DEFAULT_MAX_FRAME_BYTES } from './frame-decoder.ts'
 export type { Body, BodyWriter, RemotingRequest, RemotingResponse } from './command.ts'
 export { failure, success, withBody } from './answers.ts'
-export { encodeRequest, encodeResponse } from './encode-command.ts'
+export { encodeRequest, encodeResponse, encodeResponseOrFailure } from './encode-command.ts'
 export { OutboundBuffer, SlabPool } from './outbound-buffer.ts'
 export type { ExtFields, HeaderCodec, HeaderOf, RequestDefinition } from './header-codec.ts'
 export type { Address, ByteConnection, Listener, Network } from './network.ts'

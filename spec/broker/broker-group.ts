@@ -8,6 +8,7 @@ import { HeaderType, RemotingClient, RemotingServer } from '../../lib/remoting/i
 import { DATA_FORMAT_VERSION } from '../../lib/replica/index.ts'
 import { MemoryNetwork as PeerLinks, MemoryPeerNetwork } from '../../lib/transport/index.ts'
 import { MemoryNetwork } from '../remoting/memory-network.ts'
+import { settledOn, untilOn } from '../support/let-pass.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
 import { Client } from './support.ts'
@@ -92,18 +93,10 @@ export class BrokerGroup {
   /** Cuts a node off from the others; clients still reach it. */
   isolate (id: number): void { this.links.isolate(id, NODES) }
 
-  async until (condition: () => boolean): Promise<void> {
-    if (!await this.clock.runUntil(condition, { maxMs: 120_000 })) throw new Error(`still waiting after two minutes: ${condition}`)
-  }
+  async until (condition: () => boolean): Promise<void> { await untilOn(this.clock, condition) }
 
   /** Runs until the promise has settled. */
-  async run<T> (promise: Promise<T>): Promise<T> {
-    let done = false
-    promise.then(() => { done = true }, () => { done = true })
-    await this.clock.runUntil(() => done, { maxMs: 120_000 })
-    if (!done) throw new Error('still waiting after two minutes')
-    return promise
-  }
+  async run<T> (promise: Promise<T>): Promise<T> { return await settledOn(this.clock, promise) }
 
   async untilEqual (): Promise<void> {
     await this.until(() => new Set([...this.brokers.values()].map(({ engine }) => engine.stats().log.appliedIndex)).size === 1)

@@ -4,6 +4,7 @@ import { Engine, type EngineOptions, type EnginePorts } from '../../lib/engine/i
 import type { NodeId } from '../../lib/raft/index.ts'
 import { MemoryNetwork } from '../../lib/transport/index.ts'
 import { checkOpenOptions } from '../../lib/queue/options.ts'
+import { settledOn, untilOn } from '../support/let-pass.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
 
@@ -64,9 +65,7 @@ export class EngineGroup {
   }
 
   /** Lets time pass until `condition` holds. */
-  async until (condition: () => boolean): Promise<void> {
-    if (!await this.clock.runUntil(condition, { maxMs: 120_000 })) throw new Error(`still waiting after two minutes: ${condition}`)
-  }
+  async until (condition: () => boolean): Promise<void> { await untilOn(this.clock, condition) }
 
   /** All that were committed anywhere are applied everywhere. */
   async untilEqual (): Promise<void> {
@@ -74,13 +73,7 @@ export class EngineGroup {
   }
 
   /** Runs until the promise has settled. */
-  async run<T> (promise: Promise<T>): Promise<T> {
-    let done = false
-    promise.then(() => { done = true }, () => { done = true })
-    await this.clock.runUntil(() => done, { maxMs: 120_000 })
-    if (!done) throw new Error('still waiting after two minutes')
-    return promise
-  }
+  async run<T> (promise: Promise<T>): Promise<T> { return await settledOn(this.clock, promise) }
 
   async close (engine: Engine): Promise<void> {
     for (const [id, one] of this.engines) if (one === engine) this.engines.delete(id)

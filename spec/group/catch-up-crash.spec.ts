@@ -10,14 +10,7 @@ import { CatchUpWorld, DIRECTORY, type Node } from './catch-up-world.ts'
 async function received (t: Test): Promise<{ world: CatchUpWorld, node: Node, received: Received }> {
   const world = new CatchUpWorld()
   t.teardown(() => world.closeAll())
-  await world.openAll()
-  await world.send(10)
-  await world.untilEqual()
-  const leader = await world.untilLeader()
-  const node = [...world.nodes.values()].find((one) => one !== leader)!
-  await world.run(node.close())
-  await world.send(120)
-  await world.raiseFloor(60)
+  const { node } = await world.lag(120)
   let received: Received | undefined
   await world.run(node.start({ onReceived: (what) => { received = what } }))
   await world.until(() => received !== undefined)
@@ -117,10 +110,7 @@ t.test('stopped at any boundary of the first opening behind a switch that had be
     const { name, powerCut } = outcomesOf(boundary)[boundary % 4]!
     await node.crash(powerCut)
     try {
-      await world.run(node.start())
-      await world.untilEqual()
-      const wrong = await world.differences()
-      if (wrong.length > 0) throw new Error(wrong.join('; '))
+      await world.assertComesBack(node)
     } catch (error) {
       t.fail(`stopped at ${opening.trace[boundary - 1]} (${boundary}), ${name}: ${(error as Error).message}`)
     }

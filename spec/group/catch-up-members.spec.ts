@@ -16,10 +16,11 @@ const engine = {
 } satisfies EngineOptions
 const options: Partial<GroupMemberOptions> = { engine, catchUp: { receiverSettings: { chunkBytes: 3000, reserveBytes: 0 } } }
 
-/** All but the last few messages are gone from the log of every node. */
-async function dropHead (nodes: Nodes, sent: number): Promise<void> {
+/** 150 messages are sent, and all but the last few are gone from the log of every node. */
+async function sendAndDropHead (nodes: Nodes): Promise<void> {
   const { engine } = await nodes.untilLeader()
-  const { records } = await nodes.run(get(engine, { topic: 'orders', fromOffset: sent - 20, maxMessages: 1 }))
+  for (let n = 0; n < 150; n++) await nodes.run(put(engine, 'orders', wireMessage(`${n}${'.'.repeat(300)}`)))
+  const { records } = await nodes.run(get(engine, { topic: 'orders', fromOffset: 130, maxMessages: 1 }))
   const entry = (await nodes.run(engine.replica.log.entryContaining(records[0]!.physicalOffset)))!
   await nodes.run(engine.raiseFloor(entry.physicalOffset))
   await nodes.untilEqual()
@@ -32,9 +33,7 @@ t.test('a wiped node gets back what the others hold, also where the beginning of
   const nodes = new Nodes([0, 1, 2])
   t.teardown(() => nodes.closeAll())
   await nodes.openAll(options)
-  const leader = await nodes.untilLeader()
-  for (let n = 0; n < 150; n++) await nodes.run(put(leader.engine, 'orders', wireMessage(`${n}${'.'.repeat(300)}`)))
-  await dropHead(nodes, 150)
+  await sendAndDropHead(nodes)
 
   const number = nodes.followerNumber()
   const { nodeId: old } = nodes.member(number)
@@ -58,11 +57,10 @@ t.test('a node that is closed while it catches up goes on when it is opened agai
   const nodes = new Nodes([0, 1, 2])
   t.teardown(() => nodes.closeAll())
   await nodes.openAll(options)
-  const leader = await nodes.untilLeader()
+  await nodes.untilLeader()
   const number = nodes.followerNumber()
   await nodes.close(number)
-  for (let n = 0; n < 150; n++) await nodes.run(put(leader.engine, 'orders', wireMessage(`${n}${'.'.repeat(300)}`)))
-  await dropHead(nodes, 150)
+  await sendAndDropHead(nodes)
   for (let run = 0; run < 4; run++) {
     await nodes.open(number, options)
     await nodes.clock.advance(run === 0 ? 300 : 20)
@@ -77,9 +75,7 @@ t.test('a node whose disk fails while it takes up what has come closes, and says
   const nodes = new Nodes([0, 1, 2])
   t.teardown(() => nodes.closeAll())
   await nodes.openAll(options)
-  const leader = await nodes.untilLeader()
-  for (let n = 0; n < 150; n++) await nodes.run(put(leader.engine, 'orders', wireMessage(`${n}${'.'.repeat(300)}`)))
-  await dropHead(nodes, 150)
+  await sendAndDropHead(nodes)
   const number = nodes.followerNumber()
   await nodes.close(number)
   nodes.wipe(number)

@@ -11,6 +11,7 @@ import { NodeClock } from '../sim/node-clock.ts'
 import { FaultyDisk } from '../support/faulty-disk.ts'
 import { FaultyKv } from '../support/faulty-kv.ts'
 import { Faults } from '../support/faults.ts'
+import { settledOn, untilOn } from '../support/let-pass.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
 
@@ -181,6 +182,27 @@ export class CatchUpWorld {
     await this.until(() => engine!.replica.log.firstIndex > 1)
   }
 
+  /** Opens all and stops a follower, which then lacks `count` messages and the head of the log with all but the last 60 of them. */
+  async lag (count: number): Promise<{ leader: Node, node: Node }> {
+    await this.openAll()
+    await this.send(10)
+    await this.untilEqual()
+    const leader = await this.untilLeader()
+    const node = [...this.nodes.values()].find((one) => one !== leader)!
+    await this.run(node.close())
+    await this.send(count)
+    await this.raiseFloor(60)
+    return { leader, node }
+  }
+
+  /** Starts a node again, and complains if it does not come to hold what all hold. */
+  async assertComesBack (node: Node): Promise<void> {
+    await this.run(node.start())
+    await this.untilEqual()
+    const wrong = await this.differences()
+    if (wrong.length > 0) throw new Error(wrong.join('; '))
+  }
+
   /** Until all that run have applied the same. */
   async untilEqual (): Promise<void> {
     await this.until(() => {
@@ -219,17 +241,9 @@ export class CatchUpWorld {
     return wrong
   }
 
-  async until (condition: () => boolean, maxMs = 120_000): Promise<void> {
-    if (!await this.clock.runUntil(condition, { maxMs })) throw new Error(`still waiting after ${maxMs} ms: ${condition}`)
-  }
+  async until (condition: () => boolean, maxMs?: number): Promise<void> { await untilOn(this.clock, condition, maxMs) }
 
-  async run<T> (promise: Promise<T>): Promise<T> {
-    let done = false
-    promise.then(() => { done = true }, () => { done = true })
-    await this.clock.runUntil(() => done, { maxMs: 120_000 })
-    if (!done) throw new Error('still waiting after two minutes')
-    return await promise
-  }
+  async run<T> (promise: Promise<T>): Promise<T> { return await settledOn(this.clock, promise) }
 
   async closeAll (): Promise<void> {
     for (const node of this.nodes.values()) await this.run(node.close()).catch(() => {})

@@ -7,15 +7,8 @@ t.setTimeout(300_000)
 async function lagging (t: Test): Promise<{ world: CatchUpWorld, leader: Node, lagging: Node }> {
   const world = new CatchUpWorld()
   t.teardown(() => world.closeAll())
-  await world.openAll()
-  await world.send(10)
-  await world.untilEqual()
-  const leader = await world.untilLeader()
-  const lagging = [...world.nodes.values()].find((node) => node !== leader)!
-  await world.run(lagging.close())
-  await world.send(200)
-  await world.raiseFloor(60)
-  return { world, leader, lagging }
+  const { leader, node } = await world.lag(200)
+  return { world, leader, lagging: node }
 }
 
 t.test('a follower below the head of the log catches up while messages are sent', async (t) => {

@@ -58,10 +58,7 @@ t.test('whatever has rotted of what a start must read is mended before the node 
     node.disk.flip(path, byte, 1 << (byte % 8))
     node.log.length = 0
     try {
-      await world.run(node.start())
-      await world.untilEqual()
-      const wrong = await world.differences()
-      if (wrong.length > 0) throw new Error(wrong.join('; '))
+      await world.assertComesBack(node)
     } catch (error) {
       t.fail(`byte ${byte} of ${used}: ${(error as Error).message}`)
     }
@@ -94,10 +91,7 @@ t.test('stopped at any boundary while it is mended, the next start goes on', asy
     await world.clock.runUntil(() => faults.stopped, { maxMs: 5_000 })
     await node.crash(boundary % 3 === 0 ? undefined : { keep: boundary % 3 === 1 ? 'reorder' : 'none', seed: boundary })
     try {
-      await world.run(node.start())
-      await world.untilEqual()
-      const wrong = await world.differences()
-      if (wrong.length > 0) throw new Error(wrong.join('; '))
+      await world.assertComesBack(node)
     } catch (error) {
       t.fail(`stopped at ${whole.trace[boundary - 1]} (${boundary}): ${(error as Error).message}`)
     }

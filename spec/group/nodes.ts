@@ -5,6 +5,7 @@ import { GroupMember, type GroupMemberOptions } from '../../lib/group/index.ts'
 import { checkOpenOptions } from '../../lib/queue/options.ts'
 import type { Address } from '../../lib/remoting/index.ts'
 import { MemoryNetwork, MemoryPeerNetwork } from '../../lib/transport/index.ts'
+import { settledOn, untilOn } from '../support/let-pass.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 
 export const DIRECTORY = '/data'
@@ -110,17 +111,9 @@ export class Nodes {
   }
 
   /** Lets time pass until `condition` holds. */
-  async until (condition: () => boolean): Promise<void> {
-    if (!await this.clock.runUntil(condition, { maxMs: 120_000 })) throw new Error(`still waiting after two minutes: ${condition}`)
-  }
+  async until (condition: () => boolean): Promise<void> { await untilOn(this.clock, condition) }
 
-  async run<T> (promise: Promise<T>): Promise<T> {
-    let done = false
-    promise.then(() => { done = true }, () => { done = true })
-    await this.clock.runUntil(() => done, { maxMs: 120_000 })
-    if (!done) throw new Error('still waiting after two minutes')
-    return promise
-  }
+  async run<T> (promise: Promise<T>): Promise<T> { return await settledOn(this.clock, promise) }
 
   async close (number: number): Promise<void> {
     const member = this.members.get(number)

@@ -3,6 +3,7 @@ import type { NodeId } from '../../lib/raft/index.ts'
 import { Replica, type ReplicaOptions } from '../../lib/replica/index.ts'
 import { MemoryNetwork } from '../../lib/transport/index.ts'
 import { FaultyDisk, type FaultyDiskOptions } from '../support/faulty-disk.ts'
+import { settledOn } from '../support/let-pass.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
 import { CounterMachine } from './counter-machine.ts'
@@ -95,13 +96,7 @@ export class Members {
     return outcome
   }
 
-  async run<T> (promise: Promise<T>): Promise<T> {
-    let done = false
-    promise.then(() => { done = true }, () => { done = true })
-    await this.clock.runUntil(() => done, { maxMs: 60_000 })
-    if (!done) throw new Error('still waiting after a minute')
-    return promise
-  }
+  async run<T> (promise: Promise<T>): Promise<T> { return await settledOn(this.clock, promise, 60_000) }
 
   async closeAll (): Promise<void> {
     for (const { replica } of this.members.values()) await this.run(replica.close()).catch(() => {})

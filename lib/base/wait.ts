@@ -1,4 +1,5 @@
-import { MqError, type Clock } from '../base/index.ts'
+import { MqError } from './errors.ts'
+import type { Clock } from './ports.ts'
 
 /** Resolves after that time. @throws MQ_ABORTED the signal fired */
 export function wait (clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
