@@ -11,7 +11,7 @@ export type Settings = Readonly<Record<string, string | number | boolean>>
 export interface GroupWish {
   /** The brokerName of all its nodes. */
   readonly name: string
-  /** 3 unless told otherwise. */
+  /** 3 unless told otherwise; 0: they are added later. */
   readonly nodes?: number
   /** Lines of the configuration of each node. */
   readonly settings?: Settings
@@ -55,26 +55,16 @@ export class Cluster implements AsyncDisposable {
         cluster.nameServers.push(server)
       }
       for (const { name, nodes: count = 3, settings = {}, master } of groups) {
-        const peers = Array.from({ length: count }, (_, i) => `n${i}-127.0.0.1:${ports.pop()!}`).join(';')
-        const nodes = Array.from({ length: count }, (_, i) => {
-          const port = ports.pop()!
-          return new ClusterProcess(cluster, program, `${name} n${i}`, join(folder, `${name}-n${i}`), `127.0.0.1:${port}`, ['broker', '-c', 'server.conf'], {
-            brokerName: name,
-            brokerIP1: '127.0.0.1',
-            listenPort: port,
-            namesrvAddr: cluster.nameServers.map(({ address }) => address).join(';'),
-            storePathRootDir: join(folder, `${name}-n${i}`, 'data'),
-            ...(master !== undefined
-              ? { brokerRole: i === 0 ? master : 'SLAVE', brokerId: i }
-              : { enableDLegerCommitLog: true, dLegerGroup: name, dLegerPeers: peers, dLegerSelfId: `n${i}` }),
-            ...settings
-          })
-        })
-        cluster.groups.push(new BrokerGroup(cluster, name, nodes))
+        const group = new BrokerGroup(cluster, name, { folder, program, settings: { namesrvAddr: cluster.nameServers.map(({ address }) => address).join(';'), ...settings } })
+        cluster.groups.push(group)
+        const peers = Array.from({ length: count }, (_, i) => `n${i}-127.0.0.1:${ports.pop()!}`)
+        for (const [i, peer] of peers.entries()) {
+          group.place(peer, ports.pop()!, master === undefined ? votersOf(name, peers, i) : { brokerRole: i === 0 ? master : 'SLAVE', brokerId: i })
+        }
       }
       for (const server of cluster.processes) await server.start()
       for (const server of cluster.processes) await server.ready()
-      for (const group of cluster.groups) await group.leader()
+      for (const group of cluster.groups) if (group.nodes.length > 0) await group.leader()
       return cluster
     } catch (error) {
       await cluster.close()
@@ -131,18 +121,21 @@ export class ClusterProcess {
   readonly folder: string
   /** For clients. */
   readonly address: string
+  /** For other nodes, ID-HOST:PORT; empty: it has none. */
+  readonly peer: string
   readonly #cluster: Cluster
   readonly #program: Program
   readonly #args: readonly string[]
   readonly #settings: Settings
   #process: ServerProcess | undefined
 
-  constructor (cluster: Cluster, program: Program, name: string, folder: string, address: string, args: readonly string[], settings: Settings) {
+  constructor (cluster: Cluster, program: Program, name: string, folder: string, address: string, args: readonly string[], settings: Settings, peer = '') {
     this.#cluster = cluster
     this.#program = program
     this.name = name
     this.folder = folder
     this.address = address
+    this.peer = peer
     this.#args = args
     this.#settings = settings
   }
@@ -189,17 +182,47 @@ export class ClusterProcess {
   }
 }
 
+interface GroupPlace {
+  readonly folder: string
+  readonly program: Program
+  /** Of every node. */
+  readonly settings: Settings
+}
+
 /** The brokers of one name. */
 export class BrokerGroup {
   readonly name: string
-  readonly nodes: readonly ClusterProcess[]
+  readonly nodes: ClusterProcess[] = []
   readonly #cluster: Cluster
+  readonly #place: GroupPlace
 
-  constructor (cluster: Cluster, name: string, nodes: readonly ClusterProcess[]) {
+  constructor (cluster: Cluster, name: string, place: GroupPlace) {
     this.#cluster = cluster
     this.name = name
-    this.nodes = nodes
+    this.#place = place
   }
+
+  /** @private */
+  place (peer: string, port: number, settings: Settings): ClusterProcess {
+    const { folder, program, settings: common } = this.#place
+    const id = peer.slice(0, peer.indexOf('-'))
+    const home = join(folder, `${this.name}-${id}`)
+    const node = new ClusterProcess(this.#cluster, program, `${this.name} ${id}`, home, `127.0.0.1:${port}`, ['broker', '-c', 'server.conf'], {
+      brokerName: this.name, brokerIP1: '127.0.0.1', listenPort: port, storePathRootDir: join(home, 'data'), ...common, ...settings
+    }, peer)
+    this.nodes.push(node)
+    return node
+  }
+
+  /** A node of that number, not started yet, that knows of itself and of those of `others`: ID-HOST:PORT. */
+  async add (number: number, others: readonly string[]): Promise<ClusterProcess> {
+    const [port, peerPort] = await freePorts(2)
+    const peer = `n${number}-127.0.0.1:${peerPort!}`
+    return this.place(peer, port!, votersOf(this.name, [...others, peer], others.length))
+  }
+
+  /** It is none of the group any more. */
+  forget (node: ClusterProcess): void { this.nodes.splice(this.nodes.indexOf(node), 1) }
 
   /** Who leads by what a name server says, once it is a running node and not `other`. */
   async leader (other?: ClusterProcess): Promise<ClusterProcess> {
@@ -227,6 +250,11 @@ export class BrokerGroup {
     const figures = await Promise.all(this.nodes.map((node) => node.figures()))
     return figures.map((table) => Number(table?.['commitLogMaxOffset'] ?? NaN))
   }
+}
+
+function votersOf (group: string, peers: readonly string[], own: number): Settings {
+  const self = peers[own]!
+  return { enableDLegerCommitLog: true, dLegerGroup: group, dLegerPeers: peers.join(';'), dLegerSelfId: self.slice(0, self.indexOf('-')) }
 }
 
 class Fatal extends Error {}
