@@ -11,6 +11,7 @@ const usage = `npm run bench -- SUITE [options]
   apache      Apache's Java client against us and against Apache's broker  --quick, --json FILE
   start       how soon a server answers, its memory, and what it takes while idle  --group
   failover    leaders of a group killed under load: how long until it writes again, and that nothing is lost  --runs N, --planned, --json FILE
+  catch-up    a follower comes back from far behind, under live load  --gb N, --cases LIST, --kills N, --json FILE
   mapping     what files mapped into memory would save and cost
   micro       small parts on their own                            [NAME...]
 
@@ -30,6 +31,7 @@ const suites: Readonly<Record<string, () => Promise<Suite>>> = {
   apache: async () => (await import('./apache/suite.ts')).apacheSuite,
   start: async () => (await import('./start/suite.ts')).startSuite,
   failover: async () => (await import('./failover/suite.ts')).failoverSuite,
+  'catch-up': async () => (await import('./catch-up/suite.ts')).catchUpSuite,
   mapping: async () => (await import('./mapping/suite.ts')).mappingSuite,
   micro: async () => (await import('./micro/suite.ts')).microSuite
 }

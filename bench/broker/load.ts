@@ -17,7 +17,7 @@ export const MOST_CONNECTIONS = 4
 type OnResponse = (bytes: Buffer, from: number, to: number) => void
 
 /** A connection whose responses are handed on where they lie in what was received, in memory that is used again. */
-class LoadConnection {
+export class LoadConnection {
   readonly socket: Socket
   onResponse: OnResponse = () => {}
   /** Called when all that came together was handed on. */
@@ -73,12 +73,7 @@ export class Load {
 
   /** `queues` of the topic, which is made on the way. */
   static async connect (port: number, connections: number, type: HeaderType, queues: number): Promise<Load> {
-    const all = await Promise.all(Array.from({ length: connections }, async () => {
-      const connection = new LoadConnection(port)
-      await once(connection.socket, 'connect')
-      return connection
-    }))
-    return new Load(all, type, queues)
+    return new Load(await connectAll(port, connections), type, queues)
   }
 
   /** A request on its own. @throws Error its answer is not SUCCESS */
@@ -210,12 +205,20 @@ export class Load {
   #nextOpaque (): number { return ++this.#opaque }
 }
 
-function isStored (chunk: Buffer, from: number, isJson: boolean): boolean {
+export async function connectAll (port: number, connections: number): Promise<LoadConnection[]> {
+  return await Promise.all(Array.from({ length: connections }, async () => {
+    const connection = new LoadConnection(port)
+    await once(connection.socket, 'connect')
+    return connection
+  }))
+}
+
+export function isStored (chunk: Buffer, from: number, isJson: boolean): boolean {
   if (!isJson) return chunk.readInt16BE(from + RESPONSE_CODE_AT) === ResponseCode.SUCCESS
   return chunk.compare(CODE_ZERO, 0, CODE_ZERO.length, from + RESPONSE_CODE_AT, from + RESPONSE_CODE_AT + CODE_ZERO.length) === 0
 }
 
-function opaqueOf (chunk: Buffer, from: number, isJson: boolean): number {
+export function opaqueOf (chunk: Buffer, from: number, isJson: boolean): number {
   if (!isJson) return chunk.readInt32BE(from + OPAQUE_AT)
   let opaque = 0
   for (let at = chunk.indexOf(OPAQUE_LABEL, from) + OPAQUE_LABEL.length, digit; (digit = chunk[at]! - 48) >= 0 && digit <= 9; at++) opaque = opaque * 10 + digit
@@ -232,6 +235,6 @@ function countRecords (chunk: Buffer, from: number, to: number): number {
 }
 
 /** `total` in whole parts, as equal as can be. */
-function spread (total: number, parts: number): number[] {
+export function spread (total: number, parts: number): number[] {
   return Array.from({ length: parts }, (_, i) => Math.floor((total + i) / parts))
 }

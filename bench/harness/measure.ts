@@ -93,6 +93,9 @@ export class Driver {
     this.#rates.push(messages / tookMs * 1000)
   }
 
+  /** Messages a second of the last round. */
+  get lastRate (): number { return this.#rates.at(-1) ?? 0 }
+
   addLatency (tookMs: number): void {
     this.#latenciesMs.push(tookMs)
   }

@@ -24,7 +24,10 @@ export function engineOptionsOf (running: RunningConfig<'broker'>, { storeHost, 
       thoroughIntervalMs: config.flushCommitLogThoroughInterval
     },
     logger: logger!,
-    retention: { get maxAgeMs () { return running.values.fileReservedTime * HOUR_MS }, maxBytes: Infinity },
+    retention: {
+      get maxAgeMs () { return running.values.fileReservedTime * HOUR_MS },
+      get maxBytes () { return running.values.fileReservedBytes === 0 ? Infinity : running.values.fileReservedBytes }
+    },
     limits: {
       maxEntryBytes: MIB,
       maxPendingProposals: 65_536,

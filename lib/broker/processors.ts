@@ -70,7 +70,7 @@ export function processorsOf (context: BrokerContext): Readonly<Record<number, P
     [RequestCode.GET_SYSTEM_TOPIC_LIST_FROM_BROKER]: topics.systemList,
     [RequestCode.CLEAN_EXPIRED_CONSUMEQUEUE]: topics.tidy,
     [RequestCode.CLEAN_UNUSED_TOPIC]: topics.tidy,
-    [RequestCode.DELETE_EXPIRED_COMMITLOG]: topics.tidy,
+    [RequestCode.DELETE_EXPIRED_COMMITLOG]: topics.removeExpired,
 
     [RequestCode.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP]: groups.put,
     [RequestCode.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP_LIST]: groups.putList,

@@ -11,6 +11,7 @@ export const storeKeys = {
   storePathCommitLog: key(path, '', 'directory of the log', { ignored: IGNORED.DIRECTORY }),
   mappedFileSizeCommitLog: key(int(64 * KIB, 2048 * MIB, 'bytes'), 64 * MIB, 'size of a file of the log; files are removed whole'),
   fileReservedTime: key(int(1, 1_000_000, 'h'), 72, 'messages are kept for that long', { isChangeable: true }),
+  fileReservedBytes: key(int(0, 2 ** 50, 'bytes'), 0, 'no more of the log is kept than that, whatever its age; 0: no bound', { isChangeable: true }),
   deleteWhen: key(text, '04', 'hours of the day at which old files are removed', {
     later: 'old files are removed as soon as their time is over, at any hour'
   }),

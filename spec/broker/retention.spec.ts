@@ -27,3 +27,17 @@ t.test('fileReservedTime changed while running counts from the next look on', as
   await passMinutes(clock, 2)
   t.ok(removed() > 200, `${removed()} of 300 were removed`)
 })
+
+t.test('the log is kept within fileReservedBytes, at once when an administrator asks for it', async (t) => {
+  const { connect, clock, broker } = await startedBroker(t, { settings: 'mappedFileSizeCommitLog=65536' })
+  const client = connect()
+  for (let n = 0; n < 300; n++) await client.send('orders', `${n} ${'x'.repeat(1000)}`)
+  const { log: { minPosition: before, maxPosition: end } } = broker.engine.stats()
+  await client.ask(RequestCode.UPDATE_BROKER_CONFIG, {}, { body: 'fileReservedBytes=131072' })
+  t.equal(broker.engine.stats().log.minPosition, before)
+  const asked = client.ask(RequestCode.DELETE_EXPIRED_COMMITLOG)
+  await clock.advance(10)
+  t.equal((await asked).code, ResponseCode.SUCCESS)
+  const kept = end - broker.engine.stats().log.minPosition
+  t.ok(kept >= 131_072 && kept < 140_000, `${kept} bytes are kept`)
+})

@@ -13,7 +13,7 @@ import { systemTopicNames } from '../system-topics.ts'
 
 const MAX_QUEUES = 65_536
 const MAX_PERM = 15
-const BY_ITSELF = 'messages are removed by age alone (fileReservedTime), whole files at a time'
+const BY_ITSELF = 'messages are removed by age (fileReservedTime) and size of the log (fileReservedBytes), whole files at a time'
 
 /** Topics as administrators see and change them. @see RocketMQ AdminBrokerProcessor */
 export function topicProcessors (context: BrokerContext) {
@@ -100,7 +100,13 @@ export function topicProcessors (context: BrokerContext) {
   /** What RocketMQ's broker does by hand, this one does by itself. */
   const tidy: Processor = () => ({ code: ResponseCode.SUCCESS, remark: BY_ITSELF })
 
-  return { put, putList, remove, get, getAll, stats, systemList, tidy }
+  /** Looks at once, where this broker leads, and not only each minute. */
+  const removeExpired: Processor = async () => {
+    await engine.runRetention()
+    return { code: ResponseCode.SUCCESS }
+  }
+
+  return { put, putList, remove, get, getAll, stats, systemList, tidy, removeExpired }
 }
 
 function queuesOf ({ readQueueNums, writeQueueNums }: TopicConfig): number {
