@@ -1,13 +1,28 @@
 import { MqError } from '../base/index.ts'
 import type { NodeId, Raft, RaftMessage } from '../raft/index.ts'
 
-/** A transfer of leadership under way, as its caller sees it. Raft gives one up after an election time-out. */
+interface Waiting {
+  readonly to: NodeId
+  /** Who led when it was asked for. */
+  readonly from: NodeId
+  ticksLeft: number
+  readonly resolve: () => void
+  readonly reject: (error: MqError) => void
+}
+
+/**
+ * A transfer of leadership under way, as its caller sees it; it always ends. A leader's raft gives up after an election
+ * time-out. A follower that has asked the leader, and a leader that ceases to be one before either has come about, hear of
+ * no end: they wait for the next leader, and no longer than `limitTicks`.
+ */
 export class HandOver {
   readonly #raft: Raft
-  #waiting: { readonly to: NodeId, readonly resolve: () => void, readonly reject: (error: MqError) => void } | undefined
+  readonly #limitTicks: number
+  #waiting: Waiting | undefined
 
-  constructor (raft: Raft) {
+  constructor (raft: Raft, limitTicks: number) {
     this.#raft = raft
+    this.#limitTicks = limitTicks
   }
 
   /** Resolves when `to` leads. */
@@ -17,20 +32,25 @@ export class HandOver {
     if (leaderId === 0) return Promise.reject(new MqError('MQ_UNAVAILABLE', 'the group has no leader that could hand over'))
     this.fail(new MqError('MQ_BUSY', 'another transfer of leadership took its place'))
     if (!this.#raft.transferLeadership(to)) return Promise.reject(new MqError('MQ_INVALID_ARGUMENT', `node ${to} is no voter of the group`))
-    return new Promise((resolve, reject) => { this.#waiting = { to, resolve, reject } })
+    return new Promise((resolve, reject) => { this.#waiting = { to, from: leaderId, ticksLeft: this.#limitTicks, resolve, reject } })
   }
 
   leaderChanged (leaderId: NodeId): void {
     if (leaderId === 0 || this.#waiting === undefined) return
-    if (leaderId !== this.#waiting.to) return
-    this.#waiting.resolve()
-    this.#waiting = undefined
+    const { to, from, resolve } = this.#waiting
+    if (leaderId === to) {
+      this.#waiting = undefined
+      resolve()
+    } else if (leaderId !== from) {
+      this.fail(new MqError('MQ_UNAVAILABLE', `node ${leaderId} leads now, not node ${to}`, { leaderId }))
+    }
   }
 
-  /** With every tick: notices that raft has given up. */
+  /** With every tick: notices that raft has given up, or that nothing comes of it. */
   tick (): void {
-    if (this.#waiting === undefined || this.#raft.role !== 'leader' || this.#raft.transfereeId !== 0) return
-    this.fail(new MqError('MQ_UNAVAILABLE', `node ${this.#waiting.to} did not take over leadership in time`))
+    if (this.#waiting === undefined) return
+    const hasGivenUp = this.#raft.role === 'leader' && this.#raft.transfereeId === 0
+    if (hasGivenUp || --this.#waiting.ticksLeft <= 0) this.fail(new MqError('MQ_UNAVAILABLE', `node ${this.#waiting.to} did not take over leadership in time`))
   }
 
   fail (error: MqError): void {

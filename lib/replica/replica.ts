@@ -191,7 +191,7 @@ export class Replica {
       raft.readIndex(context)
       this.#pump()
     })
-    this.#handOver = new HandOver(raft)
+    this.#handOver = new HandOver(raft, 4 * settings.electionTicks)
     this.#ticker = new Ticker(clock, settings.tickMs, (ticks, sinceLastMs) => this.#tick(ticks, sinceLastMs))
   }
 

@@ -70,16 +70,16 @@ t.test('the nodes of the article meet on the ports for clients, elect, and serve
   while (answer === undefined) answer = await early.trySend('orders', 'x').catch(() => undefined)
   t.equal(answer.code, ResponseCode.SERVICE_NOT_AVAILABLE, 'the group is not there while one is missing')
   const brokers = await Promise.all([...opening, all.open(article(2))])
-  const leader = await until(() => brokers.find(({ engine }) => engine.role.isLeader))
-  await until(() => addressesOf(all, 'article').get(0) === leader.address && addressesOf(all, 'article').size === 3)
+  // a machine that stands still for a moment may cost one its leadership
+  const known = (others: readonly Broker[]): Broker | undefined => others.find(({ engine, address }) => engine.role.isLeader && addressesOf(all, 'article').get(0) === address)
+  const leader = await until(() => addressesOf(all, 'article').size === 3 && known(brokers))
   const other = brokers.find((broker) => broker !== leader)!
   t.match(await all.client(leader.address).send('orders', 'one'), { queueOffset: 0 })
   t.match(await all.client(other.address).send('orders', 'two'), { queueOffset: 1 })
   await until(() => other.engine.reads.rangeOf('orders', 0).maxOffset === 2)
   t.same((await all.client(other.address).pull('orders', 0, 0)).bodies, ['one', 'two'])
   await leader.close()
-  const next = await until(() => brokers.find((broker) => broker !== leader && broker.engine.role.isLeader))
-  await until(() => addressesOf(all, 'article').get(0) === next.address)
+  const next = await until(() => known(brokers.filter((broker) => broker !== leader)))
   t.match(await all.client(next.address).send('orders', 'three'), { queueOffset: 2 })
 })
 

@@ -157,6 +157,34 @@ t.test('a transfer to a node that does not answer is given up, and what waited g
   await finish(t, [1])
 })
 
+t.test('a transfer ends also when this node stops leading meanwhile, and nobody takes over', async (t) => {
+  let stepped = 0
+  for (let delayMs = 0; delayMs <= 400; delayMs += 100) {
+    const { members, leader, followers } = await three()
+    members.network.isolate(leader.id, members.founders)
+    await members.clock.advance(delayMs)
+    if (!leader.replica.status().isLeading) break
+    const handing = leader.replica.transferLeadership(followers[0].id).catch((error: unknown) => error)
+    // the others elect one of themselves, of which this node hears nothing
+    t.match(await members.run(handing), { code: 'MQ_UNAVAILABLE' }, `after ${delayMs} ms`)
+    if (!leader.replica.status().isLeading) stepped++
+    await members.closeAll()
+  }
+  t.ok(stepped > 0)
+})
+
+t.test('a transfer ends when a third node leads instead', async (t) => {
+  const { members, leader, followers } = await three()
+  members.network.isolate(leader.id, members.founders)
+  const handing = leader.replica.transferLeadership(followers[0].id).catch((error: unknown) => error)
+  members.network.isolate(followers[0].id, members.founders)
+  members.network.heal()
+  members.network.isolate(followers[0].id, members.founders)
+  await members.clock.advance(2000)
+  t.match(await members.run(handing), { code: 'MQ_UNAVAILABLE' })
+  await members.closeAll()
+})
+
 t.test('close hands leadership over: the group has a leader again without an election time-out', async (t) => {
   const { members, leader, followers } = await three()
   const outcomes = [1, 2, 3].map((id) => members.submit(leader, id))
