@@ -53,6 +53,13 @@ export class MemoryDisk implements Disk {
     this.#files.set(normalize(to), bytes)
   }
 
+  async link (from: string, to: string): Promise<void> {
+    const bytes = this.#files.get(normalize(from))
+    if (bytes === undefined || !this.#directories.has(dirname(normalize(to)))) throw diskError('ENOENT', 'link', from)
+    if (this.#files.has(normalize(to))) throw diskError('EEXIST', 'link', to)
+    this.#files.set(normalize(to), bytes)
+  }
+
   async unlink (path: string): Promise<void> {
     if (!this.#files.delete(normalize(path))) throw diskError('ENOENT', 'unlink', path)
   }

@@ -48,6 +48,8 @@ export interface Disk {
   /** Makes the directory and its parents; fine when it is there already. */
   makeDirectory (directory: string): Promise<void>
   rename (from: string, to: string): Promise<void>
+  /** A second name for the file, which then has two; `to` is not there yet. Fails, with varying codes, where the file system has no such names. */
+  link (from: string, to: string): Promise<void>
   unlink (path: string): Promise<void>
   /** Removes a directory and all in it; fine when there is none. Not atomic. */
   removeTree (directory: string): Promise<void>

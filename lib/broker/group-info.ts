@@ -19,6 +19,8 @@ export function groupInfo ({ engine, node: { group } }: BrokerContext): Array<[n
     ['groupDurableIndex', String(durableIndex)],
     ['groupCommitIndex', String(commitIndex)],
     ['groupAppliedIndex', String(appliedIndex)],
+    ['groupFormat', String(engine.format.group)],
+    ['groupNewestFormat', String(engine.format.newest)],
     ['groupMembers', JSON.stringify(members.map(({ number, role, address, matchIndex }) => ({ node: `n${number}`, role, address, matchIndex })))]
   ]
 }

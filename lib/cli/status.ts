@@ -32,6 +32,9 @@ export function statusJson (nodes: readonly NodeStatus[]): string {
     durableIndex: numberOf(info, 'groupDurableIndex'),
     commitIndex: numberOf(info, 'groupCommitIndex'),
     appliedIndex: numberOf(info, 'groupAppliedIndex'),
+    /** The data format that the group writes, and the one that this node reads up to. */
+    format: numberOf(info, 'groupFormat'),
+    newestFormat: numberOf(info, 'groupNewestFormat'),
     members: membersOf(info)
   })))
 }

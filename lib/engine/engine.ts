@@ -1,5 +1,5 @@
 import { holdProcess, processId, realDirectory } from '../adapters/index.ts'
-import { MqError, type Clock, type Logger, type Timer } from '../base/index.ts'
+import { invariant, MqError, type Clock, type Logger, type Timer } from '../base/index.ts'
 import { stampMsOf } from '../log/index.ts'
 import { EntryBodyWriter, LOCAL_HOST, type TopicConfig } from '../message/index.ts'
 import { allMembers, type ConfChange, type ConfState, type NodeId } from '../raft/index.ts'
@@ -94,6 +94,7 @@ export class Engine {
     const { disk, kv, clock, random, lock } = options.ports ?? (inMemory ? memoryPorts(options.clock) : directoryPorts(directory))
     throwIfAborted(signal)
     await takeDirectory({ disk, directory, lock, pid: processId() })
+    const format = options.formatVersion === undefined ? {} : { formatVersion: options.formatVersion }
     let replica: Replica | undefined
     let engine: Engine | undefined
     try {
@@ -108,6 +109,7 @@ export class Engine {
           directory,
           nodeId: group?.nodeId ?? NODE_ID,
           ...(group === undefined ? {} : { founding: group.founding, transport: group.transport }),
+          ...format,
           openStateMachine: async ({ log, identity }) => {
             progress.phase('state')
             return (store = await Store.open({
@@ -117,6 +119,7 @@ export class Engine {
               directory,
               log,
               groupId: identity.groupId,
+              ...format,
               settings: options.storeSettings ?? {},
               machines: () => [new PopMachine()],
               onProgress: ({ entries, totalEntries }) => { progress.phase('rebuild', entries, totalEntries) }
@@ -218,7 +221,7 @@ export class Engine {
         submit(release)
         await release.done
       },
-      putSettings: () => this.#putFlushMode()
+      putSettings: () => this.#putSettings()
     })
     replica.onLeadership(({ isLeader }) => {
       this.#topics.leadershipChanged()
@@ -230,10 +233,17 @@ export class Engine {
     replica.onFailure((error) => { this.#fail(error) })
   }
 
-  async #putFlushMode (): Promise<void> {
-    const { metadata } = this.store
+  async #putSettings (): Promise<void> {
+    const { metadata, formatVersion, newestFormat } = this.store
     const flushDiskType = flushDiskTypeOf(this.#options)
-    if (metadata.setting('flushDiskType') !== flushDiskType) await this.#decide(256, (writer) => metadata.putSetting(writer, 'flushDiskType', flushDiskType))
+    const hasOther = metadata.setting('flushDiskType') !== flushDiskType
+    // in a group of several whoever knows all members does it
+    const mayRaise = this.#options.group === undefined && formatVersion < newestFormat
+    if (!hasOther && !mayRaise) return
+    await this.#decide(256, (writer) => {
+      if (hasOther) metadata.putSetting(writer, 'flushDiskType', flushDiskType)
+      if (mayRaise) this.store.raiseFormat(writer, newestFormat)
+    })
   }
 
   // ---- the group ----
@@ -281,6 +291,15 @@ export class Engine {
 
   /** How long the last write or sync of the log took, or the one under way has taken by now if that is longer, ms. */
   get flushMs (): number { return this.#replica.log.flushMs }
+
+  /** The data format that the group writes, and the one that this node reads up to. */
+  get format (): { readonly group: number, readonly newest: number } { return { group: this.store.formatVersion, newest: this.store.newestFormat } }
+
+  /** The group writes that format from now on; every member reads it, the caller has made sure. @throws as any proposal */
+  async raiseFormat (version: number): Promise<void> {
+    invariant(version <= this.store.newestFormat, `data format ${version} is later than that of this node`)
+    await this.#decide(64, (writer) => this.store.raiseFormat(writer, version))
+  }
 
   /** Resolves once everything is applied here that was committed anywhere in the group when it was called. @throws MQ_UNAVAILABLE no leader confirmed it in time */
   readBarrier (): Promise<void> { return this.#replica.readBarrier() }

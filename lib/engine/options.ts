@@ -53,6 +53,8 @@ export interface EngineOptions {
   readonly signal?: AbortSignal | undefined
   /** Others than the machine's, for specs. */
   readonly ports?: EnginePorts
+  /** An older data format than the newest, as an older version has it: made, read and told to others. Default: DATA_FORMAT_VERSION. */
+  readonly formatVersion?: number
   /** When the state is written, if not as usual. */
   readonly storeSettings?: Partial<StoreSettings>
 }

@@ -1,5 +1,5 @@
 import { MqError, type Clock, type Disk, type DiskFile, type Timer } from '../base/index.ts'
-import { DATA_FORMAT_VERSION, type BaseDump, type Replica } from '../replica/index.ts'
+import { OLDEST_DATA_FORMAT, type BaseDump, type Replica } from '../replica/index.ts'
 import { decodeChunkRequest, decodeManifestRequest, encodeChunk, encodeManifest, MAX_CHUNK_BYTES, type ChunkRequest, type Manifest } from './catch-up-messages.ts'
 
 export interface DonorSettings {
@@ -143,7 +143,7 @@ export class CatchUpDonor {
       const baseChecksum = new Uint8Array(8)
       await file.read(baseChecksum, Math.max(0, baseBytes - 8))
       const now = clock.nowMs()
-      const manifest = { groupId: identity.groupId, formatVersion: DATA_FORMAT_VERSION, index, term, endPosition: position, floor: log.floor, baseBytes, baseChecksum }
+      const manifest = { groupId: identity.groupId, formatVersion: stateMachine.formatVersion ?? OLDEST_DATA_FORMAT, index, term, endPosition: position, floor: log.floor, baseBytes, baseChecksum }
       const offer: Offer = { manifest, file, endsAtMs: now + maxHoldMs, idleAtMs: now + idleMs, release: releaseAll }
       this.#offers.set(index, offer)
       if (this.#isClosed) this.#end(index)

@@ -1,6 +1,6 @@
 import { isMqError, MqError, type Clock, type Disk, type ErrorCode, type Logger } from '../base/index.ts'
 import type { CatchUpCall, NodeId } from '../raft/index.ts'
-import { DATA_FORMAT_VERSION, type Received } from '../replica/index.ts'
+import type { Received } from '../replica/index.ts'
 import { CHUNK_METHOD, decodeChunk, decodeManifest, encodeChunkRequest, encodeManifestRequest, MANIFEST_METHOD, MAX_CHUNK_BYTES, type ChunkRequest, type Manifest } from './catch-up-messages.ts'
 import { Incoming } from './incoming.ts'
 
@@ -37,6 +37,8 @@ export interface ReceiverOptions {
   readonly logger: Logger
   readonly directory: string
   readonly groupId: Uint8Array
+  /** The data format that this node reads up to. */
+  readonly formatVersion: number
   readonly segmentBytes: number
   readonly call: PeerCall
   /** Who else may help, besides the node that said that help is needed. */
@@ -124,11 +126,11 @@ export class CatchUpReceiver {
   }
 
   async #manifestOf (donor: NodeId, minIndex: number): Promise<Manifest> {
-    const { groupId, commitIndex } = this.#options
+    const { groupId, formatVersion, commitIndex } = this.#options
     const { dumpAttempts } = this.#settings
     const manifest = decodeManifest(await this.#ask(donor, MANIFEST_METHOD, encodeManifestRequest({ minIndex }), dumpAttempts, (answer) => answer))
     if (Buffer.compare(manifest.groupId, groupId) !== 0) throw new MqError('MQ_INVALID_ARGUMENT', `node ${donor} is of another group`)
-    if (manifest.formatVersion > DATA_FORMAT_VERSION) throw new MqError('MQ_FORMAT_TOO_NEW', `node ${donor} has data format ${manifest.formatVersion}, this version reads up to ${DATA_FORMAT_VERSION}`)
+    if (manifest.formatVersion > formatVersion) throw new MqError('MQ_FORMAT_TOO_NEW', `node ${donor} has data format ${manifest.formatVersion}, this version reads up to ${formatVersion}`)
     if (manifest.index <= commitIndex() || manifest.index < minIndex) throw new MqError('MQ_UNAVAILABLE', `node ${donor} offers entry ${manifest.index}, which is not ahead of this node`)
     return manifest
   }

@@ -1,6 +1,6 @@
 import type { Clock, Disk, Logger } from '../base/index.ts'
 import type { NodeId } from '../raft/index.ts'
-import { installReceived, type Received, type Replica } from '../replica/index.ts'
+import { DATA_FORMAT_VERSION, installReceived, type Received, type Replica } from '../replica/index.ts'
 import type { PeerNetwork } from '../transport/index.ts'
 import { CatchUpDonor, type DonorSettings } from './catch-up-donor.ts'
 import { CHUNK_METHOD, MANIFEST_METHOD, RANGE_METHOD } from './catch-up-messages.ts'
@@ -61,6 +61,7 @@ export class CatchUp {
       logger,
       directory,
       groupId: replica.identity.groupId,
+      formatVersion: replica.stateMachine.newestFormat ?? DATA_FORMAT_VERSION,
       segmentBytes,
       call: (to, method, body, options) => peers.call(to, method, body, options),
       donors: () => membersBeside(replica),

@@ -1,4 +1,4 @@
-import { MqError, wait, type Clock, type Logger, type Random } from '../base/index.ts'
+import { isMqError, MqError, wait, type Clock, type Logger, type Random } from '../base/index.ts'
 import type { NodeId } from '../raft/index.ts'
 import { incarnationOf, makeNodeId, numberOf, randomGroupId, type Identity } from '../replica/index.ts'
 import { addressText, type Address } from '../remoting/index.ts'
@@ -67,7 +67,8 @@ export async function becomeMember (options: FormationOptions): Promise<Identity
   const reminder = new Reminder(clock, logger, settings.remindIntervalMs)
   for (;;) {
     const visitorsBefore = visitors.count
-    const answers = await Promise.all(others.map(([other, address]) => ask(options, other, address)))
+    const refusals = new Map<number, string>()
+    const answers = await Promise.all(others.map(([other, address]) => ask(options, other, address, (reason) => refusals.set(other, reason))))
     if (signal?.aborted === true) throw new MqError('MQ_ABORTED', 'opening was aborted', { cause: signal.reason })
     const believed = answers.filter((answer): answer is WhoIsAnswer => answer !== undefined && (visitors.count === visitorsBefore || visitors.isLatest(answer.nodeId)))
     const groups = believed.flatMap(({ group }) => group === null ? [] : [group])
@@ -83,7 +84,7 @@ export async function becomeMember (options: FormationOptions): Promise<Identity
       logger.info(`node n${number} founds group '${groupName}' of ${[...peers.keys()].sort((a, b) => a - b).map((number) => `n${number}`).join(', ')}`, { nodeId, groupId: hex(groupId) })
       return identityIn({ groupId, founders }, nodeId)
     } else {
-      const silent = others.filter((_, i) => answers[i] === undefined).map(([other, address]) => `n${other} (${addressText(address)})`)
+      const silent = others.filter((_, i) => answers[i] === undefined).map(([other, address]) => `n${other} (${addressText(address)}${refusals.has(other) ? `: ${refusals.get(other)!}` : ''})`)
       reminder.say(silent.length > 0
         ? `group '${groupName}' is not there yet: waiting for ${silent.join(', ')}`
         : `group '${groupName}' is not there yet: waiting for ${mayFound ? `n${Math.min(...others.map(([other]) => other))} to found it` : 'a node that leads it'}`)
@@ -96,12 +97,13 @@ function identityIn ({ groupId, founders }: Pick<GroupDescription, 'groupId' | '
   return { groupId, nodeId, incarnation: incarnationOf(nodeId), founders }
 }
 
-async function ask ({ network, settings: { askTimeoutMs: timeoutMs }, logger, signal }: FormationOptions, number: number, address: Address): Promise<WhoIsAnswer | undefined> {
+async function ask ({ network, settings: { askTimeoutMs: timeoutMs }, logger, signal }: FormationOptions, number: number, address: Address, onRefused: (reason: string) => void): Promise<WhoIsAnswer | undefined> {
   try {
     const answer = whoIsAnswer.decode(await network.callAddress(address, METHODS.whoIs, new Uint8Array(0), { timeoutMs, signal }))
     if (numberOf(answer.nodeId) === number && makeNodeId(number, incarnationOf(answer.nodeId)) === answer.nodeId) return answer
     logger.warn(`n${numberOf(answer.nodeId)} answers at ${addressText(address)}, where the configuration has n${number}`)
   } catch (error) {
+    if (isMqError(error) && error.refusal !== undefined) onRefused(error.message)
     logger.debug(`n${number} at ${addressText(address)} does not say who it is`, { error })
   }
   return undefined

@@ -2,7 +2,7 @@ import { processId, realDirectory } from '../adapters/index.ts'
 import { MqError, type Clock, type Disk, type Logger } from '../base/index.ts'
 import { directoryPorts, Engine, takeDirectory, type EnginePorts } from '../engine/index.ts'
 import { allMembers, type NodeId } from '../raft/index.ts'
-import { DATA_FORMAT_VERSION, identityOrEmpty, numberOf, writeIdentity, type Identity } from '../replica/index.ts'
+import { DATA_FORMAT_VERSION, identityOrEmpty, OLDEST_DATA_FORMAT, numberOf, writeIdentity, type Identity } from '../replica/index.ts'
 import { addressText, type Address } from '../remoting/index.ts'
 import type { PeerNetwork, SelfDescription } from '../transport/index.ts'
 import { AddressBook, isGroupSetting } from './address-book.ts'
@@ -11,6 +11,7 @@ import { becomeMember, Visitors } from './formation.ts'
 import { groupReplicaSettings, type GroupMemberOptions, type MemberStatus } from './group-options.ts'
 import { ensureIncarnation, removeIncarnation } from './incarnation-file.ts'
 import { Joining } from './joining.ts'
+import { FormatRaise } from './format-raise.ts'
 import { LeaderWatch } from './leader-watch.ts'
 import { Membership } from './membership.ts'
 import { health, joinAnswer, joinRequest, METHODS, whoIsAnswer, type GroupDescription } from './messages.ts'
@@ -23,6 +24,7 @@ const READ_PATIENCE_MS = 3_000
 
 interface Parts {
   readonly options: GroupMemberOptions
+  readonly self: Self
   readonly settings: GroupSettings
   readonly clock: Clock
   readonly disk: Disk
@@ -45,6 +47,7 @@ export class GroupMember {
   readonly #membership: Membership
   readonly #joining: Joining
   readonly #watch: LeaderWatch
+  readonly #formatRaise: FormatRaise
   readonly #catchUp: CatchUp
   readonly #openEngine: () => Promise<Engine>
   readonly #logger: Logger
@@ -68,7 +71,7 @@ export class GroupMember {
     const directory = options.engine.ports === undefined ? await realDirectory(options.engine.directory) : options.engine.directory
     const ports = options.engine.ports ?? directoryPorts(directory)
     const addresses = new AddressBook(options.peers)
-    const self = new Self(options.groupName)
+    const self = new Self(options)
     let member: GroupMember | undefined
     let network: PeerNetwork | undefined
     try {
@@ -97,7 +100,7 @@ export class GroupMember {
           visitors
         })
         // nobody hears of the group from this node before this is durable
-        if (stored === undefined) await writeIdentity(ports.disk, directory, identity)
+        if (stored === undefined) await writeIdentity(ports.disk, directory, identity, options.engine.formatVersion)
         await removeIncarnation(ports.disk, directory)
         self.identity = identity
         return identity
@@ -105,7 +108,7 @@ export class GroupMember {
       // what is damaged of the log is asked of those who may be members
       network!.setPeers(new Map(identity.founders.flatMap((id) => { const address = addresses.of(id); return id === identity.nodeId || address === undefined ? [] : [[id, address]] })))
       const openEngine = engineOpener(options, network!, identity, { directory, ports })
-      member = new GroupMember({ options, settings, clock: ports.clock, disk: ports.disk, directory, network: network!, addresses, engine: await openEngine(), openEngine })
+      member = new GroupMember({ options, self, settings, clock: ports.clock, disk: ports.disk, directory, network: network!, addresses, engine: await openEngine(), openEngine })
       return member
     } catch (error) {
       await network?.close()
@@ -124,18 +127,18 @@ export class GroupMember {
     const { identity, clock } = engine
     const { directory, ports } = options.engine
     assertNumber(identity, options.number, directory)
-    const self = new Self(options.groupName)
+    const self = new Self(options)
     self.nodeId = identity.nodeId
     self.identity = identity
     const network = await options.openNetwork(() => self.description)
     const place = { directory, ports: ports ?? directoryPorts(directory) }
-    const member = new GroupMember({ options, settings, clock, disk: place.ports.disk, directory, network, addresses: new AddressBook(options.peers), engine, openEngine: engineOpener(options, network, identity, place) })
+    const member = new GroupMember({ options, self, settings, clock, disk: place.ports.disk, directory, network, addresses: new AddressBook(options.peers), engine, openEngine: engineOpener(options, network, identity, place) })
     network.onCall(METHODS.whoIs, () => whoIsAnswer.encode({ nodeId: identity.nodeId, group: member.describe() }), { openToStrangers: true })
     engine.connect(network.transport())
     return member
   }
 
-  private constructor ({ options, settings, clock, disk, directory, network, addresses, engine, openEngine }: Parts) {
+  private constructor ({ options, self, settings, clock, disk, directory, network, addresses, engine, openEngine }: Parts) {
     const { groupName, number, peers, role = 'voter', takesLearners = false } = options
     const logger = this.#logger = options.engine.logger
     const current = (): Engine => this.#engine
@@ -144,6 +147,7 @@ export class GroupMember {
     this.#addresses = addresses
     this.#engine = engine
     this.#openEngine = openEngine
+    self.engine = current
     const own = options.address ?? peers.find((peer) => peer.number === number)?.address
     this.#membership = new Membership({
       logger,
@@ -167,6 +171,7 @@ export class GroupMember {
       onHeard: () => { this.#setPeers() }
     })
     this.#watch = new LeaderWatch({ clock, logger, settings, network, engine: current, preferredLeaders: () => options.preferredLeaders ?? [] })
+    this.#formatRaise = new FormatRaise({ clock, logger, settings, network, engine: current })
     this.#catchUp = new CatchUp({
       clock,
       disk,
@@ -286,6 +291,7 @@ export class GroupMember {
     await this.#catchUp.detach()
     await this.#joining.stop()
     await this.#watch.stop()
+    await this.#formatRaise.stop()
     await this.#engine.close()
     await this.peers.close().catch((error: unknown) => { this.#logger.error('the links to the other nodes could not be closed', { error }) })
   }
@@ -311,6 +317,7 @@ export class GroupMember {
       }),
       engine.onLeadership(({ isLeader }) => {
         this.#watch.leadershipChanged(isLeader)
+        this.#formatRaise.leadershipChanged(isLeader)
         this.#joining.look()
       })
     ]
@@ -336,16 +343,19 @@ export class GroupMember {
 
 /** Who this node is, before and after it is of a group. */
 class Self {
-  readonly #groupName: string
+  readonly #options: GroupMemberOptions
   nodeId: NodeId = 0
   identity: Identity | undefined
+  /** Undefined before it is open. */
+  engine: (() => Engine) | undefined
 
-  constructor (groupName: string) {
-    this.#groupName = groupName
+  constructor (options: GroupMemberOptions) {
+    this.#options = options
   }
 
   get description (): SelfDescription {
-    return { groupName: this.#groupName, groupId: this.identity?.groupId, nodeId: this.nodeId, formatVersion: DATA_FORMAT_VERSION }
+    const { groupName, engine: { formatVersion = DATA_FORMAT_VERSION } } = this.#options
+    return { groupName, groupId: this.identity?.groupId, nodeId: this.nodeId, formatVersion, groupFormat: this.engine?.().format.group ?? OLDEST_DATA_FORMAT }
   }
 
   /** The group while the engine is not open yet: its founders are what is known of its members. */

@@ -90,7 +90,7 @@ export const deleteGroup = defineCommand<{ readonly group: string, readonly remo
   versions: [{ type: 'record', name: 'DeleteGroup', fields: [{ name: 'group', type: 'string' }, { name: 'removeOffsets', type: 'boolean' }] }]
 })
 
-/** A setting of the whole raft group: format version, flush mode, entry size bound, … An empty value removes it. */
+/** A setting of the whole raft group: flush mode, addresses of nodes, … An empty value removes it. */
 export const putSetting = defineCommand<{ readonly name: string, readonly value: string }>({
   type: 0x0105,
   name: 'putSetting',
@@ -135,4 +135,11 @@ export const setFloor = defineCommand<{ readonly position: number }>({
   type: 0x0301,
   name: 'setFloor',
   versions: [{ type: 'record', name: 'SetFloor', fields: [{ name: 'position', type: 'long' }] }]
+})
+
+/** From here on the log and the state may be of that data format. Code that does not know it stops at it. */
+export const raiseFormat = defineCommand<{ readonly version: number }>({
+  type: 0x0302,
+  name: 'raiseFormat',
+  versions: [{ type: 'record', name: 'RaiseFormat', fields: [{ name: 'version', type: 'int' }] }]
 })

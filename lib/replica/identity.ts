@@ -1,5 +1,6 @@
 import { hash64, viewOf, setInt64, getInt64, MqError, replaceFile, type Disk, type Random } from '../base/index.ts'
 import type { NodeId } from '../raft/index.ts'
+import { DATA_FORMAT_VERSION, OLDEST_DATA_FORMAT } from './data-format.ts'
 
 /**
  * Who this data directory is: the group its log belongs to, the node it is in that group, and that node's incarnation
@@ -18,8 +19,6 @@ export interface Identity {
 }
 
 export const GROUP_ID_BYTES = 16
-/** The format of the whole data directory. */
-export const DATA_FORMAT_VERSION = 1
 const MAGIC = 0x4C4D5149
 const HEADER_BYTES = 40
 const CHECKSUM_SEED = 0x6964656E74697479n
@@ -28,11 +27,12 @@ export function randomGroupId (random: Random): Uint8Array {
   return Uint8Array.from({ length: GROUP_ID_BYTES }, () => Math.floor(random.next() * 256))
 }
 
-export function encodeIdentity ({ groupId, nodeId, incarnation, founders }: Identity): Uint8Array {
+/** `formatVersion`: that of the whole data directory. */
+export function encodeIdentity ({ groupId, nodeId, incarnation, founders }: Identity, formatVersion = DATA_FORMAT_VERSION): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES + founders.length * 8 + 8)
   const view = viewOf(bytes)
   view.setUint32(0, MAGIC)
-  view.setUint16(4, DATA_FORMAT_VERSION)
+  view.setUint16(4, formatVersion)
   view.setUint16(6, founders.length)
   bytes.set(groupId, 8)
   setInt64(view, 24, nodeId)
@@ -56,13 +56,13 @@ export function decodeIdentity (bytes: Uint8Array, file: string): Identity {
   }
   if (bytes.length < HEADER_BYTES + 8) throw damaged(file, bytes.length)
   const checksumHolds = view.getBigUint64(bytes.length - 8) === hash64(bytes.subarray(0, -8), CHECKSUM_SEED)
-  const version = view.getUint16(4)
+  const version = formatVersionIn(bytes)
   // Every format keeps the checksum in the last 8 bytes, so a newer file is told from a damaged one.
   if (!checksumHolds) throw damaged(file, 0)
   if (version > DATA_FORMAT_VERSION) {
     throw new MqError('MQ_FORMAT_TOO_NEW', `${file}: data format ${version}, this version reads up to ${DATA_FORMAT_VERSION}`, { file, version })
   }
-  if (version < 1) throw new MqError('MQ_FORMAT_TOO_OLD', `${file}: data format ${version}`, { file, version })
+  if (version < OLDEST_DATA_FORMAT) throw new MqError('MQ_FORMAT_TOO_OLD', `${file}: data format ${version}`, { file, version })
   const founderCount = view.getUint16(6)
   if (HEADER_BYTES + founderCount * 8 + 8 !== bytes.length) throw damaged(file, 6)
   return {
@@ -73,6 +73,9 @@ export function decodeIdentity (bytes: Uint8Array, file: string): Identity {
   }
 }
 
+/** The format of the directory whose identity this is, once `decodeIdentity` has found it whole. */
+export function formatVersionIn (identity: Uint8Array): number { return viewOf(identity).getUint16(4) }
+
 /** The identity of `directory`, or undefined when it has none. */
 export async function readIdentity (disk: Disk, directory: string): Promise<Identity | undefined> {
   const file = `${directory}/identity`
@@ -81,8 +84,8 @@ export async function readIdentity (disk: Disk, directory: string): Promise<Iden
 }
 
 /** Makes the identity durable: whole under its name, or not there at all. */
-export async function writeIdentity (disk: Disk, directory: string, identity: Identity): Promise<void> {
-  await replaceFile(disk, `${directory}/identity`, encodeIdentity(identity))
+export async function writeIdentity (disk: Disk, directory: string, identity: Identity, formatVersion = DATA_FORMAT_VERSION): Promise<void> {
+  await replaceFile(disk, `${directory}/identity`, encodeIdentity(identity, formatVersion))
 }
 
 function damaged (file: string, byte: number): MqError {

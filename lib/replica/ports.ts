@@ -55,6 +55,9 @@ export interface StateMachine {
   readonly baseDump?: BaseDump | undefined
   /** Keeps the file of the dump at `index` until the function it returns is called. */
   holdBaseDump? (index: number): () => void
+  /** The data format that the group writes, and the one that this node reads up to. */
+  readonly formatVersion?: number
+  readonly newestFormat?: number
   close (): Promise<void> | void
 }
 

@@ -15,6 +15,8 @@ export interface ReplicaOptions {
   readonly nodeId: NodeId
   /** What an empty directory becomes. Default: a group of this one node. */
   readonly founding?: Founding
+  /** What the directory is made in, or upgraded to. Default: DATA_FORMAT_VERSION. */
+  readonly formatVersion?: number
   /** Not needed by a group of one. */
   readonly transport?: Transport
   /** Opens the state machine over the log, which is recovered and stands still meanwhile. */

@@ -5,6 +5,7 @@ import { EntryKind, Raft, type CatchUpCall, type ConfChange, type ConfProposalRe
 import { Applier } from './applier.ts'
 import { Checkpoints } from './checkpoints.ts'
 import { configOf, confStateOfVoters, decodeConfChange } from './conf-codec.ts'
+import { DATA_FORMAT_VERSION } from './data-format.ts'
 import { asMqError } from './failures.ts'
 import { HandOver, bestSuccessor, farewells } from './hand-over.ts'
 import type { Identity } from './identity.ts'
@@ -22,6 +23,7 @@ import { defaultReplicaSettings, type ReplicaSettings } from './settings.ts'
 import { LogWithSnapshots } from './snapshots.ts'
 import { assertFit, indexesOfConfigs, openStorage } from './storage.ts'
 import { Ticker } from './ticker.ts'
+import { upgradeDirectory } from './upgrade.ts'
 
 interface Parts {
   readonly options: ReplicaOptions
@@ -76,10 +78,11 @@ export class Replica {
    * made before wait for that.
    */
   static async open (options: ReplicaOptions): Promise<Replica> {
-    const { clock, disk, logger, directory, openStateMachine, logSettings = {} } = options
+    const { clock, disk, logger, directory, openStateMachine, logSettings = {}, formatVersion = DATA_FORMAT_VERSION } = options
     const settings = { ...defaultReplicaSettings, ...options.settings }
     if (await finishInstall(disk, directory)) logger.warn(`${directory}: log and state that another node has sent were put in place`)
-    const { identity, voteFile } = await openStorage({ ...options, founding: options.founding ?? { founders: [options.nodeId] } })
+    await upgradeDirectory({ disk, directory, logger, formatVersion })
+    const { identity, voteFile } = await openStorage({ ...options, formatVersion, founding: options.founding ?? { founders: [options.nodeId] } })
     let replica: Replica | undefined
     const log = await RaftLog.open({
       ...logSettings,

@@ -21,6 +21,7 @@ export interface StorageOptions {
   readonly directory: string
   readonly nodeId: NodeId
   readonly founding: Founding
+  readonly formatVersion: number
 }
 
 /**
@@ -68,14 +69,14 @@ export async function identityOrEmpty (disk: Disk, directory: string): Promise<I
   return identity
 }
 
-async function found ({ disk, random, directory, nodeId, founding }: StorageOptions): Promise<Identity> {
+async function found ({ disk, random, directory, nodeId, founding, formatVersion }: StorageOptions): Promise<Identity> {
   const identity = {
     groupId: founding.groupId ?? randomGroupId(random),
     nodeId,
     incarnation: founding.incarnation ?? 1,
     founders: founding.founders
   }
-  await writeIdentity(disk, directory, identity)
+  await writeIdentity(disk, directory, identity, formatVersion)
   return identity
 }
 

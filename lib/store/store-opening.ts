@@ -4,6 +4,7 @@ import { checksumOf, Kv, type Change } from '../kv/index.ts'
 import { ENTRY_HEADER_BYTES, seedOfGroup, bodyOf, stampMsOf } from '../log/index.ts'
 import { EntryBody } from '../message/index.ts'
 import { EntryKind } from '../raft/index.ts'
+import { DATA_FORMAT_VERSION } from '../replica/index.ts'
 import { BaseDumps, type Base } from './base-dumps.ts'
 import { Digest, type CheckpointMeta } from './checkpoint-meta.ts'
 import { AppliedFile, commitCheckpoint, freezeMachines, machineKey, MACHINE_RANGE, machineOf, readMeta } from './checkpoints.ts'
@@ -12,6 +13,7 @@ import { ConsumeQueues } from './consume-queues.ts'
 import { ConsumerOffsets } from './consumer-offsets.ts'
 import { LockMachine } from './lock-machine.ts'
 import { DELAY_RANGE, DelayMachine } from './delay-machine.ts'
+import { GroupFormat } from './group-format.ts'
 import type { KeyChange, Machine } from './machine.ts'
 import { Metadata } from './metadata.ts'
 import { OpeningMark } from './opening-mark.ts'
@@ -88,6 +90,7 @@ async function openEmpty ({ options, settings, mark }: Opening): Promise<Omit<Lo
   }
   const kv = new Kv(await options.database.open(), onDamage)
   const core = {
+    format: new GroupFormat(options.formatVersion ?? DATA_FORMAT_VERSION),
     commitLog: new CommitLog(options.log),
     consumeQueues: new ConsumeQueues({ kv, pageCacheBytes: settings.pageCacheBytes, onDamage }),
     consumerOffsets: new ConsumerOffsets(),
@@ -95,7 +98,7 @@ async function openEmpty ({ options, settings, mark }: Opening): Promise<Omit<Lo
     locks: new LockMachine(),
     delays: new DelayMachine(kv, onDamage)
   }
-  return { kv, core, machines: [core.commitLog, core.metadata, core.consumeQueues, core.consumerOffsets, core.locks, core.delays, ...options.machines?.(core) ?? []] }
+  return { kv, core, machines: [core.format, core.commitLog, core.metadata, core.consumeQueues, core.consumerOffsets, core.locks, core.delays, ...options.machines?.(core) ?? []] }
 }
 
 /** @throws whatever shows that the kv cannot be used */

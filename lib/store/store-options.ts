@@ -8,6 +8,7 @@ import type { CommitLog, EntryFinder } from './commit-log.ts'
 import type { ConsumeQueues } from './consume-queues.ts'
 import type { ConsumerOffsets } from './consumer-offsets.ts'
 import type { DelayMachine } from './delay-machine.ts'
+import type { GroupFormat } from './group-format.ts'
 import type { LockMachine } from './lock-machine.ts'
 import type { Machine } from './machine.ts'
 import type { Metadata } from './metadata.ts'
@@ -54,6 +55,8 @@ export interface StoreOptions {
   readonly directory: string
   readonly log: StoreLog
   readonly groupId: Uint8Array
+  /** The data format that this node reads up to. Default: DATA_FORMAT_VERSION. */
+  readonly formatVersion?: number
   readonly settings?: Partial<StoreSettings>
   /** Further machines, over the ones every store has. */
   readonly machines?: (core: CoreMachines) => readonly Machine[]
@@ -72,6 +75,7 @@ export interface StoreRecovery {
 
 /** The machines every store has. */
 export interface CoreMachines {
+  readonly format: GroupFormat
   readonly commitLog: CommitLog
   readonly consumeQueues: ConsumeQueues
   readonly consumerOffsets: ConsumerOffsets

@@ -1,6 +1,6 @@
 import { invariant, MqError } from '../base/index.ts'
 import { ENTRY_HEADER_BYTES, bodyOf, stampMsOf } from '../log/index.ts'
-import { deleteGroup, deleteTopic, EntryBody, setFloor, type EntryBodyWriter } from '../message/index.ts'
+import { deleteGroup, deleteTopic, EntryBody, raiseFormat, setFloor, type EntryBodyWriter } from '../message/index.ts'
 import { EntryKind, type ConfState, type RaftEntry } from '../raft/index.ts'
 import type { KeyRange, KvSnapshot } from '../kv/index.ts'
 import type { BaseDump } from '../replica/index.ts'
@@ -84,6 +84,10 @@ export class Store {
   get appliedPosition (): number { return this.#appliedPosition }
   get confState (): ConfState { return this.#confState }
   get floorPosition (): number { return this.commitLog.floorPosition }
+  /** The data format that the group writes: nothing of a later one may go into the log or to other nodes. */
+  get formatVersion (): number { return this.#parts.core.format.version }
+  /** The one this node reads up to. */
+  get newestFormat (): number { return this.#parts.core.format.newest }
   machine (name: string): Machine | undefined { return this.#machines.find((machine) => machine.name === name) }
 
   /**
@@ -150,6 +154,11 @@ export class Store {
   /** Retention: `position` is where a segment of the log begins, at most `appliedPosition`. */
   setFloor (writer: EntryBodyWriter, position: number): void {
     writer.addCommand(setFloor.type, setFloor.encode({ position }))
+  }
+
+  /** Every member reads `version`, the leader has made sure. */
+  raiseFormat (writer: EntryBodyWriter, version: number): void {
+    writer.addCommand(raiseFormat.type, raiseFormat.encode({ version }))
   }
 
   /** The record that begins at a position given by a client; undefined when there is none, or not any more, or not yet. */

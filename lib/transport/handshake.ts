@@ -3,7 +3,7 @@ import type { NodeId } from '../raft/index.ts'
 import type { ByteConnection } from '../remoting/index.ts'
 import { badFrame, FrameType, LinkKind, PEER_MAGIC } from './frame.ts'
 import type { HeadArena } from './frame-writer.ts'
-import { codecsOf, OLDEST_PROTOCOL_MINOR, PROTOCOL_MINOR, type HeaderCodecs } from './headers.ts'
+import { codecsOf, OLDEST_PROTOCOL_MINOR, type HeaderCodecs } from './headers.ts'
 import { refusalOf, type Refusal, type RefusalCode } from './introduction.ts'
 import { PeerConnection, type ConnectionOwner } from './peer-connection.ts'
 import type { SelfDescription } from './peer-network.ts'
@@ -28,6 +28,8 @@ export interface HandshakeContext {
   readonly self: () => SelfDescription
   readonly secret: ClusterSecret | undefined
   readonly handshakeTimeoutMs: number
+  /** The highest minor version of the protocol that this node speaks. */
+  readonly protocolMinor: number
 }
 
 /** Two nodes that may talk. The connection's owner is to be set at once. */
@@ -54,7 +56,6 @@ interface Hello {
   description: Buffer
 }
 
-const own = (): HeaderCodecs => codecsOf(PROTOCOL_MINOR)
 const NO_BYTES = new Uint8Array(0)
 
 /** What both sides share: a time limit, one result, and how to refuse. */
@@ -78,7 +79,7 @@ class Handshake implements ConnectionOwner {
 
   onFrame (type: FrameType, header: Buffer): void {
     if (type !== FrameType.refused) throw badFrame(`frame of type ${type} in the introduction`)
-    const { code, reason } = own().decode<{ code: RefusalCode, reason: string }>(type, header)
+    const { code, reason } = this.own.decode<{ code: RefusalCode, reason: string }>(type, header)
     this.#refusal = { code, reason }
     this.connection.close(reason)
   }
@@ -92,8 +93,11 @@ class Handshake implements ConnectionOwner {
 
   onForeign (): void { this.refuse({ code: 'protocol-version', reason: `it does not speak version ${PEER_MAGIC.at(-1)!} of the protocol between nodes` }) }
 
+  /** Those of this node's own minor version. */
+  protected get own (): HeaderCodecs { return codecsOf(this.context.protocolMinor) }
+
   protected send (type: FrameType, header: object): void {
-    this.connection.writer.add(own(), type, header, undefined, 0)
+    this.connection.writer.add(this.own, type, header, undefined, 0)
     this.connection.flush()
   }
 
@@ -110,15 +114,15 @@ class Handshake implements ConnectionOwner {
     this.#result.onMet(acquaintance)
   }
 
-  protected describe (): Buffer {
-    const { groupName, groupId = NO_BYTES, nodeId, formatVersion } = this.context.self()
-    return own().bytesOf(FrameType.description, { groupName, groupId: Buffer.from(groupId), nodeId, formatVersion })
+  protected describe (minor: number): Buffer {
+    const { groupName, groupId = NO_BYTES, nodeId, formatVersion, groupFormat = 1 } = this.context.self()
+    return codecsOf(minor).bytesOf(FrameType.description, { groupName, groupId: Buffer.from(groupId), nodeId, formatVersion, groupFormat })
   }
 
-  protected descriptionOf (bytes: Buffer): SelfDescription {
-    const { groupName, groupId, nodeId, formatVersion } = own().decode<SelfDescription & { groupId: Uint8Array }>(FrameType.description, bytes)
+  protected descriptionOf (bytes: Buffer, minor: number): SelfDescription {
+    const { groupName, groupId, nodeId, formatVersion, groupFormat } = codecsOf(minor).decode<Required<SelfDescription> & { groupId: Uint8Array }>(FrameType.description, bytes)
     this.peerId = nodeId
-    return { groupName, groupId: groupId.length === 0 ? undefined : groupId, nodeId, formatVersion }
+    return { groupName, groupId: groupId.length === 0 ? undefined : groupId, nodeId, formatVersion, groupFormat }
   }
 
   /** What a side signs. */
@@ -142,15 +146,15 @@ class ConnectingHandshake extends Handshake {
     this.#wanted = wanted
     const { secret } = context
     const header = {
-      minor: PROTOCOL_MINOR,
+      minor: this.context.protocolMinor,
       oldestMinor: OLDEST_PROTOCOL_MINOR,
       kind,
       wanted,
       hasSecret: secret !== undefined,
       nonce: Buffer.from(secret?.nonce() ?? NO_BYTES),
-      description: this.describe()
+      description: this.describe(this.context.protocolMinor)
     }
-    this.hello = own().bytesOf(FrameType.hello, header)
+    this.hello = this.own.bytesOf(FrameType.hello, header)
     this.connection.writer.addRaw(PEER_MAGIC)
     this.send(FrameType.hello, header)
   }
@@ -162,8 +166,8 @@ class ConnectingHandshake extends Handshake {
   }
 
   #prove (header: Buffer): void {
-    const { minor } = own().decode<{ minor: number }>(FrameType.challenge, header)
-    if (minor < OLDEST_PROTOCOL_MINOR || minor > PROTOCOL_MINOR) throw badFrame(`challenge in minor version ${minor}`)
+    const { minor } = this.own.decode<{ minor: number }>(FrameType.challenge, header)
+    if (minor < OLDEST_PROTOCOL_MINOR || minor > this.context.protocolMinor) throw badFrame(`challenge in minor version ${minor}`)
     this.#minor = minor
     this.challenge = Buffer.from(header)
     this.#step = FrameType.accepted
@@ -172,12 +176,12 @@ class ConnectingHandshake extends Handshake {
 
   #finish (header: Buffer): void {
     const { secret, self } = this.context
-    const { description, proof } = own().decode<{ description: Buffer, proof: Buffer }>(FrameType.accepted, header)
+    const { description, proof } = this.own.decode<{ description: Buffer, proof: Buffer }>(FrameType.accepted, header)
     if (secret?.verify(this.transcript('accepting', description), proof) === false) {
       this.refuse({ code: 'secret', reason: 'the node that listens there does not know the secret of the group' })
       return
     }
-    const peer = this.descriptionOf(description)
+    const peer = this.descriptionOf(description, this.#minor)
     const refusal = refusalOf(peer, self(), { isStranger: this.#kind === LinkKind.stranger, wanted: this.#wanted })
     if (refusal === undefined) this.meet({ connection: this.connection, codecs: codecsOf(this.#minor), kind: this.#kind, peer })
     else this.refuse(refusal)
@@ -199,12 +203,12 @@ class AcceptingHandshake extends Handshake {
   }
 
   #greet (header: Buffer): void {
-    const hello = this.#said = own().decode<Hello>(FrameType.hello, header)
-    const { secret } = this.context
+    const hello = this.#said = this.own.decode<Hello>(FrameType.hello, header)
+    const { secret, protocolMinor } = this.context
     this.hello = Buffer.from(header)
-    this.#minor = Math.min(hello.minor, PROTOCOL_MINOR)
+    this.#minor = Math.min(hello.minor, protocolMinor)
     if (this.#minor < Math.max(hello.oldestMinor, OLDEST_PROTOCOL_MINOR)) {
-      this.refuse({ code: 'protocol-version', reason: `the nodes speak minor versions ${hello.oldestMinor} to ${hello.minor} and ${OLDEST_PROTOCOL_MINOR} to ${PROTOCOL_MINOR} of the protocol between nodes` })
+      this.refuse({ code: 'protocol-version', reason: `the nodes speak minor versions ${hello.oldestMinor} to ${hello.minor} and ${OLDEST_PROTOCOL_MINOR} to ${protocolMinor} of the protocol between nodes` })
       return
     }
     if (hello.hasSecret !== (secret !== undefined)) {
@@ -212,25 +216,25 @@ class AcceptingHandshake extends Handshake {
       return
     }
     const challenge = { minor: this.#minor, nonce: Buffer.from(secret?.nonce() ?? NO_BYTES) }
-    this.challenge = own().bytesOf(FrameType.challenge, challenge)
+    this.challenge = this.own.bytesOf(FrameType.challenge, challenge)
     this.send(FrameType.challenge, challenge)
   }
 
   #check ({ kind, wanted, description }: Hello, header: Buffer): void {
     const { secret, self } = this.context
-    const { proof } = own().decode<{ proof: Buffer }>(FrameType.proof, header)
+    const { proof } = this.own.decode<{ proof: Buffer }>(FrameType.proof, header)
     if (secret?.verify(this.transcript('connecting'), proof) === false) {
       this.refuse({ code: 'secret', reason: 'the node that connects does not know the secret of the group' })
       return
     }
     if (kind < LinkKind.votes || kind > LinkKind.stranger) throw badFrame(`link of unknown kind ${kind}`)
-    const peer = this.descriptionOf(description)
+    const peer = this.descriptionOf(description, this.#minor)
     const refusal = refusalOf(self(), peer, { isStranger: kind === LinkKind.stranger, wanted })
     if (refusal !== undefined) {
       this.refuse(refusal)
       return
     }
-    const ownDescription = this.describe()
+    const ownDescription = this.describe(this.#minor)
     this.send(FrameType.accepted, { description: ownDescription, proof: Buffer.from(secret?.sign(this.transcript('accepting', ownDescription)) ?? NO_BYTES) })
     this.meet({ connection: this.connection, codecs: codecsOf(this.#minor), kind: kind as LinkKind, peer })
   }

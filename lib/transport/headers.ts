@@ -6,8 +6,9 @@ import { badFrame, FrameType, MAX_HANDSHAKE_BYTES } from './frame.ts'
  * two sides of a link write by the schemas of the lower one of their minors, and the higher one reads them as its own.
  *
  * `natural` is a long that is never negative: terms, indexes, ids. No long is larger than 2^53 - 2. Arrays and maps are not
- * used: their decoder believes the counts that it reads. Handshake frames are read as they are by every minor: fields may only
- * be added behind the others, and are ignored by who does not know them.
+ * used: their decoder believes the counts that it reads. Frames of the handshake stay as they are, for every minor reads them; a
+ * node's description in them is written in the highest minor that the writer can be sure of, and may get fields behind the others,
+ * which who does not know them ignores.
  */
 type Field = readonly [name: string, type: 'natural' | 'long' | 'int' | 'boolean' | 'string' | 'bytes', defaultValue?: number | boolean | string]
 export type HeaderFields = Readonly<Partial<Record<FrameType, readonly Field[]>>>
@@ -45,8 +46,14 @@ const minor0: HeaderFields = {
   [FrameType.failure]: [['id', 'natural'], ['code', 'string'], ['message', 'string'], ['outcome', 'string'], ['retryable', 'boolean'], ['facts', 'string']]
 }
 
+/** A node tells which data format its group writes. */
+const minor1: HeaderFields = {
+  ...minor0,
+  [FrameType.description]: [...minor0[FrameType.description]!, ['groupFormat', 'int', 1]]
+}
+
 /** By minor version, all of them from 0. A new one repeats the last with its changes. */
-const minors: readonly HeaderFields[] = [minor0]
+const minors: readonly HeaderFields[] = [minor0, minor1]
 export const PROTOCOL_MINOR = minors.length - 1
 /** Links with a node that speaks only older minors than this are refused. */
 export const OLDEST_PROTOCOL_MINOR = 0

@@ -35,6 +35,11 @@ export function refusalOf (accepting: SelfDescription, connecting: SelfDescripti
   if (Math.abs(connecting.formatVersion - accepting.formatVersion) > 1) {
     return { code: 'format-version', reason: `data format ${connecting.formatVersion} and ${accepting.formatVersion} are more than one version apart; upgrade one step at a time` }
   }
+  for (const [node, other] of [[connecting, accepting], [accepting, connecting]] as const) {
+    if (other.groupFormat !== undefined && node.formatVersion < other.groupFormat) {
+      return { code: 'format-version', reason: `the group writes data format ${other.groupFormat}, node ${node.nodeId} reads up to ${node.formatVersion}: run a newer version on it` }
+    }
+  }
   if (wanted !== 0 && wanted !== accepting.nodeId) {
     return { code: 'node-id', reason: `node ${accepting.nodeId} listens there, not node ${wanted} (a node that lost its data comes back under another incarnation)` }
   }

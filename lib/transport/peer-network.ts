@@ -8,8 +8,10 @@ export interface SelfDescription {
   /** Undefined: an empty node, of no group yet. */
   readonly groupId: Uint8Array | undefined
   readonly nodeId: NodeId
-  /** DATA_FORMAT_VERSION: neighbours may differ by one, so that a group can be upgraded node by node. */
+  /** The data format it reads up to: neighbours may differ by one, so that a group can be upgraded node by node. */
   readonly formatVersion: number
+  /** The data format that its group writes, as far as it knows; absent: the first one, or of no group. */
+  readonly groupFormat?: number
 }
 
 export interface CallOptions {

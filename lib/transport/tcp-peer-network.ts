@@ -6,6 +6,7 @@ import { CallHandlers } from './call-handlers.ts'
 import { Attempt, type DiallerContext } from './dialler.ts'
 import { LinkKind } from './frame.ts'
 import { HeadArena } from './frame-writer.ts'
+import { PROTOCOL_MINOR } from './headers.ts'
 import { receive, type Acquaintance, type HandshakeContext } from './handshake.ts'
 import { Peer, type PeerContext } from './peer.ts'
 import type { PeerConnection } from './peer-connection.ts'
@@ -26,6 +27,8 @@ export interface TcpPeerNetworkOptions {
   /** Without one whoever knows the group's name and id may join in: only where nobody else can connect. */
   readonly secret?: ClusterSecret
   readonly settings?: Partial<PeerSettings>
+  /** An older minor version of the protocol than the newest, as an older version speaks it. Default: PROTOCOL_MINOR. */
+  readonly protocolMinor?: number
 }
 
 type Handler = (message: RaftMessage) => void
@@ -54,7 +57,7 @@ export class TcpPeerNetwork implements PeerNetwork {
   #probeTimer: Timer
   #isClosed = false
 
-  constructor ({ clock, random, network, self, logger = silentLogger, secret, settings }: TcpPeerNetworkOptions) {
+  constructor ({ clock, random, network, self, logger = silentLogger, secret, settings, protocolMinor = PROTOCOL_MINOR }: TcpPeerNetworkOptions) {
     this.#clock = clock
     this.#network = network
     this.#logger = logger
@@ -62,7 +65,7 @@ export class TcpPeerNetwork implements PeerNetwork {
     this.#settings = { ...defaultPeerSettings, ...settings }
     this.#handlers = new CallHandlers(logger)
     this.#refusals = new RefusalLog(logger)
-    this.#handshake = { clock, arena: new HeadArena(), self, secret, handshakeTimeoutMs: this.#settings.handshakeTimeoutMs }
+    this.#handshake = { clock, arena: new HeadArena(), self, secret, handshakeTimeoutMs: this.#settings.handshakeTimeoutMs, protocolMinor }
     this.#dialling = { clock, random, network, settings: this.#settings, handshake: this.#handshake }
     const links = {
       clock,

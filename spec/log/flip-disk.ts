@@ -72,6 +72,7 @@ export class FlipDisk implements Disk {
   async list (): Promise<DirectoryItem[]> { return [...this.#files.keys()].map((path) => ({ name: path.slice(path.lastIndexOf('/') + 1), isDirectory: false })) }
   async makeDirectory (): Promise<void> {}
   async rename (): Promise<void> {}
+  async link (): Promise<void> {}
   async unlink (path: string): Promise<void> {
     this.#files.delete(path)
     this.#touched.add(path)

@@ -144,6 +144,23 @@ export function diskConformance (t: Test, makeDisk: () => Promise<{ disk: Disk, 
     await t.rejects(disk.rename(a, b), { code: 'ENOENT' })
   })
 
+  t.test('link gives a file a second name, which outlives the first', async (t) => {
+    const { disk, directory } = await makeDisk()
+    const [a, b] = [join(directory, 'a'), join(directory, 'b')]
+    const file = await disk.open(a, { create: true })
+    await file.write(bytes('one'), 0)
+    await disk.link(a, b)
+    await t.rejects(disk.link(a, b), { code: 'EEXIST' })
+    await t.rejects(disk.link(join(directory, 'no'), join(directory, 'c')), { code: 'ENOENT' })
+    await file.write(bytes('two'), 0)
+    t.equal(text(await disk.readFile(b)), 'two', 'of one file')
+    await file.close()
+    await disk.unlink(a)
+    t.equal(text(await disk.readFile(b)), 'two')
+    await disk.unlink(b)
+    t.same(await disk.list(directory), [])
+  })
+
   t.test('directories', async (t) => {
     const { disk, directory } = await makeDisk()
     await disk.makeDirectory(join(directory, 'x', 'y'))

@@ -123,6 +123,16 @@ export class FaultyDisk implements Disk {
     })
   }
 
+  async link (from: string, to: string): Promise<void> {
+    const [source, add] = [normalize(from), normalize(to)]
+    await this.mutate('create', `${add} for ${source}`, () => {
+      const file = this.#now.files.get(source)
+      if (file === undefined || !this.#now.directories.has(dirname(add))) throw diskError('ENOENT', 'link', from)
+      if (this.#now.files.has(add)) throw diskError('EEXIST', 'link', to)
+      this.#change({ directories: [dirname(add)], add, file })
+    })
+  }
+
   async unlink (path: string): Promise<void> {
     const remove = normalize(path)
     await this.mutate('unlink', remove, () => {

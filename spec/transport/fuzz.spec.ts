@@ -5,6 +5,7 @@ import { isMqError } from '../../lib/base/index.ts'
 import { FrameType, LinkKind } from '../../lib/transport/frame.ts'
 import { FrameReader } from '../../lib/transport/frame-reader.ts'
 import { FrameWriter, HeadArena } from '../../lib/transport/frame-writer.ts'
+import { PROTOCOL_MINOR } from '../../lib/transport/headers.ts'
 import { introduce, receive, type HandshakeContext, type MetNode } from '../../lib/transport/handshake.ts'
 import { readRaftMessage } from '../../lib/transport/raft-frames.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
@@ -124,7 +125,7 @@ t.test('frames that were tampered with are read or refused, never anything else,
 
 t.test('introductions that were tampered with lead to nothing or to an acquaintance, and always end', async (t) => {
   const clock = new NodeClock()
-  const context: HandshakeContext = { clock, arena: new HeadArena(), self: () => member(2), secret: undefined, handshakeTimeoutMs: 60_000 }
+  const context: HandshakeContext = { clock, arena: new HeadArena(), self: () => member(2), secret: undefined, handshakeTimeoutMs: 60_000, protocolMinor: PROTOCOL_MINOR }
   const outcomes = { met: 0, failed: 0 }
   for (let i = 0; i < 3000; i++) {
     const [near, far] = duplexPair({ allowHalfOpen: false })

@@ -221,6 +221,7 @@ export function peerNetworkConformance (t: Test, name: string, make: (t: Test) =
     t.same(await refusalTo(member(1, { groupId: new Uint8Array(16).fill(9) }), 'right'), { linked: false, refusal: 'none' })
     t.same(await refusalTo(member(1, { formatVersion: 3 }), 'right'), { linked: false, refusal: 'format-version' })
     t.same(await refusalTo(member(1, { formatVersion: 2 }), 'right'), { linked: true, refusal: 'none' })
+    t.same(await refusalTo(member(1, { formatVersion: 2, groupFormat: 2 }), 'right'), { linked: false, refusal: 'format-version' }, 'its group writes what the other cannot read')
     t.same(await refusalTo(member(1), 'right', 65_538), { linked: false, refusal: 'none' }, 'another incarnation of that node')
     t.same(await refusalTo(member(2), 'right'), { linked: false, refusal: 'none' }, 'itself')
   })

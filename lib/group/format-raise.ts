@@ -1,0 +1,82 @@
+import type { Clock, Logger, Timer } from '../base/index.ts'
+import type { Engine } from '../engine/index.ts'
+import { allMembers, type NodeId } from '../raft/index.ts'
+import { numberOf } from '../replica/index.ts'
+import type { PeerNetwork } from '../transport/index.ts'
+import type { GroupSettings } from './settings.ts'
+
+export interface FormatRaiseOptions {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly settings: Pick<GroupSettings, 'watchIntervalMs'>
+  readonly network: PeerNetwork
+  readonly engine: () => Engine
+}
+
+/**
+ * While this node leads and the group writes an older data format than this node could, it looks whether every member, voter
+ * or learner, is connected and has said that it reads a later one; then the group writes that from then on, for good. Members
+ * that are away are waited for: they may come back as what they were.
+ */
+export class FormatRaise {
+  readonly #options: FormatRaiseOptions
+  #timer: Timer | undefined
+  #isLeading = false
+  #running: Promise<void> = Promise.resolve()
+  #reported = ''
+
+  constructor (options: FormatRaiseOptions) {
+    this.#options = options
+  }
+
+  leadershipChanged (isLeader: boolean): void {
+    if (isLeader === this.#isLeading) return
+    this.#isLeading = isLeader
+    this.#timer?.cancel()
+    this.#reported = ''
+    if (isLeader) this.#arm()
+  }
+
+  async stop (): Promise<void> {
+    this.leadershipChanged(false)
+    await this.#running
+  }
+
+  #arm (): void {
+    const { clock, settings, logger, engine } = this.#options
+    const { group, newest } = engine().format
+    if (group >= newest) return
+    this.#timer = clock.setTimer(settings.watchIntervalMs, () => {
+      this.#running = this.#look().catch((error: unknown) => {
+        if (this.#isLeading) logger.warn('the data format of the group could not be raised', { error })
+      }).then(() => { if (this.#isLeading) this.#arm() })
+    })
+  }
+
+  async #look (): Promise<void> {
+    const { engine, logger } = this.#options
+    const { format: { group, newest } } = engine()
+    const { confState, nodeId } = engine().status()
+    const formats = allMembers(confState).filter((id) => id !== nodeId).map((id) => [id, this.#formatOf(id)] as const)
+    const common = Math.min(newest, ...formats.map(([, format]) => format ?? group))
+    if (common > group && engine().role.isLeader) {
+      await engine().raiseFormat(common)
+      logger.info(`the group writes data format ${common} now: all its members read it`, { from: group, to: common })
+    } else if (common === group) {
+      this.#report(formats.filter(([, format]) => (format ?? group) <= group).map(([id, format]) => `n${numberOf(id)} ${format === undefined ? 'is not connected' : `reads up to ${format}`}`).join(', '))
+    }
+  }
+
+  #formatOf (nodeId: NodeId): number | undefined {
+    const link = this.#options.network.linkStats().find((link) => link.nodeId === nodeId)
+    return link?.isConnected === true ? link.formatVersion : undefined
+  }
+
+  #report (why: string): void {
+    if (why === this.#reported) return
+    this.#reported = why
+    const { engine, logger } = this.#options
+    const { group, newest } = engine().format
+    logger.info(`the group goes on writing data format ${group}; this node could write ${newest}, but ${why}`)
+  }
+}

@@ -1,0 +1,99 @@
+import t, { type Test } from 'tap'
+import { loadChecksum } from '../../lib/base/index.ts'
+import type { GroupMember, GroupMemberOptions } from '../../lib/group/index.ts'
+import { checkOpenOptions } from '../../lib/queue/options.ts'
+import { DATA_FORMAT_VERSION, OLDEST_DATA_FORMAT } from '../../lib/replica/index.ts'
+import { DIRECTORY, Nodes } from '../group/nodes.ts'
+import { Load } from '../group/load.ts'
+
+t.before(loadChecksum)
+
+/** A node as an older version is, as far as formats go. */
+function older (nodes: Nodes, number: number, more: { readonly signal?: AbortSignal } = {}): Partial<GroupMemberOptions> {
+  const logger = { debug () {}, info: (text: string) => { nodes.logged.push([number, text]) }, warn: (text: string) => { nodes.logged.push([number, text]) }, error () {} }
+  return { engine: { ...checkOpenOptions(DIRECTORY, { logger, ...more }), directory: DIRECTORY, formatVersion: OLDEST_DATA_FORMAT, ports: nodes.portsOf(number) } }
+}
+
+const formats = (nodes: Nodes): number[] => nodes.engines.map(({ format }) => format.group)
+const caughtUp = (nodes: Nodes, { engine }: GroupMember): boolean => {
+  const leader = nodes.leader?.engine
+  return leader !== undefined && engine.status().appliedIndex + 64 >= leader.status().commitIndex
+}
+
+/** Three nodes of the older version. */
+async function opened (t: Test): Promise<Nodes> {
+  const nodes = new Nodes([0, 1, 2])
+  t.teardown(() => nodes.closeAll())
+  await nodes.run(Promise.all([0, 1, 2].map((number) => nodes.start(number, older(nodes, number)))))
+  await nodes.untilLeader()
+  return nodes
+}
+
+t.test('nodes of the older version are replaced one after the other under load; the format is raised when the last one is', async (t) => {
+  const nodes = await opened(t)
+  const load = new Load(nodes, 4)
+  await nodes.until(() => load.acked.size > 50)
+  t.same(formats(nodes), [1, 1, 1])
+  for (const number of [0, 1, 2]) {
+    await nodes.close(number)
+    await nodes.clock.advance(1000)
+    const member = await nodes.open(number)
+    t.equal(member.engine.format.newest, DATA_FORMAT_VERSION)
+    await nodes.until(() => caughtUp(nodes, member))
+    const { size } = load.acked
+    await nodes.until(() => load.acked.size > size + 50)
+    if (number === 2) break
+    await nodes.clock.advance(3000)
+    t.same(formats(nodes), [1, 1, 1], `after n${number}`)
+    const { disk } = nodes.machine(number)
+    t.ok(await disk.readFile(`${DIRECTORY}/backup-1/identity`), 'what it was is kept')
+  }
+  await nodes.until(() => formats(nodes).every((format) => format === DATA_FORMAT_VERSION))
+  await load.stop()
+  await nodes.untilEqual()
+  for (const engine of nodes.engines) t.equal(await load.defectOn(engine), undefined)
+  const hashes = await nodes.run(Promise.all(nodes.engines.map((engine) => engine.store.stateHash())))
+  t.equal(new Set(hashes).size, 1)
+  t.same(nodes.logged.filter(([, text]) => /writes data format \d now/.test(text)).length, 1)
+
+  // it is in the state, too, and not raised again
+  for (const number of [0, 1, 2]) await nodes.close(number)
+  await nodes.openAll()
+  t.same(formats(nodes), [2, 2, 2])
+})
+
+t.test('a node of the older version that has lost its disk joins a group of newer ones that still writes its format, and no other', async (t) => {
+  const nodes = await opened(t)
+  for (const number of [0, 1]) {
+    await nodes.close(number)
+    await nodes.open(number)
+  }
+  await nodes.close(2)
+  nodes.wipe(2)
+  await nodes.clock.advance(5000)
+  t.same(formats(nodes), [1, 1], 'a member that is away may come back as what it was')
+  await nodes.run(nodes.start(2, older(nodes, 2)))
+  await nodes.until(() => nodes.voters.includes(2) && nodes.leader!.members().every(({ role }) => role === 'voter'))
+  await nodes.untilEqual()
+  t.same(formats(nodes), [1, 1, 1])
+
+  await nodes.close(2)
+  await nodes.open(2)
+  await nodes.until(() => formats(nodes).every((format) => format === 2))
+  await nodes.close(2)
+  nodes.wipe(2)
+  const end = new AbortController()
+  const opening = nodes.start(2, older(nodes, 2, { signal: end.signal }))
+  const refused = t.rejects(opening, { code: 'MQ_ABORTED' })
+  await nodes.until(() => nodes.logged.some(([number, text]) => number === 2 && /group writes data format 2, node \d+ reads up to 1: run a newer version/.test(text)))
+  end.abort()
+  await nodes.run(refused)
+})
+
+t.test('an older version is not started on a directory that a newer one has had', async (t) => {
+  const nodes = await opened(t)
+  await nodes.close(0)
+  await nodes.open(0)
+  await nodes.close(0)
+  await t.rejects(nodes.run(nodes.start(0, older(nodes, 0))), { code: 'MQ_FORMAT_TOO_NEW' })
+})
