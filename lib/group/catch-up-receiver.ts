@@ -41,7 +41,7 @@ export interface ReceiverOptions {
   readonly formatVersion: number
   readonly segmentBytes: number
   readonly call: PeerCall
-  /** Who else may help, besides the node that said that help is needed. */
+  /** Who may help, besides the leader, which is asked last: it has enough to do. */
   readonly donors: () => readonly NodeId[]
   /** What this node knows to be committed, and holds. Nothing is fetched that does not go beyond. */
   readonly commitIndex: () => number
@@ -96,7 +96,8 @@ export class CatchUpReceiver {
   async #run (wantedIndex: number): Promise<void> {
     const { logger, donors, onReceived } = this.#options
     const tried = new Set<NodeId>()
-    for (let donor: NodeId | undefined = this.#leader; donor !== undefined; donor = [this.#leader, ...donors()].find((id) => !tried.has(id))) {
+    const next = (): NodeId | undefined => [...donors().filter((id) => id !== this.#leader), this.#leader].find((id) => !tried.has(id))
+    for (let donor = next(); donor !== undefined; donor = next()) {
       tried.add(donor)
       try {
         this.#received = await this.#fetch(donor, wantedIndex)

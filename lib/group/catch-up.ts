@@ -18,6 +18,8 @@ export interface CatchUpOptions {
   /** As of its log. */
   readonly segmentBytes: number
   readonly peers: Pick<PeerNetwork, 'call' | 'onCall'>
+  /** Whom this node can reach: it may not know yet who the members are. */
+  readonly reachable?: () => readonly NodeId[]
   /**
    * All that this node needs has come: `detach`, close the replica, `install`, open it again, `attach`. Not called again
    * before that.
@@ -48,7 +50,7 @@ export class CatchUp {
 
   /** Serves this replica, which was just opened. */
   attach (replica: CatchUpReplica): void {
-    const { clock, disk, logger, directory, segmentBytes, peers, onReceived, donorSettings = {}, receiverSettings = {} } = this.#options
+    const { clock, disk, logger, directory, segmentBytes, peers, reachable, onReceived, donorSettings = {}, receiverSettings = {} } = this.#options
     const donor = this.#donor = new CatchUpDonor({ clock, disk, replica, settings: donorSettings })
     peers.onCall(MANIFEST_METHOD, (body) => donor.manifest(body))
     peers.onCall(CHUNK_METHOD, (body) => donor.chunk(body))
@@ -64,7 +66,7 @@ export class CatchUp {
       formatVersion: replica.stateMachine.newestFormat ?? DATA_FORMAT_VERSION,
       segmentBytes,
       call: (to, method, body, options) => peers.call(to, method, body, options),
-      donors: () => membersBeside(replica),
+      donors: () => [...new Set([...membersBeside(replica), ...reachable?.() ?? []])],
       commitIndex: () => replica.status().commitIndex,
       onReceived: (received) => {
         this.#received = received

@@ -179,6 +179,7 @@ export class GroupMember {
       directory,
       segmentBytes: options.engine.limits.segmentBytes,
       peers: network,
+      reachable: () => network.linkStats().filter(({ isConnected }) => isConnected).map(({ nodeId }) => nodeId),
       onReceived: () => { this.#takeReceived() },
       ...options.catchUp
     })

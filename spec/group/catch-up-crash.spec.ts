@@ -68,7 +68,7 @@ t.test('stopped at any boundary of the switch, the node has its old log or the n
       } catch (error) {
         t.fail(`stopped ${point} ${trace[boundary - 1]} (${boundary}), ${name}: ${(error as Error).message}`)
       }
-      await goneBackInTime(world, node)
+      await world.goneBackInTime(node)
       crashes++
     }
   }
@@ -98,7 +98,7 @@ t.test('stopped at any boundary of the first opening behind a switch that had be
   await world.untilEqual()
   t.same(await world.differences(), [])
   t.equal(node.installs, 0, 'the opening alone brought it there')
-  await goneBackInTime(world, node)
+  await world.goneBackInTime(node)
   t.comment(`${boundaries} boundaries`)
   for (let boundary = 1; boundary <= boundaries; boundary++) {
     const faults = new Faults()
@@ -114,20 +114,11 @@ t.test('stopped at any boundary of the first opening behind a switch that had be
     } catch (error) {
       t.fail(`stopped at ${opening.trace[boundary - 1]} (${boundary}), ${name}: ${(error as Error).message}`)
     }
-    await goneBackInTime(world, node)
+    await world.goneBackInTime(node)
   }
   await world.run(node.start())
   t.pass(`${boundaries} crashes`)
 })
-
-/** The next machine knows less than this one has told: another leader has not heard it. */
-async function goneBackInTime (world: CatchUpWorld, node: Node): Promise<void> {
-  await node.crash()
-  const leader = await world.untilLeader()
-  const other = [...world.nodes.values()].find((one) => one !== leader && one !== node)!
-  await world.run(leader.engine!.transferLeadership(other.id))
-  await world.until(() => other.engine!.role.isLeader)
-}
 
 function foundAfter (disk: FaultyDisk, powerCut: Outcome['powerCut']): FaultyDisk {
   const faults = new Faults()

@@ -37,7 +37,7 @@ export class Node {
   failure: unknown
   readonly log: string[] = []
   /** Calls pass here before they leave. */
-  onCalling: ((method: string, body: Uint8Array) => void | Promise<void>) | undefined
+  onCalling: ((method: string, to: NodeId) => void | Promise<void>) | undefined
   /** Answers pass here when they come. */
   onAnswer: ((method: string, answer: Uint8Array) => Uint8Array) | undefined
 
@@ -69,7 +69,7 @@ export class Node {
       peers: {
         onCall: (...registration) => { peers.onCall(...registration) },
         call: async (to, method, body, callOptions) => {
-          await this.onCalling?.(method, body)
+          await this.onCalling?.(method, to)
           const answer = await peers.call(to, method, body, callOptions)
           return this.onAnswer?.(method, answer) ?? answer
         }
@@ -182,8 +182,8 @@ export class CatchUpWorld {
     await this.until(() => engine!.replica.log.firstIndex > 1)
   }
 
-  /** Opens all and stops a follower, which then lacks `count` messages and the head of the log with all but the last 60 of them. */
-  async lag (count: number): Promise<{ leader: Node, node: Node }> {
+  /** Opens all and stops a follower, which then lacks `count` messages and the head of the log with all but the last `kept` of them. */
+  async lag (count: number, kept = 60): Promise<{ leader: Node, node: Node }> {
     await this.openAll()
     await this.send(10)
     await this.untilEqual()
@@ -191,7 +191,7 @@ export class CatchUpWorld {
     const node = [...this.nodes.values()].find((one) => one !== leader)!
     await this.run(node.close())
     await this.send(count)
-    await this.raiseFloor(60)
+    await this.raiseFloor(kept)
     return { leader, node }
   }
 
@@ -201,6 +201,18 @@ export class CatchUpWorld {
     await this.untilEqual()
     const wrong = await this.differences()
     if (wrong.length > 0) throw new Error(wrong.join('; '))
+  }
+
+  /** Whom that node asks first: not the leader. */
+  donorOf (node: Node): Node { return [...this.nodes.values()].find((one) => one !== node && one !== this.leader)! }
+
+  /** For a node whose next machine knows less than this one has told: it ends, and another leader has not heard it. */
+  async goneBackInTime (node: Node): Promise<void> {
+    await node.crash()
+    const leader = await this.untilLeader()
+    const other = [...this.nodes.values()].find((one) => one !== leader && one !== node)!
+    await this.run(leader.engine!.transferLeadership(other.id))
+    await this.until(() => other.engine!.role.isLeader)
   }
 
   /** Until all that run have applied the same. */
