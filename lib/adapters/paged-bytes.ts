@@ -1,16 +1,20 @@
-const pageBytes = 65_536
-
 /**
- * The bytes of one file in memory: pages of 64 KiB, made when something other than zeros is written to them, so that
- * a preallocated file costs nothing and growth never copies.
+ * The bytes of one file in memory: pages, of 64 KiB unless told otherwise, made when something other than zeros is
+ * written to them, so that a preallocated file costs nothing and growth never copies.
  */
 export class PagedBytes {
+  readonly #pageBytes: number
   #pages: Array<Uint8Array | undefined> = []
   #sizeBytes = 0
+
+  constructor (pageBytes = 65_536) {
+    this.#pageBytes = pageBytes
+  }
 
   get sizeBytes (): number { return this.#sizeBytes }
 
   write (bytes: Uint8Array, position: number): void {
+    const pageBytes = this.#pageBytes
     for (let done = 0; done < bytes.length;) {
       const at = position + done
       const within = at % pageBytes
@@ -23,6 +27,7 @@ export class PagedBytes {
 
   /** Fills `into` from `position`; returns the bytes read, fewer only at the end. */
   read (into: Uint8Array, position: number): number {
+    const pageBytes = this.#pageBytes
     const total = Math.max(0, Math.min(into.length, this.#sizeBytes - position))
     for (let done = 0; done < total;) {
       const at = position + done
@@ -38,6 +43,7 @@ export class PagedBytes {
 
   /** Cuts, or extends with zeros. */
   truncate (sizeBytes: number): void {
+    const pageBytes = this.#pageBytes
     if (sizeBytes < this.#sizeBytes) {
       const kept = Math.ceil(sizeBytes / pageBytes)
       if (this.#pages.length > kept) this.#pages.length = kept
@@ -54,7 +60,7 @@ export class PagedBytes {
   }
 
   clone (): PagedBytes {
-    const copy = new PagedBytes()
+    const copy = new PagedBytes(this.#pageBytes)
     copy.#pages = this.#pages.map((page) => page?.slice())
     copy.#sizeBytes = this.#sizeBytes
     return copy
@@ -64,7 +70,7 @@ export class PagedBytes {
     const page = this.#pages[number]
     if (page !== undefined || isZero(piece)) return page
     while (this.#pages.length < number) this.#pages.push(undefined)
-    return (this.#pages[number] = new Uint8Array(pageBytes))
+    return (this.#pages[number] = new Uint8Array(this.#pageBytes))
   }
 }
 

@@ -36,7 +36,7 @@ export class Ledger {
   get leaderCount (): number { return this.#leaders.size }
 
   /** Log matching: equal index and term, equal entry, and equal entries before it. */
-  appended (node: NodeId, entry: RaftEntry): void {
+  appended (node: number, entry: RaftEntry): void {
     const key = `${entry.index} ${entry.term}`
     const checksum = checksumOf(entry)
     const known = this.#entries.get(key)
@@ -45,24 +45,32 @@ export class Ledger {
   }
 
   /** What a restart finds was appended once. */
-  recovered (node: NodeId, index: number, term: number): void {
+  recovered (node: number, index: number, term: number): void {
     if (!this.#entries.has(`${index} ${term}`)) throw new Violation('nothing invented', `node ${node} recovered entry ${index} of term ${term}, which nobody appended`)
   }
 
-  /** State machine safety: what is applied at an index is the same everywhere and for ever, and leads to the same state. */
-  applied (node: NodeId, entry: RaftEntry, ids: readonly number[], stateHash: bigint): void {
+  /** What is decided is never taken back. */
+  cut (node: number, from: number, log: { readonly lastIndex: number, term (index: number): number | undefined }): void {
+    for (let index = from; index <= Math.min(log.lastIndex, this.decided.length); index++) {
+      if (log.term(index) === this.decided[index - 1]!.term) throw new Violation('nothing committed is cut', `node ${node} cuts its log from ${from}, and so the decided entry ${index}`)
+    }
+  }
+
+  /** State machine safety: what is applied at an index is the same everywhere and for ever, and leads to the same state. True when nobody had applied it before. */
+  applied (node: number, entry: RaftEntry, ids: readonly number[], stateHash: bigint): boolean {
     const known = this.decided[entry.index - 1]
     const checksum = checksumOf(entry)
     if (known === undefined) {
       if (entry.index !== this.decided.length + 1) throw new Violation('committed in order', `node ${node} applied entry ${entry.index} after ${this.decided.length}`)
       this.decided.push({ term: entry.term, checksum, ids, stateHash })
       for (const id of ids) this.#decide(id, entry.index)
-      return
+      return true
     }
     if (known.term !== entry.term || known.checksum !== checksum) {
       throw new Violation('committed never changes', `node ${node} applied entry ${entry.index} of term ${entry.term}, others of term ${known.term}`)
     }
     if (known.stateHash !== stateHash) throw new Violation('equal state', `node ${node} has another state after entry ${entry.index}`)
+    return false
   }
 
   #decide (id: number, index: number): void {
@@ -96,14 +104,10 @@ export class Ledger {
   get acknowledgedIndex (): number { return this.#acknowledgedIndex }
 
   /** A linearizable read sees all that was acknowledged before it was asked for. */
-  read (node: NodeId, acknowledgedBefore: number, appliedIndex: number): void {
+  read (node: number, acknowledgedBefore: number, appliedIndex: number): void {
     if (appliedIndex < acknowledgedBefore) throw new Violation('linearizable reads', `node ${node} served a read at ${appliedIndex}, entry ${acknowledgedBefore} was acknowledged before`)
-  }
-
-  /** At the end: this node's applied entries are the decided ones, all of them. */
-  complete (node: NodeId, appliedIndex: number): void {
-    if (appliedIndex !== this.decided.length) throw new Violation('convergence', `node ${node} applied ${appliedIndex} entries of ${this.decided.length}`)
   }
 }
 
-const checksumOf = (entry: RaftEntry) => viewOf(entry.bytes).getBigUint64(64)
+/** Of an entry's header, which holds where and when it was sealed. */
+export const checksumOf = (entry: RaftEntry) => viewOf(entry.bytes).getBigUint64(64)

@@ -1,41 +1,112 @@
+import { randomInt } from 'node:crypto'
+import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { simulate } from './simulation.ts'
+import type { Parameters } from './parameters.ts'
+import { FaultCounts } from './fault-counts.ts'
+import { regressions } from './regressions.ts'
+import { simulate, type SimResult } from './simulation.ts'
+import type { Job } from './worker.ts'
+import { runJobs } from './workers.ts'
 
-/** `npm run sim -- [--seed N] [--seeds M] [--json] [--trace]`: runs seeds N, N+1, ... and stops at the first violation. */
+const USAGE = `npm run sim -- [--seed N] [--seeds M] [--minutes K] [--workers W] [--all] [--json] [--trace] [--with JSON]
+
+Runs the worlds of seeds N, N+1, ... (a random N unless given, printed first) after those that were wrong once, and stops at
+the first violation (--all: goes on). M: 1 where only N is given, else 2000; with --minutes as many as there is time for.
+--trace prints every event; --with sets parameters of all worlds. With --json the last line is
+{"firstSeed","seeds","steps","violations","faults"}. Exit status 1 on a violation.
+`
+const DEFAULT_SEEDS = 2_000
+const LAST_SEED = 2 ** 32
+
+/** Runs seeds in as many processes as there are processors, and reports. */
 async function main (): Promise<number> {
   const { values } = parseArgs({
     options: {
-      seed: { type: 'string', default: process.env['SEED'] ?? '1' },
+      seed: { type: 'string', ...(process.env['SEED'] === undefined ? {} : { default: process.env['SEED'] }) },
       seeds: { type: 'string' },
+      minutes: { type: 'string' },
+      workers: { type: 'string', default: String(availableParallelism()) },
+      with: { type: 'string', default: '{}' },
+      all: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
-      trace: { type: 'boolean', default: false }
+      trace: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false }
     }
   })
-  const firstSeed = Number(values.seed)
-  const seeds = Number(values.seeds ?? (process.argv.includes('--seed') ? 1 : 300))
-  if (!Number.isSafeInteger(firstSeed) || !Number.isSafeInteger(seeds) || seeds < 1) throw new TypeError('--seed and --seeds take whole numbers')
-  const faults: Record<string, number> = {}
-  const startedAt = performance.now()
-  let steps = 0
-  let decided = 0
-  let violations = 0
-  let ran = 0
-  for (let seed = firstSeed; seed < firstSeed + seeds && violations === 0; seed++) {
-    const result = await simulate(values.trace ? { seed, print: (line) => { console.log(line) } } : { seed })
-    ran++
-    steps += result.steps
-    decided += result.decided
-    for (const [fault, count] of Object.entries(result.faults)) faults[fault] = (faults[fault] ?? 0) + count
-    if (result.violation !== undefined) {
-      violations++
-      console.log(`seed ${seed}: ${result.violation.message}`)
-      console.log(`replay: npm run sim -- --seed ${seed} --trace`)
-    } else if (seeds === 1 || (seed - firstSeed + 1) % 50 === 0) {
-      console.log(`seed ${seed}: ok, trace ${result.traceHash}; ${ran} seeds, ${steps} steps, ${decided} entries in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`)
-    }
+  if (values.help) {
+    console.log(USAGE)
+    return 0
   }
-  if (values.json) console.log(JSON.stringify({ firstSeed, seeds: ran, steps, violations, faults }))
-  return violations === 0 ? 0 : 1
+  const firstSeed = Number(values.seed ?? randomInt(1, 2 ** 31))
+  const minutes = Number(values.minutes ?? Infinity)
+  const seeds = Number(values.seeds ?? (values.minutes !== undefined ? LAST_SEED - firstSeed : values.seed !== undefined ? 1 : DEFAULT_SEEDS))
+  const workers = Math.min(Number(values.workers), seeds)
+  for (const number of [firstSeed, seeds, workers]) if (!Number.isSafeInteger(number) || number < 1) throw new TypeError(`--seed, --seeds and --workers take whole numbers\n${USAGE}`)
+  if (!(minutes > 0)) throw new TypeError(`--minutes takes a number above 0\n${USAGE}`)
+  const parameters = JSON.parse(values.with) as Partial<Parameters>
+  if (values.trace) return await trace(firstSeed, parameters)
+
+  const report = new Report(firstSeed, values.all)
+  const replayed = values.seed === undefined ? regressions : []
+  console.log(`seeds ${firstSeed} to ${firstSeed + seeds - 1}${replayed.length === 0 ? '' : `, after ${replayed.length} that were wrong once`}`)
+  const endMs = performance.now() + minutes * 60_000
+  function * jobs (): Generator<Job> {
+    for (const { seed, parameters = {} } of replayed) yield { seed, parameters }
+    for (let seed = firstSeed; seed < firstSeed + seeds && performance.now() < endMs; seed++) yield { seed, parameters }
+  }
+  await runJobs(jobs(), workers, (result) => report.add(result))
+  report.print(values.json)
+  return report.violations === 0 ? 0 : 1
+}
+
+async function trace (seed: number, parameters: Partial<Parameters>): Promise<number> {
+  const { violation, steps, traceHash } = await simulate({ seed, parameters, print: (line) => { console.log(line) } })
+  console.log(violation === undefined ? `seed ${seed}: ok, ${steps} steps, trace ${traceHash}` : `seed ${seed}: ${violation.message}`)
+  return violation === undefined ? 0 : 1
+}
+
+class Report {
+  readonly #firstSeed: number
+  readonly #goesOn: boolean
+  readonly #startedMs = performance.now()
+  readonly #faults = new FaultCounts()
+  violations = 0
+  #seeds = 0
+  #steps = 0
+  #decided = 0
+  #installs = 0
+
+  constructor (firstSeed: number, goesOn: boolean) {
+    this.#firstSeed = firstSeed
+    this.#goesOn = goesOn
+  }
+
+  /** Returns whether to go on. */
+  add ({ seed, steps, decided, installs, faults, violation, traceHash }: SimResult): boolean {
+    this.#seeds++
+    this.#steps += steps
+    this.#decided += decided
+    this.#installs += installs
+    this.#faults.merge(faults)
+    if (violation !== undefined) {
+      this.violations++
+      console.log(`seed ${seed}: ${violation.message}`)
+      console.log(`replay: npm run sim -- --seed ${seed} --trace`)
+    } else if (this.#seeds % 100 === 0) {
+      console.log(`seed ${seed}: ok, trace ${traceHash}; ${this.#totals()}`)
+    }
+    return violation === undefined || this.#goesOn
+  }
+
+  print (asJson: boolean): void {
+    console.log(`${this.#totals()}, ${this.violations} violations`)
+    if (asJson) console.log(JSON.stringify({ firstSeed: this.#firstSeed, seeds: this.#seeds, steps: this.#steps, violations: this.violations, faults: this.#faults.toObject() }))
+    else for (const line of this.#faults.lines()) console.log(line)
+  }
+
+  #totals (): string {
+    return `${this.#seeds} seeds, ${this.#steps} steps, ${this.#decided} entries, ${this.#installs} catch-ups in ${((performance.now() - this.#startedMs) / 1000).toFixed(1)} s`
+  }
 }
 
 process.exitCode = await main()

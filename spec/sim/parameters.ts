@@ -1,11 +1,17 @@
+import type { ReplicaSettings } from '../../lib/replica/index.ts'
 import type { Keep } from '../support/faults.ts'
 import type { SeededRandom } from '../support/seeded-random.ts'
 
 /** What one seed's world is like. Each is drawn by itself, so that seeds differ in kind and not only in luck (swarm testing). */
 export interface Parameters {
+  /** `replica`: replica, log and store alone, so that much happens in few steps. `member`: whole nodes of a group. */
+  readonly level: 'replica' | 'member'
   readonly nodeCount: number
-  /** Virtual time under faults. */
+  /** `safety`: at the end everything works again, and all must become one. `liveness`: only a majority does, the others never come back. */
+  readonly mode: 'safety' | 'liveness'
+  /** Virtual time under faults, and how many steps it takes at most. */
   readonly faultyMs: number
+  readonly maxSteps: number
   // network
   readonly minDelayMs: number
   readonly maxDelayMs: number
@@ -23,7 +29,15 @@ export interface Parameters {
   readonly slowDiskRate: number
   readonly slowDiskMs: number
   readonly diskErrorEveryMs: number
+  /** A disk does nothing for a while, or everything much slower. */
+  readonly stuckEveryMs: number
+  readonly stuckMs: number
   readonly alignBytes: number
+  // what is lost, of a minority that is always the same
+  readonly flipEveryMs: number
+  readonly wipeEveryMs: number
+  /** The database goes, the log stays. */
+  readonly loseStateEveryMs: number
   // machine
   readonly crashEveryMs: number
   readonly crashMs: number
@@ -35,6 +49,9 @@ export interface Parameters {
   readonly pauseMs: number
   /** Clocks run up to this share too fast or too slow. */
   readonly clockDrift: number
+  /** Wall clocks jump by up to this. */
+  readonly clockStepEveryMs: number
+  readonly clockStepMs: number
   // work
   readonly proposeEveryMs: number
   readonly burst: number
@@ -50,6 +67,13 @@ export interface Parameters {
   /** The head of the log goes, also while nodes are away that need it. */
   readonly retention: boolean
   readonly chunkBytes: number
+  readonly maxBytesPerAppend: number
+  readonly maxInflightAppends: number
+  readonly maxUndecidedEntries: number
+  /** How long a proposal waits for a leader, or for its decision. */
+  readonly decisionTimeoutMs: number
+  /** At the end one node's state is made anew from base dump and log, and must be the same. */
+  readonly rebuilds: boolean
 }
 
 const never = Infinity
@@ -57,46 +81,65 @@ const never = Infinity
 export function drawParameters (random: SeededRandom): Parameters {
   const some = (rate: number, value: () => number) => random.chance(rate) ? value() : never
   const between = (low: number, high: number) => low + random.next() * (high - low)
-  const nodeCount = random.pick([1, 3, 3, 3, 3, 3, 3, 5])
+  const level = 'replica'
+  const nodeCount = random.pick([1, 3, 3, 3, 3, 3, 3, 3, 3, 5])
+  const hasPeers = nodeCount > 1
+  const powerCuts = random.chance(0.75)
+  const mode = hasPeers && random.chance(0.2) ? 'liveness' : 'safety'
   return {
+    level,
     nodeCount,
-    faultyMs: between(6_000, 14_000),
+    mode,
+    faultyMs: between(2_000, 12_000),
+    maxSteps: between(1_000, 4_000),
     minDelayMs: between(0, 2),
     maxDelayMs: between(2, random.chance(0.2) ? 120 : 15),
     lossRate: random.chance(0.5) ? between(0, 0.1) : 0,
     duplicateRate: random.chance(0.5) ? between(0, 0.1) : 0,
     straggleRate: random.chance(0.5) ? between(0, 0.03) : 0,
     straggleMs: between(100, 3_000),
-    partitionEveryMs: some(0.6, () => between(800, 4_000)),
+    partitionEveryMs: hasPeers ? some(0.6, () => between(800, 4_000)) : never,
     partitionMs: between(200, 2_500),
     oneWayPartitions: random.chance(0.4),
     minDiskMs: between(0, 0.5),
     maxDiskMs: between(0.5, random.chance(0.2) ? 30 : 3),
     slowDiskRate: random.chance(0.3) ? between(0, 0.02) : 0,
     slowDiskMs: between(50, 800),
+    diskErrorEveryMs: some(0.25, () => between(1_000, 8_000)),
+    stuckEveryMs: some(0.2, () => between(1_000, 5_000)),
+    stuckMs: between(100, random.chance(0.3) ? 6_000 : 800),
     alignBytes: random.pick([1, 512, 4096]),
-    diskErrorEveryMs: some(0.25, () => between(2_000, 8_000)),
-    crashEveryMs: some(0.8, () => between(400, 3_000)),
+    flipEveryMs: never,
+    wipeEveryMs: never,
+    loseStateEveryMs: some(0.15, () => between(1_000, 6_000)),
+    crashEveryMs: some(0.8, () => between(300, 3_000)),
     crashMs: between(50, 1_500),
-    powerCuts: random.chance(0.75),
+    powerCuts,
     asyncFlush: random.chance(0.5),
     keeps: random.pick<readonly Keep[]>([['none'], ['random'], ['reorder'], ['none', 'all', 'random', 'reorder']]),
     pauseEveryMs: some(0.3, () => between(1_000, 5_000)),
     pauseMs: between(100, 1_500),
     clockDrift: random.chance(0.4) ? between(0, 0.2) : 0,
+    clockStepEveryMs: some(0.25, () => between(500, 4_000)),
+    clockStepMs: random.pick([2_000, 60_000, 3_600_000]),
     proposeEveryMs: between(5, 60),
     burst: random.pick([1, 1, 3, 10]),
     payloadBytes: random.pick([0, 50, 400, 3_000]),
     readEveryMs: between(50, 400),
-    transferEveryMs: nodeCount > 1 ? some(0.3, () => between(500, 3_000)) : never,
-    membershipEveryMs: nodeCount > 1 ? some(0.25, () => between(500, 2_500)) : never,
+    transferEveryMs: hasPeers ? some(0.3, () => between(500, 3_000)) : never,
+    membershipEveryMs: hasPeers ? some(0.25, () => between(500, 2_500)) : never,
     checkpointEntries: random.pick([3, 20, 100, 10_000]),
     segmentBytes: random.pick([4, 16, 64]) * 1024,
     tailCacheBytes: random.pick([4, 32, 1024]) * 1024,
     maxEntryBytes: random.pick([512, 4096, 65_536]),
     stateMachine: random.pick(['counter', 'store']),
     retention: random.chance(0.6),
-    chunkBytes: random.pick([500, 4_000, 64_000])
+    chunkBytes: random.pick([500, 4_000, 64_000]),
+    maxBytesPerAppend: random.pick([1_000, 8_192, 65_536]),
+    maxInflightAppends: random.pick([1, 3, 64]),
+    maxUndecidedEntries: random.pick([2, 16, 256]),
+    decisionTimeoutMs: random.pick([500, 4_000]),
+    rebuilds: random.chance(0.25)
   }
 }
 
@@ -110,5 +153,19 @@ export function withoutFaults (parameters: Parameters): Parameters {
     straggleRate: 0,
     slowDiskRate: 0,
     maxDiskMs: Math.min(parameters.maxDiskMs, 3)
+  }
+}
+
+/** Small windows, so that each of them is full now and then. */
+export function replicaSettingsOf ({ maxBytesPerAppend, maxInflightAppends, maxUndecidedEntries, decisionTimeoutMs }: Parameters): Partial<ReplicaSettings> {
+  return {
+    maxBytesPerAppend,
+    maxInflightAppends,
+    maxInflightBytes: Math.max(32_768, maxBytesPerAppend),
+    maxUndecidedEntries,
+    applySliceBytes: 16_384,
+    slabBytes: 32_768,
+    decisionTimeoutMs,
+    leaderTimeoutMs: decisionTimeoutMs
   }
 }

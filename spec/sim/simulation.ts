@@ -1,13 +1,22 @@
-import { loadChecksum, type MqError } from '../../lib/base/index.ts'
+import { loadChecksum } from '../../lib/base/index.ts'
+import { makeNodeId, numberOf } from '../../lib/replica/index.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
+import { Durability } from './durability.ts'
+import { Core } from './core.ts'
+import { FaultCounts } from './fault-counts.ts'
+import { FaultPlan } from './fault-plan.ts'
 import { Ledger, Violation } from './ledger.ts'
-import type { Mutant } from './mutants.ts'
 import { SimNetwork } from './network.ts'
 import { drawParameters, withoutFaults, type Parameters } from './parameters.ts'
-import { SimNode, type World } from './sim-node.ts'
+import { Hosts } from './peer-network.ts'
+import { ReplicaNode } from './replica-node.ts'
+import { ReplicaWork } from './replica-work.ts'
+import type { SimNode } from './sim-node.ts'
 import { noFacts } from './store-machine.ts'
 import { Trace } from './trace.ts'
+import type { Work } from './work.ts'
+import type { World } from './world.ts'
 
 export interface SimResult {
   readonly seed: number
@@ -17,17 +26,20 @@ export interface SimResult {
   readonly faults: Readonly<Record<string, number>>
   readonly decided: number
   readonly acknowledged: number
+  /** How often nodes went on with what others had sent. */
+  readonly installs: number
 }
 
 export interface SimOptions {
   readonly seed: number
-  readonly mutant?: Mutant
   readonly print?: (line: string) => void
   readonly parameters?: Partial<Parameters>
 }
 
 /** Virtual time for everybody to come back, elect and catch up once nothing fails any more. */
 const HEALED_MS = 60_000
+/** More steps than this at one time: something defers itself for ever. */
+const MAX_STEPS_AT_ONE_TIME = 100_000
 
 /** Runs one seed's world to its end. The same seed gives the same run, event by event. */
 export async function simulate (options: SimOptions): Promise<SimResult> {
@@ -37,101 +49,147 @@ export async function simulate (options: SimOptions): Promise<SimResult> {
 
 class Simulation {
   readonly #seed: number
-  readonly #random: SeededRandom
   readonly #clock = new VirtualClock({ deferred: 'stepped' })
-  readonly #trace: Trace
-  readonly #ledger = new Ledger()
-  readonly #network: SimNetwork
   readonly #world: World
-  readonly #nodes: SimNode[]
-  readonly #faults: Record<string, number> = { crashes: 0, partitions: 0, pauses: 0, diskErrors: 0, transfers: 0, membershipChanges: 0, installs: 0 }
+  readonly #nodes: readonly SimNode[]
+  readonly #work: Work
+  readonly #plan: FaultPlan
   #violation: SimResult['violation']
   #steps = 0
-  #nextId = 1
-  #isHealed = false
+  #stepsAt = { ms: 0, count: 0 }
 
-  constructor ({ seed, mutant, print, parameters: overrides }: SimOptions) {
+  constructor ({ seed, print, parameters: overrides }: SimOptions) {
     this.#seed = seed
-    this.#random = new SeededRandom(seed)
-    this.#trace = new Trace(print)
-    const parameters = { ...drawParameters(this.#random), ...overrides }
+    const random = new SeededRandom(seed)
+    const trace = new Trace(print)
+    const parameters = { ...drawParameters(random), ...overrides }
     print?.(`seed ${seed}: ${JSON.stringify(parameters)}`)
     const clock = this.#clock
-    this.#network = new SimNetwork(clock, this.#random, parameters, {
-      onSend: (message) => { this.#guard(() => { this.#nodes[message.from - 1]!.sends(message) }) },
-      onDeliver: (message) => { this.#trace.note(clock.nowMs(), message.type, message.from, message.to, message.term, 'index' in message ? message.index : 'prevIndex' in message ? message.prevIndex : 0) }
+    const numbers = Array.from({ length: parameters.nodeCount }, (_, number) => number)
+    const network = new SimNetwork(clock, random, parameters, {
+      onSend: (message) => { this.#guard(() => { this.#nodes[numberOf(message.from)]!.sends(message) }) },
+      onDeliver: (message) => { trace.note(clock.nowMs(), message.type, numberOf(message.from), numberOf(message.to), message.term, 'index' in message ? message.index : 'prevIndex' in message ? message.prevIndex : 0) }
     })
-    const founders = Array.from({ length: parameters.nodeCount }, (_, i) => i + 1)
+    const machines: SimNode['machine'][] = []
     this.#world = {
       clock,
-      random: this.#random,
-      network: this.#network,
-      ledger: this.#ledger,
-      trace: this.#trace,
-      founders,
+      random,
+      network,
+      trace,
+      numbers,
+      hosts: new Hosts(),
+      ledger: new Ledger(),
+      faults: new FaultCounts(),
+      durability: new Durability(machines),
+      founders: numbers.map((number) => makeNodeId(number, 0)),
       facts: noFacts(),
-      mutant,
       parameters,
+      isSynced: !parameters.asyncFlush || parameters.powerCuts,
+      touched: undefined,
       violated: (error) => { this.#violated(error) }
     }
-    this.#nodes = founders.map((id) => new SimNode(id, this.#world))
+    const nodes = numbers.map((number) => new ReplicaNode(number, this.#world))
+    this.#nodes = nodes
+    this.#work = new ReplicaWork(this.#world, nodes)
+    for (const { machine } of nodes) machines.push(machine)
+    this.#plan = new FaultPlan(this.#world, this.#nodes, this.#work)
   }
 
   async run (): Promise<SimResult> {
-    const { parameters } = this.#world
+    const { parameters, faults, network, trace, ledger } = this.#world
     for (const node of this.#nodes) node.start()
-    this.#scheduleWork()
-    this.#scheduleFaults()
-    await this.#runUntil(() => this.#clock.nowMs() >= parameters.faultyMs, parameters.faultyMs + 1)
-    if (this.#violation === undefined) await this.#healAndConverge()
-    if (this.#violation === undefined) await this.#verifyStates()
-    for (const node of this.#nodes) this.#faults.installs! += node.installs
+    this.#work.begin()
+    this.#plan.begin()
+    await this.#runUntil(() => this.#clock.nowMs() >= parameters.faultyMs || this.#steps >= parameters.maxSteps, parameters.faultyMs + 1)
+    this.#work.end()
+    this.#plan.end()
+    if (this.#violation === undefined) {
+      if (parameters.mode === 'liveness') await this.#keepOnlyCore()
+      else await this.#healAndConverge()
+    }
+    if (this.#violation === undefined && parameters.mode === 'safety') await this.#verify()
+    for (const [kind, count] of Object.entries(network.faults)) faults.add(kind, count)
     return {
       seed: this.#seed,
       steps: this.#steps,
-      traceHash: this.#trace.hash,
+      traceHash: trace.hash,
       violation: this.#violation,
-      faults: { ...this.#faults, ...this.#network.faults },
-      decided: this.#ledger.decided.length,
-      acknowledged: this.#ledger.acknowledgedIds.size
+      faults: faults.toObject(),
+      decided: ledger.decided.length,
+      acknowledged: ledger.acknowledgedIds.size,
+      installs: this.#nodes.reduce((sum, { installs }) => sum + installs, 0)
     }
   }
 
   async #runUntil (condition: () => boolean, untilMs: number): Promise<boolean> {
     const clock = this.#clock
+    const world = this.#world
     while (this.#violation === undefined && !condition()) {
       if (clock.nowMs() >= untilMs || !clock.runNext()) return false
       this.#steps++
       await clock.settle()
+      const { touched } = world
+      if (touched !== undefined) {
+        world.touched = undefined
+        this.#guard(() => { touched.check() })
+      }
+      if (clock.nowMs() !== this.#stepsAt.ms) this.#stepsAt = { ms: clock.nowMs(), count: 0 }
+      if (++this.#stepsAt.count > MAX_STEPS_AT_ONE_TIME) this.#violated(new Violation('liveness', `time stands still at ${clock.nowMs()} ms: something defers itself for ever`))
     }
     return this.#violation === undefined
   }
 
   /** Everything works again: the group must elect a leader, decide something new, and all nodes must end up the same. */
   async #healAndConverge (): Promise<void> {
-    this.#isHealed = true
-    this.#world.parameters = this.#network.parameters = withoutFaults(this.#world.parameters)
-    this.#network.heal()
+    const world = this.#world
+    world.parameters = world.network.parameters = withoutFaults(world.parameters)
+    world.network.heal()
     for (const node of this.#nodes) node.mend()
-    const untilMs = this.#clock.nowMs() + HEALED_MS
-    this.#trace.note(this.#clock.nowMs(), 'healed')
+    this.#clock.setTimer(0, () => { world.trace.note(this.#clock.nowMs(), 'healed') })
     let isDecided = false
-    const isSettled = () => isDecided && this.#isWhole() && this.#nodes.every(({ machine }) => machine?.appliedIndex === this.#ledger.decided.length)
-    const propose = () => {
-      for (const node of this.#nodes) this.#maybeStart(node)
+    const isSettled = () => isDecided && this.#isWhole() && this.#isQuiet() && this.#nodes.every(({ appliedIndex }) => appliedIndex === world.ledger.decided.length) && this.#work.isSettled()
+    await this.#goOn(this.#nodes, isSettled, () => {
       const leader = this.#leader()
-      if (leader !== undefined && !isDecided) this.#propose(leader, () => { isDecided = true })
+      if (leader !== undefined && !isDecided) this.#work.decideOne(leader, () => { isDecided = true })
       // Those outside the configuration are no concern of the group's: all come back in.
-      if (!this.#isWhole()) this.#changeMembership()
-      this.#clock.setTimer(500, propose)
+      if (leader !== undefined && !this.#isWhole()) this.#work.completeMembership(leader)
+    })
+  }
+
+  /** A majority that can talk among itself must decide something, while the others never come back. */
+  async #keepOnlyCore (): Promise<void> {
+    const world = this.#world
+    const core = new Core(world, this.#nodes)
+    world.trace.note(this.#clock.nowMs(), 'core', ...core.nodes.map(({ number }) => number))
+    world.parameters = world.network.parameters = withoutFaults(world.parameters)
+    core.freezeOthers()
+    let isDecided = false
+    await this.#goOn(core.nodes, () => isDecided, () => {
+      const leader = core.nodes.find(({ isLeading }) => isLeading)
+      if (leader !== undefined && !isDecided) this.#work.decideOne(leader, () => { isDecided = true })
+    })
+  }
+
+  /** Keeps nodes running and does `act` now and then until the condition holds. */
+  async #goOn (nodes: readonly SimNode[], condition: () => boolean, act: () => void): Promise<void> {
+    const again = () => {
+      for (const node of nodes) if (!node.isRunning) node.start()
+      act()
+      this.#clock.setTimer(500, again)
     }
-    propose()
-    const settled = await this.#runUntil(isSettled, untilMs)
-    if (this.#violation !== undefined) return
-    if (!settled) {
-      const state = this.#nodes.map(({ replica, id }) => `${id}: ${JSON.stringify(replica?.status())}`).join('\n')
-      this.#violated(new Violation('liveness', `nothing was decided, or not everywhere, ${HEALED_MS} ms after all faults ended\n${state}`))
-    }
+    again()
+    const isDone = await this.#runUntil(condition, this.#clock.nowMs() + HEALED_MS)
+    if (this.#violation !== undefined || isDone) return
+    const state = this.#nodes.map((node) => `${node.number}: ${node.role} ${JSON.stringify(node.replica?.status())}`).join('\n')
+    this.#violated(new Violation('liveness', `nothing was decided, or not everywhere, ${HEALED_MS} ms after all faults ended\n${state}\n${this.#work.pending()}`))
+  }
+
+  /** Nothing that was asked for is still to be decided. */
+  #isQuiet (): boolean {
+    return this.#nodes.every(({ replica }) => {
+      const { pendingProposals = 1, undecidedProposals = 1 } = replica?.status() ?? {}
+      return pendingProposals + undecidedProposals === 0
+    })
   }
 
   /** Every node is a voter, and no change is under way. */
@@ -140,156 +198,32 @@ class Simulation {
     return confState?.voters.length === this.#nodes.length && confState.votersOutgoing.length === 0
   }
 
-  /** All nodes are at the same entry: what each reads back must be what was written, and the same everywhere. */
-  async #verifyStates (): Promise<void> {
-    const hashes: Array<bigint | undefined> = []
-    const verified = Promise.all(this.#nodes.map(async ({ machine }) => { hashes.push(await machine!.verify?.()) }))
-    verified.catch((error) => { this.#violated(error) })
-    const isVerified = await this.#runUntil(() => hashes.length === this.#nodes.length, this.#clock.nowMs() + HEALED_MS)
-    if (this.#violation !== undefined) return
-    if (!isVerified) this.#violated(new Violation('liveness', 'a state could not be read back'))
-    else if (new Set(hashes).size !== 1) this.#violated(new Violation('equal state', `at the end the states' hashes are ${hashes.join(', ')}`))
+  /** All nodes are at the same entry: what each reads back must be what was written, and the same everywhere; also made anew. */
+  async #verify (): Promise<void> {
+    await this.#compare()
+    // one that is alone begins a term whenever it starts, and is not what it was
+    if (this.#violation !== undefined || !this.#world.parameters.rebuilds || this.#nodes.length === 1) return
+    const node = this.#world.random.pick(this.#nodes)
+    this.#world.trace.note(this.#clock.nowMs(), 'rebuild', node.number)
+    node.crash(false)
+    node.machine.loseDatabase()
+    await this.#goOn([node], () => this.#leader() !== undefined && this.#isQuiet() && this.#nodes.every(({ appliedIndex }) => appliedIndex === this.#world.ledger.decided.length), () => {})
+    if (this.#violation === undefined) await this.#compare()
   }
 
-  #scheduleWork (): void {
-    const { proposeEveryMs, readEveryMs, burst } = this.#world.parameters
-    this.#repeat(proposeEveryMs, () => {
-      const node = this.#someNode(0.8)
-      if (node === undefined) return
-      for (let n = 1 + this.#random.below(burst); n > 0; n--) this.#propose(node)
-    })
-    this.#repeat(readEveryMs, () => {
-      const node = this.#someNode(0.3)
-      if (node !== undefined) this.#read(node)
-    })
+  async #compare (): Promise<void> {
+    const hashes: string[] = []
+    await this.#within(Promise.all(this.#nodes.map(async (node) => { hashes[node.number] = String(await this.#work.verify(node)) })))
+    if (this.#violation === undefined && new Set(hashes).size !== 1) this.#violated(new Violation('equal state', `at the end the states' hashes are ${hashes.join(', ')}`))
   }
 
-  #scheduleFaults (): void {
-    const { parameters } = this.#world
-    const random = this.#random
-    this.#repeat(parameters.crashEveryMs, () => {
-      const node = random.pick(this.#nodes)
-      if (!node.isRunning) return
-      this.#faults.crashes!++
-      node.crash()
-      this.#clock.setTimer(random.next() * parameters.crashMs, () => { this.#maybeStart(node) })
-    })
-    this.#repeat(parameters.partitionEveryMs, () => { this.#partition(parameters) })
-    this.#repeat(parameters.pauseEveryMs, () => {
-      const node = random.pick(this.#nodes)
-      if (!node.isUp || node.isPaused) return
-      this.#faults.pauses!++
-      this.#trace.note(this.#clock.nowMs(), 'pause', node.id)
-      node.pause()
-      this.#clock.setTimer(random.next() * parameters.pauseMs, () => { node.resume() })
-    })
-    this.#repeat(parameters.diskErrorEveryMs, () => {
-      const node = random.pick(this.#nodes)
-      if (!node.isRunning) return
-      this.#faults.diskErrors!++
-      node.failNextWrite(1 + random.below(20))
-    })
-    this.#repeat(parameters.transferEveryMs, () => {
-      const replica = this.#someNode(1)?.replica
-      if (replica === undefined) return
-      this.#faults.transfers!++
-      replica.transferLeadership(random.pick(this.#nodes).id).catch(() => {})
-    })
-    this.#repeat(parameters.membershipEveryMs, () => { this.#changeMembership() })
-    // Nodes that stopped by themselves come back.
-    this.#repeat(500, () => { for (const node of this.#nodes) if (node.restartDue) this.#maybeStart(node) })
+  async #within (done: Promise<unknown>): Promise<void> {
+    let isDone = false
+    done.then(() => { isDone = true }, (error) => { this.#violated(error) })
+    if (!await this.#runUntil(() => isDone, this.#clock.nowMs() + HEALED_MS) && this.#violation === undefined) this.#violated(new Violation('liveness', 'a state could not be read back'))
   }
 
-  #partition ({ oneWayPartitions, partitionMs }: Parameters): void {
-    this.#faults.partitions!++
-    const side = this.#nodes.filter(() => this.#random.chance(0.5))
-    const oneWay = oneWayPartitions && this.#random.chance(0.5)
-    for (const a of side) {
-      for (const b of this.#nodes) {
-        if (side.includes(b)) continue
-        this.#network.cut(a.id, b.id)
-        if (!oneWay) this.#network.cut(b.id, a.id)
-      }
-    }
-    this.#trace.note(this.#clock.nowMs(), 'partition', ...side.map(({ id }) => id))
-    this.#clock.setTimer(partitionMs * (0.5 + this.#random.next()), () => { this.#network.heal() })
-  }
-
-  /** Takes one node out, brings it back as a learner, makes it a voter again. */
-  #changeMembership (): void {
-    const replica = this.#leader()?.replica
-    if (replica === undefined) return
-    const { voters, learners, votersOutgoing } = replica.status().confState
-    if (votersOutgoing.length > 0) return
-    const missing = this.#nodes.find(({ id }) => !voters.includes(id))?.id
-    const steps = missing === undefined
-      ? [{ type: 'remove', id: this.#random.pick(voters) } as const]
-      : learners.includes(missing)
-        ? [{ type: 'addVoter', id: missing } as const]
-        : [{ type: 'addLearner', id: missing } as const]
-    this.#faults.membershipChanges!++
-    this.#trace.note(this.#clock.nowMs(), `membership ${steps[0]!.type}`, steps[0]!.id)
-    replica.changeMembership({ transition: this.#random.chance(0.5) ? 'auto' : 'joint-implicit', steps }).catch(() => {})
-  }
-
-  #maybeStart (node: SimNode): void {
-    if (node.isRunning) return
-    node.restartDue = false
-    node.start()
-  }
-
-  #propose (node: SimNode, onSettled?: () => void): void {
-    const { replica, machine } = node
-    if (replica === undefined || machine === undefined) return
-    const id = this.#nextId++
-    let isAnswered = false
-    replica.submit(machine.add(id, this.#random.below(this.#world.parameters.payloadBytes + 1), (error) => {
-      this.#guard(() => {
-        if (isAnswered) throw new Violation('one answer', `request ${id} was answered twice`)
-        isAnswered = true
-        if (error instanceof Violation) throw error
-        this.#trace.note(this.#clock.nowMs(), error === undefined ? 'settled' : `failed ${(error as MqError).code}`, node.id, id)
-        if (error === undefined) {
-          this.#ledger.acknowledged(id)
-          onSettled?.()
-        } else if ((error as MqError).outcome === 'not-applied') {
-          this.#ledger.refused(id)
-        }
-      })
-    }))
-  }
-
-  #read (node: SimNode): void {
-    const { replica } = node
-    if (replica === undefined) return
-    const acknowledgedBefore = this.#ledger.acknowledgedIndex
-    replica.readBarrier().then(() => {
-      if (node.replica !== replica) return
-      const { appliedIndex } = replica.status()
-      this.#trace.note(this.#clock.nowMs(), 'read', node.id, appliedIndex)
-      this.#guard(() => { this.#ledger.read(node.id, acknowledgedBefore, appliedIndex) })
-    }, () => {})
-  }
-
-  #leader (): SimNode | undefined {
-    return this.#nodes.find(({ replica }) => replica?.status().isLeading === true)
-  }
-
-  /** Mostly a leader, when there is one. */
-  #someNode (leaderRate: number): SimNode | undefined {
-    const node = this.#random.chance(leaderRate) ? this.#leader() ?? this.#random.pick(this.#nodes) : this.#random.pick(this.#nodes)
-    return node.isUp ? node : undefined
-  }
-
-  /** Around every `everyMs` until the faults end. */
-  #repeat (everyMs: number, fn: () => void): void {
-    if (everyMs === Infinity) return
-    this.#clock.setTimer(everyMs * (0.5 + this.#random.next()), () => {
-      if (this.#isHealed) return
-      fn()
-      this.#repeat(everyMs, fn)
-    })
-  }
+  #leader (): SimNode | undefined { return this.#nodes.find(({ isLeading }) => isLeading) }
 
   #guard (check: () => void): void {
     try {
@@ -301,10 +235,11 @@ class Simulation {
 
   #violated (error: unknown): void {
     if (this.#violation !== undefined) return
-    const found = error as Violation & { cause?: { stack?: string } }
     // One found while a node applied an entry has stopped that node, and comes as the cause of its failure.
-    const { rule, message, stack, cause } = found.cause instanceof Violation ? found.cause as typeof found : found
-    this.#violation = { rule: rule ?? 'no unexpected errors', message: rule === undefined ? `${stack}\n${cause?.stack ?? ''}` : message }
-    this.#trace.note(this.#clock.nowMs(), `violation ${this.#violation.rule}`)
+    const causes: Error[] = []
+    for (let cause = error; cause instanceof Error && causes.length < 5; cause = cause.cause) causes.push(cause)
+    const found = causes.find((cause): cause is Violation => cause instanceof Violation)
+    this.#violation = found !== undefined ? { rule: found.rule, message: found.message } : { rule: 'no unexpected errors', message: causes.map(({ stack }) => stack).join('\n') || String(error) }
+    this.#world.trace.note(this.#clock.nowMs(), `violation ${this.#violation.rule}`)
   }
 }

@@ -1,6 +1,7 @@
 import { basename, dirname, join, normalize } from 'node:path'
 import { invariant, type DirectoryItem, type Disk, type DiskFile, type Random } from '../../lib/base/index.ts'
 import { diskError } from '../../lib/adapters/memory-disk.ts'
+import type { PagedBytes } from '../../lib/adapters/paged-bytes.ts'
 import { FaultyFile, type WritePiece } from './faulty-file.ts'
 import { Faults, MachineStopped, type FaultKind, type Keep } from './faults.ts'
 import { SeededRandom } from './seeded-random.ts'
@@ -217,6 +218,14 @@ export class FaultyDisk implements Disk {
 
   /** A file's bytes as the system shows them. */
   contents (path: string): Uint8Array | undefined { return this.#now.files.get(normalize(path))?.now.toBytes() }
+
+  /**
+   * Files whose names begin so, as a power cut would surely leave them (or, `durable` false, as the system shows them).
+   * Views on what the disk holds: read at once, do not change.
+   */
+  * images (prefix: string, durable = true): Generator<readonly [path: string, bytes: PagedBytes]> {
+    for (const [path, file] of (durable ? this.#durable : this.#now).files) if (path.startsWith(prefix)) yield [path, durable ? file.durable : file.now]
+  }
 
   /** True when a power cut could lose something of that file's bytes. */
   hasUnsynced (path: string): boolean {

@@ -2,6 +2,9 @@ import type { Random } from '../../lib/base/index.ts'
 import { PagedBytes } from '../../lib/adapters/paged-bytes.ts'
 import type { Keep } from './faults.ts'
 
+/** Files of specs are small, and there are many. */
+const PAGE_BYTES = 4096
+
 export interface WritePiece { readonly kind: 'write', readonly position: number, readonly bytes: Uint8Array }
 
 /** One unsynced change of a file: bytes written, or the end moved (what lay beyond a new end reads as zeros). */
@@ -22,7 +25,7 @@ export class FaultyFile {
   /** Writes that were issued and have not returned. */
   readonly inFlight = new Set<WritePiece>()
 
-  constructor (now = new PagedBytes(), durable = new PagedBytes()) {
+  constructor (now = new PagedBytes(PAGE_BYTES), durable = new PagedBytes(PAGE_BYTES)) {
     this.now = now
     this.durable = durable
   }

@@ -1,0 +1,148 @@
+import type { Parameters } from './parameters.ts'
+import type { SimNode } from './sim-node.ts'
+import type { Work } from './work.ts'
+import type { World } from './world.ts'
+
+/** What goes wrong, when: each kind by itself, around every so many ms, until the faults end. */
+export class FaultPlan {
+  readonly #world: World
+  readonly #nodes: readonly SimNode[]
+  readonly #work: Work
+  /** Only these ever lose what they have confirmed: a majority always has all good copies. */
+  readonly #mayLose: readonly SimNode[]
+  #isOver = false
+
+  constructor (world: World, nodes: readonly SimNode[], work: Work) {
+    this.#world = world
+    this.#nodes = nodes
+    this.#work = work
+    this.#mayLose = world.random.shuffle(nodes.slice()).slice(0, (nodes.length - 1) >> 1)
+  }
+
+  end (): void { this.#isOver = true }
+
+  begin (): void {
+    const { parameters, random, clock } = this.#world
+    this.#repeat(parameters.crashEveryMs, () => {
+      const node = random.pick(this.#nodes)
+      if (!node.isRunning) return
+      const cut = parameters.powerCuts && random.chance(0.7)
+      this.#note(cut ? 'power cut' : 'kill', node)
+      node.crash(cut)
+      this.#startLater(node, random.next() * parameters.crashMs)
+    })
+    this.#repeat(parameters.partitionEveryMs, () => { this.#partition(parameters) })
+    this.#repeat(parameters.pauseEveryMs, () => {
+      const node = random.pick(this.#nodes)
+      if (!node.isRunning || node.isPaused) return
+      this.#note('pause', node)
+      this.#world.trace.note(clock.nowMs(), 'pause', node.number)
+      node.pause()
+      clock.setTimer(random.next() * parameters.pauseMs, () => { node.resume() })
+    })
+    this.#repeat(parameters.diskErrorEveryMs, () => {
+      const node = random.pick(this.#nodes)
+      if (!node.isRunning) return
+      this.#note('disk error', node)
+      node.machine.failNextWrite(1 + random.below(20))
+    })
+    this.#repeat(parameters.stuckEveryMs, () => {
+      const node = random.pick(this.#nodes)
+      if (!node.isRunning) return
+      const isStuck = random.chance(0.6)
+      this.#note(isStuck ? 'stuck disk' : 'slow disk', node)
+      if (isStuck) node.machine.stick(random.next() * parameters.stuckMs)
+      else node.machine.slowDown(random.next() * parameters.stuckMs)
+    })
+    this.#repeat(parameters.clockStepEveryMs, () => {
+      const node = random.pick(this.#nodes)
+      if (!node.isRunning) return
+      this.#note('clock step', node)
+      node.stepClock(Math.round((random.next() * 2 - 1) * parameters.clockStepMs))
+    })
+    this.#repeat(parameters.loseStateEveryMs, () => {
+      const node = random.pick(this.#nodes)
+      if (!node.isRunning) return
+      this.#note('lost database', node)
+      node.crash(false)
+      node.machine.loseDatabase()
+      this.#startLater(node, random.next() * parameters.crashMs)
+    })
+    this.#repeat(parameters.flipEveryMs, () => {
+      if (this.#mayLose.length === 0) return
+      const node = random.pick(this.#mayLose)
+      if (node.machine.flipInLog()) this.#note('bit flip', node)
+    })
+    this.#repeat(parameters.wipeEveryMs, () => {
+      if (this.#mayLose.length === 0) return
+      const node = random.pick(this.#mayLose)
+      this.#note('wipe', node)
+      if (node.isRunning) node.crash(false)
+      node.wipe()
+      this.#startLater(node, random.next() * parameters.crashMs)
+    })
+    this.#repeat(parameters.transferEveryMs, () => {
+      const node = this.#nodes.find(({ isLeading }) => isLeading) ?? random.pick(this.#nodes)
+      const to = random.pick(this.#nodes).nodeId
+      if (node.replica === undefined || to === undefined) return
+      this.#note('transfer', node)
+      node.replica.transferLeadership(to).catch(() => {})
+    })
+    this.#repeat(parameters.membershipEveryMs, () => {
+      const leader = this.#nodes.find(({ isLeading }) => isLeading)
+      if (leader === undefined) return
+      this.#note('membership change', leader)
+      this.#work.changeMembership(leader)
+    })
+    // Nodes that stopped by themselves come back.
+    this.#repeat(500, () => { for (const node of this.#nodes) if (node.restartDue && !node.isRunning) node.start() })
+  }
+
+  #startLater (node: SimNode, ms: number): void {
+    this.#world.clock.setTimer(ms, () => { if (!node.isRunning && !this.#isOver) node.start() })
+  }
+
+  #partition ({ oneWayPartitions, partitionMs }: Parameters): void {
+    const { random, network, trace, clock } = this.#world
+    const side = this.#nodes.filter(() => random.chance(0.5))
+    const others = this.#nodes.filter((node) => !side.includes(node))
+    if (side.length === 0 || others.length === 0) return
+    const oneWay = oneWayPartitions && random.chance(0.5)
+    for (const a of side) {
+      for (const b of others) {
+        network.cut(a.number, b.number)
+        if (!oneWay) network.cut(b.number, a.number)
+      }
+    }
+    const isLeaderThere = side.some(({ isLeading }) => isLeading)
+    this.#note(oneWay ? 'one-way partition' : 'partition', (isLeaderThere ? side : others).find(({ isLeading }) => isLeading) ?? side[0]!)
+    trace.note(clock.nowMs(), 'partition', ...side.map(({ number }) => number))
+    clock.setTimer(partitionMs * (0.5 + random.next()), () => { network.heal() })
+  }
+
+  #note (kind: string, node: SimNode): void {
+    this.#world.faults.note(kind, node.role, this.#phase())
+  }
+
+  /** What the group is doing. */
+  #phase (): string {
+    const leader = this.#nodes.find(({ isLeading }) => isLeading)
+    if (leader === undefined) return this.#world.durability.isKnown ? 'electing' : 'forming'
+    if (this.#nodes.some(({ isCatchingUp }) => isCatchingUp)) return 'catching up'
+    const { votersOutgoing, learners } = leader.replica!.status().confState
+    if (votersOutgoing.length > 0 || learners.length > 0) return 'changing members'
+    if (this.#nodes.some(({ role }) => role === 'starting')) return 'recovering'
+    return this.#world.network.isWhole ? 'steady' : 'divided'
+  }
+
+  /** Around every `everyMs` until the faults end. */
+  #repeat (everyMs: number, fn: () => void): void {
+    if (everyMs === Infinity) return
+    const { clock, random } = this.#world
+    clock.setTimer(everyMs * (0.5 + random.next()), () => {
+      if (this.#isOver) return
+      fn()
+      this.#repeat(everyMs, fn)
+    })
+  }
+}

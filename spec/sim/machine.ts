@@ -1,0 +1,125 @@
+import type { RaftEntry } from '../../lib/raft/index.ts'
+import { viewOf } from '../../lib/base/index.ts'
+import { ENTRY_HEADER_BYTES } from '../../lib/log/index.ts'
+import { positionOfSegmentName } from '../../lib/log/segment.ts'
+import type { PagedBytes } from '../../lib/adapters/paged-bytes.ts'
+import { FaultyDisk } from '../support/faulty-disk.ts'
+import { FaultyKv } from '../support/faulty-kv.ts'
+import { Faults } from '../support/faults.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
+import { checksumOf } from './ledger.ts'
+import type { NodeClock } from './node-clock.ts'
+import type { World } from './world.ts'
+
+export const DIRECTORY = '/data'
+const LOG_PREFIX = `${DIRECTORY}/log/`
+
+/** What outlives a process: a disk and a database, each of which may be slow, stuck, damaged, cut off from power, or replaced. */
+export class Machine {
+  readonly #world: World
+  disk: FaultyDisk
+  kv: FaultyKv
+  /** An error was planned that may not have come yet. */
+  isFailing = false
+  /** Something of it was damaged; cleared when it is replaced. */
+  isDamaged = false
+  wipes = 0
+  /** The process that uses it: it learns of nothing while it is paused, nor after its end. */
+  process: NodeClock | undefined
+  /** Its disk was replaced: what it held then and confirmed is not to be looked for on it. */
+  heldThrough = 0
+  #stuckUntilMs = 0
+  #slowUntilMs = 0
+
+  constructor (world: World) {
+    this.#world = world
+    const faults = new Faults()
+    this.disk = this.#emptyDisk(faults)
+    this.kv = new FaultyKv({ faults, schedule: this.#schedule })
+  }
+
+  #emptyDisk (faults: Faults): FaultyDisk {
+    return new FaultyDisk({ faults, schedule: this.#schedule, alignBytes: this.#world.parameters.alignBytes, directories: ['/'] })
+  }
+
+  /** The process ends; with `cut` the machine does, and comes up with what was synced and some of what was not. */
+  stop (cut: boolean): void {
+    const { parameters, random } = this.#world
+    const keep = random.pick(parameters.keeps)
+    const next = { random: new SeededRandom(Math.floor(random.next() * 2 ** 32)), faults: new Faults(), schedule: this.#schedule }
+    this.disk = cut ? this.disk.powerCut({ keep, ...next }) : this.disk.kill(next)
+    this.kv = cut ? this.kv.powerCut({ keep, ...next }) : this.kv.kill(next)
+    this.isFailing = false
+  }
+
+  /** An empty disk in the place of this one, which was stopped. */
+  wipe (heldThrough: number): void {
+    const faults = new Faults()
+    this.disk = this.#emptyDisk(faults)
+    this.kv = new FaultyKv({ faults, schedule: this.#schedule })
+    this.isDamaged = false
+    this.heldThrough = heldThrough
+    this.wipes++
+  }
+
+  /** Only the database is gone, which everything in the log makes anew. */
+  loseDatabase (): void {
+    this.kv = new FaultyKv({ faults: this.disk.faults, schedule: this.#schedule })
+  }
+
+  /** Nothing it is asked for is done before that. */
+  stick (ms: number): void { this.#stuckUntilMs = Math.max(this.#stuckUntilMs, this.#world.clock.nowMs() + ms) }
+
+  slowDown (ms: number): void { this.#slowUntilMs = this.#world.clock.nowMs() + ms }
+
+  mend (): void { this.#stuckUntilMs = this.#slowUntilMs = 0 }
+
+  failNextWrite (n: number): void {
+    this.isFailing = true
+    this.disk.faults.failAt(n, this.#world.random.chance(0.5) ? 'EIO' : 'ENOSPC', { kinds: ['write', 'sync'] })
+  }
+
+  /** Rot in some byte of the log that was synced. Returns whether there was one. */
+  flipInLog (): boolean {
+    const { random } = this.#world
+    const files = [...this.disk.images(LOG_PREFIX)].filter(([path, { sizeBytes }]) => path.endsWith('.seg') && sizeBytes > ENTRY_HEADER_BYTES)
+    if (files.length === 0) return false
+    const [path, { sizeBytes }] = random.pick(files)
+    this.disk.flip(path, random.below(sizeBytes), 1 << random.below(8))
+    this.isDamaged = true
+    return true
+  }
+
+  /** Whether that entry would be there after a power cut now (`durable` false: after the end of the process). */
+  holds (entry: RaftEntry, durable = true): boolean {
+    if (entry.index <= this.heldThrough) return true
+    let lowest = Infinity
+    let best: PagedBytes | undefined
+    let base = -1
+    for (const [path, bytes] of this.disk.images(LOG_PREFIX, durable)) {
+      const position = positionOfSegmentName(path.slice(LOG_PREFIX.length))
+      if (position === undefined) continue
+      lowest = Math.min(lowest, position)
+      if (position <= entry.physicalOffset && position > base) [base, best] = [position, bytes]
+    }
+    // the head of a log goes only when what was in it is committed and applied
+    if (best === undefined) return lowest !== Infinity
+    const stored = new Uint8Array(entry.sizeBytes)
+    return best.read(stored, entry.physicalOffset - base) === stored.length && viewOf(stored).getBigUint64(64) === checksumOf(entry) && isSame(stored, entry.bytes)
+  }
+
+  readonly #schedule = (fn: () => void): void => {
+    const { parameters: { minDiskMs, maxDiskMs, slowDiskRate, slowDiskMs }, random, clock } = this.#world
+    let delayMs = random.chance(slowDiskRate) ? slowDiskMs * random.next() : minDiskMs + random.next() * (maxDiskMs - minDiskMs)
+    const nowMs = clock.nowMs()
+    if (nowMs < this.#slowUntilMs) delayMs = 20 + delayMs * 20
+    const { process } = this
+    clock.setTimer(Math.max(delayMs, this.#stuckUntilMs - nowMs), () => { process?.run(fn) })
+  }
+}
+
+/** But for the local part of the header, which is each node's own. */
+function isSame (a: Uint8Array, b: Uint8Array): boolean {
+  for (let i = ENTRY_HEADER_BYTES; i < b.length; i++) if (a[i] !== b[i]) return false
+  return true
+}

@@ -1,0 +1,12 @@
+import type { Parameters } from './parameters.ts'
+
+/** Worlds in which something was wrong once: they are always run again, before any other. */
+export interface Regression {
+  readonly seed: number
+  /** What was wrong. */
+  readonly was: string
+  /** Where the seed alone no longer draws that world. */
+  readonly parameters?: Partial<Parameters>
+}
+
+export const regressions: readonly Regression[] = []
