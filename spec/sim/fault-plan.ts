@@ -38,7 +38,7 @@ export class FaultPlan {
       this.#note('pause', node)
       this.#world.trace.note(clock.nowMs(), 'pause', node.number)
       node.pause()
-      clock.setTimer(random.next() * parameters.pauseMs, () => { node.resume() })
+      clock.setTimer(random.next() * parameters.pauseMs, () => { if (!this.#isOver) node.resume() })
     })
     this.#repeat(parameters.diskErrorEveryMs, () => {
       const node = random.pick(this.#nodes)
@@ -117,7 +117,7 @@ export class FaultPlan {
     const isLeaderThere = side.some(({ isLeading }) => isLeading)
     this.#note(oneWay ? 'one-way partition' : 'partition', (isLeaderThere ? side : others).find(({ isLeading }) => isLeading) ?? side[0]!)
     trace.note(clock.nowMs(), 'partition', ...side.map(({ number }) => number))
-    clock.setTimer(partitionMs * (0.5 + random.next()), () => { network.heal() })
+    clock.setTimer(partitionMs * (0.5 + random.next()), () => { if (!this.#isOver) network.heal() })
   }
 
   #note (kind: string, node: SimNode): void {

@@ -2,8 +2,8 @@ import type { RaftLog } from '../../lib/log/index.ts'
 import type { NodeId, RaftMessage } from '../../lib/raft/index.ts'
 import { Violation } from './ledger.ts'
 
-/** A question promises nothing, and may leave before the term it was asked in is durable. */
-const PROMISING: ReadonlySet<RaftMessage['type']> = new Set(['requestVote', 'requestVoteReply', 'appendEntries', 'appendEntriesReply', 'heartbeat', 'heartbeatReply'])
+/** Others promise nothing (the answer to a heartbeat only that its sender has not gone further), and may leave before the term they name is durable. */
+const PROMISING: ReadonlySet<RaftMessage['type']> = new Set(['requestVote', 'requestVoteReply', 'appendEntries', 'appendEntriesReply', 'heartbeat'])
 
 /** What a node has promised to others by its messages, and must know again after each restart. */
 export class Promises {
