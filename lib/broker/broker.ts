@@ -12,11 +12,11 @@ import type { BrokerContext } from './context.ts'
 import { engineOptionsOf } from './engine-options.ts'
 import { answering, failureOf, type TakeOver } from './failures.ts'
 import { Forwarding } from './forwarding.ts'
-import { ClientPort, isOneOfSeveral, openGroupNode } from './group-node.ts'
+import { ClientPort, isOneOfSeveral, maybeOpenAlone, openGroupNode } from './group-node.ts'
 import { BrokerGroups } from './groups.ts'
 import { handLeadershipOver } from './hand-over.ts'
 import { defaultBrokerLimits, type BrokerLimits } from './limits.ts'
-import { nodeAlone, type BrokerNode } from './node.ts'
+import type { BrokerNode } from './node.ts'
 import { answeredByEveryNode, linearizable } from './places.ts'
 import { processorsOf } from './processors.ts'
 import { Pulls } from './pulls.ts'
@@ -91,9 +91,10 @@ export class Broker implements AsyncDisposable {
     const listenAt = { host: values.bindAddress, port }
     const clock = ports?.clock ?? new NodeClock()
     const connectionLimits = { idleTimeoutMs: values.serverChannelMaxIdleTimeSeconds * 1000 }
-    if (openNode !== undefined || !isOneOfSeveral(config)) {
+    const only = openNode !== undefined ? await openNode(engine) : isOneOfSeveral(config) ? undefined : await maybeOpenAlone(engine)
+    if (only !== undefined) {
       const server = new RemotingServer({ clock, network, logger, connectionLimits })
-      return new Broker(options, { node: await (openNode?.(engine) ?? Engine.open(engine).then(nodeAlone)), server, listenAt, told })
+      return new Broker(options, { node: only, server, listenAt, told })
     }
     const clientPort = new ClientPort()
     const server = new RemotingServer({ clock, network, logger, connectionLimits, otherProtocol: { firstByte: PEER_MAGIC[0]!, take: (connection) => { clientPort.take(connection) } } })

@@ -1,14 +1,15 @@
 import { NodeDisk, NodeRandom, SharedSecret } from '../adapters/index.ts'
-import type { Clock } from '../base/index.ts'
+import { isMqError, MqError, type Clock } from '../base/index.ts'
 import type { BrokerConfig, RunningConfig } from '../config/index.ts'
 import { Engine, type EngineOptions } from '../engine/index.ts'
 import { GroupMember, groupReplicaSettings, type GroupMemberOptions } from '../group/index.ts'
 import { identityOrEmpty } from '../replica/index.ts'
+import type { NodeId } from '../raft/index.ts'
 import { addressText, type Address, type ByteConnection, type Network } from '../remoting/index.ts'
 import type { ReplicaSettings } from '../replica/index.ts'
 import { TcpPeerNetwork, type PeerNetwork } from '../transport/index.ts'
 import { findMaster } from './find-master.ts'
-import type { BrokerNode } from './node.ts'
+import { nodeAlone, type BrokerNode } from './node.ts'
 
 /** The number of a master, whose replicas have those of their broker ids. */
 const MASTER_NUMBER = 0
@@ -41,6 +42,25 @@ export class ClientPort {
 /** Whether other nodes may come to this broker: it is one of several, or its configuration names its role. */
 export function isOneOfSeveral (config: RunningConfig<'broker'>): boolean {
   return config.values.enableDLegerCommitLog || config.isGiven('brokerRole')
+}
+
+/**
+ * A broker whose configuration names no role. Undefined: replicas follow it, which it took when its configuration did; it
+ * is to go on as their master. @throws MQ_INVALID_ARGUMENT it is one of several that elect who leads
+ */
+export async function maybeOpenAlone (options: EngineOptions): Promise<BrokerNode | undefined> {
+  try {
+    return nodeAlone(await Engine.open(options))
+  } catch (error) {
+    if (!isMqError(error, 'MQ_INVALID_ARGUMENT') || (error.members === undefined && error.nodeId === undefined)) throw error
+    const { directory, logger } = options
+    const { members = [], voters = [] } = error as { readonly members?: readonly NodeId[], readonly voters?: readonly NodeId[] }
+    if (voters.length === 1) {
+      logger.warn(`${members.length - 1} replicas follow this broker, whose configuration does not name its role any more: it goes on as their master; write brokerRole=ASYNC_MASTER, or SYNC_MASTER`, { directory })
+      return undefined
+    }
+    throw new MqError('MQ_INVALID_ARGUMENT', `${directory} is that of a node of a group: the configuration needs enableDLegerCommitLog, dLegerPeers and dLegerSelfId as it had them, or brokerRole=SLAVE (${error.message})`, { directory, cause: error })
+  }
 }
 
 /**

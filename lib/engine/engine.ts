@@ -609,7 +609,7 @@ function assertAlone (replica: Replica, directory: string): void {
   const { confState, nodeId } = replica.status()
   const members = allMembers(confState)
   if (members.every((id) => id === nodeId)) return
-  throw new MqError('MQ_INVALID_ARGUMENT', `${directory} is a member of a group of ${members.length}, which needs to be told of the others`, { members })
+  throw new MqError('MQ_INVALID_ARGUMENT', `${directory} is a member of a group of ${members.length}, which needs to be told of the others`, { members, voters: confState.voters })
 }
 
 async function untilLeader (replica: Replica, signal: AbortSignal | undefined): Promise<void> {

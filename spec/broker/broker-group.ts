@@ -27,6 +27,8 @@ export class BrokerGroup {
   readonly brokers = new Map<number, Broker>()
   readonly #machines = new Map<number, Machine>()
   readonly #clients: Client[] = []
+  /** How a broker sees its disk, where that is not as it is; for those opened from then on. */
+  seenBy: (id: number, disk: Disk) => Disk = (_, disk) => disk
   readonly #settings: string
   readonly #founders: readonly number[]
   #lives = 0
@@ -38,9 +40,10 @@ export class BrokerGroup {
   }
 
   /** With fewer founders than the three it is a master, whose replicas are opened and added later. */
-  static async start (settings = '', founders: readonly number[] = NODES): Promise<BrokerGroup> {
+  static async start (settings = '', founders: readonly number[] = NODES, seenBy?: BrokerGroup['seenBy']): Promise<BrokerGroup> {
     await loadChecksum()
     const group = new BrokerGroup(settings, founders)
+    if (seenBy !== undefined) group.seenBy = seenBy
     const server = new RemotingServer({ clock: group.clock, network: group.network })
     group.nameServer = await NameServer.open({ clock: group.clock, disk: new MemoryDisk(), server, config: new RunningConfig(effectiveConfig('namesrv', { files: [{ name: 'spec', content: 'kvConfigPath=/kv.json' }] }), new MemoryDisk()) })
     await server.listen({ host: '127.0.0.1', port: 9876 })
@@ -63,7 +66,7 @@ export class BrokerGroup {
       config,
       network,
       logger: silentLogger,
-      ports: { ...machine, clock, random: new SeededRandom(id + 1000 * this.#lives++), lock: noLock },
+      ports: { ...machine, disk: this.seenBy(id, machine.disk), clock, random: new SeededRandom(id + 1000 * this.#lives++), lock: noLock },
       openNode: async (options) => {
         const engine = await Engine.open({ ...options, group: { nodeId: id, founding: { groupId: GROUP_ID, founders: this.#founders }, transport: peers.transport() } })
         const close = async (): Promise<void> => { await engine.close(); await peers.close() }

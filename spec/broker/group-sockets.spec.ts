@@ -108,6 +108,29 @@ t.test('a slave finds its master through the name server, follows it, serves rea
   t.equal((await atSlave.trySend('orders', 'to nobody')).code, ResponseCode.SERVICE_NOT_AVAILABLE, 'it never leads')
 })
 
+t.test('a master whose configuration does not name its role any more goes on as the master of those that follow it', async (t) => {
+  const all = await world(t)
+  const [masterPort, slavePort, nodePort] = await freePorts(3)
+  const ports = memoryPorts(clock)
+  const settings = `brokerName=broker-d\nlistenPort=${masterPort}\n`
+  const first = await all.open(`${settings}brokerRole=ASYNC_MASTER`, ports)
+  const slave = await all.open(`brokerName=broker-d\nbrokerId=1\nbrokerRole=SLAVE\nlistenPort=${slavePort}`)
+  t.equal((await all.client(first.address).trySend('orders', 'one')).code, ResponseCode.SUCCESS)
+  await until(() => slave.engine.reads.rangeOf('orders', 0).maxOffset === 1)
+  await first.close()
+  const again = await all.open(settings, ports)
+  t.equal((await all.client(again.address).trySend('orders', 'two')).code, ResponseCode.SUCCESS)
+  await until(() => slave.engine.reads.rangeOf('orders', 0).maxOffset === 2)
+  await again.close()
+
+  // one of several that elect who leads cannot go on alone
+  const node = memoryPorts(clock)
+  const group = `brokerName=broker-e\nlistenPort=${nodePort}\n`
+  const alone = await all.open(`${group}enableDLegerCommitLog=true\ndLegerSelfId=n0\ndLegerPeers=n0@127.0.0.1:${nodePort}`, node)
+  await alone.close()
+  await t.rejects(all.open(group, node), { code: 'MQ_INVALID_ARGUMENT', message: /node of a group: the configuration needs enableDLegerCommitLog/ })
+})
+
 t.test('a role may be named and left out again, as long as nobody follows', async (t) => {
   const all = await world(t)
   const [listenPort] = await freePorts(1)

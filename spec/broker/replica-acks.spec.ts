@@ -1,9 +1,10 @@
 import t, { type Test } from 'tap'
 import { ResponseCode, sendMessageResponse, type RemotingFrame } from '../../lib/remoting/index.ts'
+import { HeldSyncs } from '../replica/held-syncs.ts'
 import { BrokerGroup } from './broker-group.ts'
 
-async function master (t: Test, settings: string): Promise<BrokerGroup> {
-  const group = await BrokerGroup.start(settings, [1])
+async function master (t: Test, settings: string, seenBy?: BrokerGroup['seenBy']): Promise<BrokerGroup> {
+  const group = await BrokerGroup.start(settings, [1], seenBy)
   t.teardown(() => group.closeAll())
   return group
 }
@@ -16,8 +17,9 @@ async function addReplica (group: BrokerGroup, id: number): Promise<void> {
 
 const send = (group: BrokerGroup, id = 1): Promise<RemotingFrame> => group.run(group.connect(id).trySend('orders', 'x'))
 
-t.test('SYNC_MASTER: no replica, one that is there, one that is too late, one that is gone', async (t) => {
-  const group = await master(t, 'brokerRole=SYNC_MASTER\nslaveTimeout=800')
+t.test('SYNC_MASTER, all four answers: no replica, one that is there, one that is too late, one that is gone; and a disk of its own that stands still', async (t) => {
+  const syncs = new HeldSyncs()
+  const group = await master(t, 'brokerRole=SYNC_MASTER\nslaveTimeout=800\nsyncFlushTimeout=1500', (id, disk) => id === 1 ? syncs.disk(disk) : disk)
   t.equal((await send(group)).code, ResponseCode.SLAVE_NOT_AVAILABLE)
   await addReplica(group, 2)
   t.equal((await send(group)).code, ResponseCode.SUCCESS)
@@ -31,6 +33,14 @@ t.test('SYNC_MASTER: no replica, one that is there, one that is too late, one th
   group.links.heal()
   await group.untilEqual()
   await group.clock.advance(500)
+  t.equal((await send(group)).code, ResponseCode.SUCCESS)
+  syncs.hold()
+  const stuck = await send(group)
+  t.equal(stuck.code, ResponseCode.FLUSH_DISK_TIMEOUT)
+  t.match(sendMessageResponse.decode(stuck), { queueOffset: 5 }, 'it is written, and not known to be on the disk')
+  syncs.release()
+  await group.untilEqual()
+  t.equal(group.brokers.get(2)!.engine.reads.rangeOf('orders', 0).maxOffset, 6)
   t.equal((await send(group)).code, ResponseCode.SUCCESS)
 })
 
