@@ -11,16 +11,18 @@ export interface Step {
   readonly command: readonly [string, ...string[]]
   /** After this the step and all it started are killed, so that a leaked handle cannot hang the run. */
   readonly limitMs: number
+  /** Added to the environment. */
+  readonly env?: Readonly<Record<string, string>>
   /** Called per line of standard output; without it the output goes straight to the terminal. */
   readonly onLine?: (line: string) => void
 }
 
 /** Runs one command in a process group of its own and resolves when it has ended; never rejects. */
-export function runStep ({ command, limitMs, onLine }: Step): Promise<StepResult> {
+export function runStep ({ command, limitMs, env, onLine }: Step): Promise<StepResult> {
   const [program, ...args] = command
   const startedMs = performance.now()
   return new Promise((resolve) => {
-    const child = spawn(program, args, { detached: true, stdio: ['ignore', onLine === undefined ? 2 : 'pipe', 2] })
+    const child = spawn(program, args, { detached: true, env: { ...process.env, ...env }, stdio: ['ignore', onLine === undefined ? 2 : 'pipe', 2] })
     let timedOut = false
     const killGroup = (signal: NodeJS.Signals): void => {
       try { process.kill(-child.pid!, signal) } catch {}

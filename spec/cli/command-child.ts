@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { root } from '../rules/sources.ts'
+import { childProgram } from '../support/child-program.ts'
 
 /** A folder of the test; unlike `testdir` it keeps what is in it. */
 export function folderOf (t: Test): string {
@@ -34,8 +34,7 @@ export class CommandChild {
   #stderr = ''
 
   constructor (t: Test, args: readonly string[], { cwd, env = {} }: { readonly cwd?: string, readonly env?: Record<string, string> } = {}) {
-    const main = `${root}/lib/cli/main.ts`
-    this.#child = spawn(process.execPath, ['--import', import.meta.resolve('tsx'), main, ...args], {
+    this.#child = spawn(process.execPath, [...childProgram('lib/cli/main.ts'), ...args], {
       cwd: cwd ?? folderOf(t),
       env: { ...process.env, NODE_OPTIONS: '', NAMESRV_ADDR: '', ...env },
       stdio: ['ignore', 'pipe', 'pipe']

@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import t from 'tap'
 import { openQueue } from '../../lib/index.ts'
 import { root } from '../rules/sources.ts'
+import { childProgram } from '../support/child-program.ts'
 
 const MESSAGES = 20
 
 function ledgermq (...args: string[]): { status: number | null, stdout: string, stderr: string } {
-  return spawnSync(process.execPath, ['--import', 'tsx', 'lib/cli/main.ts', ...args], { cwd: root, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' }, timeout: 60_000 })
+  return spawnSync(process.execPath, [...childProgram('lib/cli/main.ts'), ...args], { cwd: root, encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' }, timeout: 60_000 })
 }
 
 /** A closed directory with one entry per message. */

@@ -1,11 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 import { root } from '../rules/sources.ts'
+import { childProgram } from '../support/child-program.ts'
 
 /** How the command is started: as users have it, after a build, or from its source. */
 export const programs = {
   built: [join(root, 'dist', 'cli', 'main.js')],
-  source: ['--import', import.meta.resolve('tsx'), join(root, 'lib', 'cli', 'main.ts')]
+  source: childProgram('lib/cli/main.ts')
 } as const
 export type Program = keyof typeof programs
 

@@ -2,20 +2,20 @@ import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { childProgram } from '../support/child-program.ts'
 
 t.setTimeout(300_000)
 
 interface Finding { readonly outcome: string, readonly contents?: string, readonly code?: string, readonly message?: string }
 
 const flipsPerFile = Number(process.env.FLIPS ?? 3)
-const child = fileURLToPath(new URL('state-flips-child.ts', import.meta.url))
+const child = childProgram('spec/crash/state-flips-child.ts')
 
 /** The child's last line; undefined when it died before it had one. */
 function run (...args: string[]): Promise<Finding | undefined> {
   return new Promise((resolve) => {
-    execFile(process.execPath, ['--import', 'tsx', child, ...args], (_error, stdout) => {
+    execFile(process.execPath, [...child, ...args], (_error, stdout) => {
       const line = stdout.trim().split('\n').at(-1) ?? ''
       resolve(line === '' ? undefined : JSON.parse(line) as Finding)
     })

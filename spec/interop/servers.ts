@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { connect, createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { childProgram } from '../support/child-program.ts'
 import { javaOptions } from './java-driver.ts'
 import { repositoryRoot } from './java-build.ts'
 
@@ -43,7 +44,7 @@ export async function writeProperties (file: string, properties: Properties): Pr
 }
 
 const built = [join(repositoryRoot, 'dist', 'cli', 'main.js')]
-const fromSource = ['--import', 'tsx', join(repositoryRoot, 'lib', 'cli', 'main.ts')]
+const fromSource = childProgram('lib/cli/main.ts')
 
 /** The built command `ledgermq start`: name server and broker in one process, data below `folder`. */
 export function startLedgermq (folder: string, ports: Ports, properties: Properties = {}): Promise<Server> {

@@ -1,24 +1,23 @@
 import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { MemoryDisk } from '../../lib/adapters/index.ts'
 import { silentLogger } from '../../lib/base/index.ts'
 import { VoteFile } from '../../lib/log/index.ts'
+import { childProgram } from '../support/child-program.ts'
 import { FlipDisk } from './flip-disk.ts'
 import type { FlipOutcomes } from './flip-worker.ts'
 
 t.setTimeout(600_000)
 t.jobs = 2
 
-const flips = fileURLToPath(new URL('flip-worker.ts', import.meta.url))
 // Every opening takes a few buffers of a segment's size: on the heap, not as fresh pages from the system; and collected in one go.
-const flags = ['--no-incremental-marking', '--import', 'tsx']
+const flags = ['--no-incremental-marking', ...childProgram('spec/log/flip-worker.ts')]
 const env = { ...process.env, MALLOC_MMAP_THRESHOLD_: '100000000', MALLOC_TRIM_THRESHOLD_: '100000000' }
 
 for (const stop of ['closed', 'killed']) {
   t.test(`a bit flip at every byte of a 256 KiB last segment, ${stop}: refusal naming file and byte, or a reported cut; never served wrong`, async (t) => {
-    const { stdout } = await promisify(execFile)(process.execPath, [...flags, flips, stop], { env })
+    const { stdout } = await promisify(execFile)(process.execPath, [...flags, stop], { env })
     const { wrong, ...outcomes } = JSON.parse(stdout) as FlipOutcomes
     t.comment(outcomes)
     t.ok(outcomes.bytes >= 256 * 1024)

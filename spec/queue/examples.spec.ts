@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { childProgram } from '../support/child-program.ts'
 
 /** What each example must have said at the end. */
 const lastWords: Record<string, string> = {
@@ -16,7 +17,7 @@ t.test('every example runs, says what it should, and ends by itself', async (t) 
   const files = readdirSync('examples').filter((name) => name.endsWith('.ts')).sort()
   t.same(files, Object.keys(lastWords).sort())
   for (const file of files) {
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, ['--import', 'tsx', `examples/${file}`, `${t.testdir()}/${file}`])
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [...childProgram(`examples/${file}`), `${t.testdir()}/${file}`])
     t.equal(stdout.trimEnd().split('\n').at(-1), lastWords[file], file)
     t.equal(stderr, '', `${file} prints no warnings`)
   }

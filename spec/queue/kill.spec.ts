@@ -1,7 +1,8 @@
-import { fork } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import t from 'tap'
 import { openQueue } from '../../lib/index.ts'
+import { childProgram } from '../support/child-program.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31))
@@ -14,7 +15,7 @@ t.test(`a process killed in the middle of its work loses nothing that was acknow
   /** Per queue, the highest number whose acknowledgement was reported. */
   const done = [-1, -1]
   for (let kill = 1; kill <= KILLS; kill++) {
-    const child = fork('spec/queue/sending-child.ts', [directory, 'work'], { execArgv: ['--import', 'tsx'] })
+    const child = spawn(process.execPath, [...childProgram('spec/queue/sending-child.ts'), directory, 'work'], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     const wanted = 200 + Math.floor(random.next() * 2000)
     let facts = 0
     child.on('message', (fact: { sent?: number, done?: number, queueId: number }) => {

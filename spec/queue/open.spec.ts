@@ -1,9 +1,10 @@
-import { fork } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmod, mkdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { openQueue, VirtualClock } from '../../lib/index.ts'
+import { childProgram } from '../support/child-program.ts'
 
 t.test('what was stored, where groups are, and what topics are like outlasts a close', async (t) => {
   const directory = join(t.testdir(), 'deep', 'data')
@@ -66,7 +67,7 @@ async function withChecksum (identity: Buffer): Promise<Buffer> {
 
 t.test('a directory that another process has open', async (t) => {
   const directory = t.testdir()
-  const child = fork('spec/queue/sending-child.ts', [directory, 'hold'], { execArgv: ['--import', 'tsx'] })
+  const child = spawn(process.execPath, [...childProgram('spec/queue/sending-child.ts'), directory, 'hold'], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   await once(child, 'message')
   await t.rejects(openQueue(directory), { code: 'MQ_LOCKED', pid: child.pid, retryable: true })
   child.kill('SIGKILL')
@@ -95,7 +96,7 @@ t.test('durability \'memory\' keeps what was sent over a close and a kill of the
 })
 
 t.test('an idle open queue lets the process end', async (t) => {
-  const child = fork('spec/queue/sending-child.ts', [t.testdir(), 'idle'], { execArgv: ['--import', 'tsx'] })
+  const child = spawn(process.execPath, [...childProgram('spec/queue/sending-child.ts'), t.testdir(), 'idle'], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   child.once('message', () => child.disconnect())
   const [code] = await once(child, 'exit')
   t.equal(code, 0)

@@ -1,20 +1,20 @@
 import { execFile } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { childProgram } from '../support/child-program.ts'
 import type { FuzzOutcomes } from './fuzz-worker.ts'
 
 t.setTimeout(300_000)
 t.jobs = 2
 
-const worker = fileURLToPath(new URL('fuzz-worker.ts', import.meta.url))
+const worker = childProgram('spec/remoting/fuzz-worker.ts')
 /** Another number tries other frames; what fails names its seed. */
 const seed = Number(process.env.SEED ?? 1)
 const FRAMES_EACH = 500_000
 
 for (const part of [0, 1]) {
   t.test(`half a million frames that were tampered with, part ${part + 1}: decoded or refused, never anything else`, async (t) => {
-    const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', '--import', 'tsx', worker, String(FRAMES_EACH), String(2 * seed + part)])
+    const { stdout } = await promisify(execFile)(process.execPath, ['--expose-gc', ...worker, String(FRAMES_EACH), String(2 * seed + part)])
     const { wrong, ...outcomes } = JSON.parse(stdout) as FuzzOutcomes
     t.comment(outcomes)
     t.strictSame(wrong, [])

@@ -2,13 +2,13 @@ import { execFile } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
+import { childProgram } from '../support/child-program.ts'
 
 const run = promisify(execFile)
-const child = fileURLToPath(new URL('flips-child.ts', import.meta.url))
-const start = (...args: string[]) => run(process.execPath, ['--import', 'tsx', child, ...args]).then(({ stdout }) => ({ stdout, died: false }), (error: { stdout?: string, stderr?: string }) => ({ stdout: error.stdout ?? '', died: true, stderr: error.stderr }))
+const child = childProgram('spec/store/flips-child.ts')
+const start = (...args: string[]) => run(process.execPath, [...child, ...args]).then(({ stdout }) => ({ stdout, died: false }), (error: { stdout?: string, stderr?: string }) => ({ stdout: error.stdout ?? '', died: true, stderr: error.stderr }))
 
 t.setTimeout(600_000)
 
