@@ -2,7 +2,7 @@ import { processId, realDirectory } from '../adapters/index.ts'
 import { MqError, type Clock, type Disk, type Logger } from '../base/index.ts'
 import { directoryPorts, Engine, takeDirectory, type EnginePorts } from '../engine/index.ts'
 import { allMembers, type NodeId } from '../raft/index.ts'
-import { DATA_FORMAT_VERSION, identityOrEmpty, OLDEST_DATA_FORMAT, numberOf, writeIdentity, type Identity } from '../replica/index.ts'
+import { DATA_FORMAT_VERSION, establishIdentity, identityOrEmpty, numberOf, OLDEST_DATA_FORMAT, type Identity } from '../replica/index.ts'
 import { addressText, type Address } from '../remoting/index.ts'
 import type { PeerNetwork, SelfDescription } from '../transport/index.ts'
 import { AddressBook, isGroupSetting } from './address-book.ts'
@@ -100,7 +100,7 @@ export class GroupMember {
           visitors
         })
         // nobody hears of the group from this node before this is durable
-        if (stored === undefined) await writeIdentity(ports.disk, directory, identity, options.engine.formatVersion)
+        if (stored === undefined) await establishIdentity({ disk: ports.disk, logger, directory, formatVersion: options.engine.formatVersion ?? DATA_FORMAT_VERSION }, identity)
         await removeIncarnation(ports.disk, directory)
         self.identity = identity
         return identity

@@ -6,5 +6,5 @@ export { GROUP_ID_BYTES, randomGroupId, encodeIdentity, decodeIdentity, readIden
 export { DATA_FORMAT_VERSION, OLDEST_DATA_FORMAT } from './data-format.ts'
 export { incarnationOf, makeNodeId, MAX_NODES, numberOf } from './node-id.ts'
 export { INCOMING, finishInstall, installReceived, type Received } from './install.ts'
-export { identityOrEmpty, type Founding } from './storage.ts'
+export { establishIdentity, identityOrEmpty, type Founding } from './storage.ts'
 export { confStateOfVoters, configOf, decodeConfChange, encodeConfChange, confStateSchema } from './conf-codec.ts'

@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path'
-import { MqError, loadChecksum, type Disk, type Logger, type Random } from '../base/index.ts'
+import { MqError, isMqError, loadChecksum, type Disk, type Logger, type Random } from '../base/index.ts'
 import { VoteFile, type RaftLog } from '../log/index.ts'
 import { EntryKind, type NodeId } from '../raft/index.ts'
 import type { StateMachine } from './ports.ts'
@@ -24,9 +24,12 @@ export interface StorageOptions {
   readonly formatVersion: number
 }
 
+const REMEDY = 'restore the directory from a copy; where it is that of a node of a group, it may also be emptied, and the node joins again as a new member'
+
 /**
  * Who this directory is, and what it has promised. An empty directory becomes that of `founding`; one that holds a log
- * but no identity, or no vote, is refused: under its old name it might vote twice. So is one that has lost its log.
+ * but no identity, or an identity but no vote, is refused: under its old name it might vote twice. So is one that has
+ * lost its log.
  * @throws MQ_CORRUPT, MQ_FORMAT_TOO_NEW, MQ_NOT_A_DATA_DIRECTORY
  * @throws MQ_INVALID_ARGUMENT the directory belongs to another node
  */
@@ -42,13 +45,15 @@ export async function openStorage (options: StorageOptions): Promise<{ identity:
   if (identity.nodeId !== nodeId) {
     throw new MqError('MQ_INVALID_ARGUMENT', `${directory} belongs to node ${identity.nodeId}, not to node ${nodeId}`, { nodeId: identity.nodeId })
   }
-  const voteFile = await VoteFile.open(disk, join(directory, 'vote'), logger, { mustExist: hasLog })
+  const voteFile = await VoteFile.open(disk, join(directory, 'vote'), logger, { mustExist: true }).catch((error: unknown) => {
+    throw isMqError(error, 'MQ_CORRUPT') ? new MqError('MQ_CORRUPT', `${error.message}; ${REMEDY}`, { cause: error, file: error.file, byte: 0 }) : error
+  })
   const { term } = voteFile.hardState
   // The log is opened, which leaves a mark in an empty one too, before this node first votes.
   if (term > 0 && !hasLog && !names.includes('mark')) {
     await voteFile.close()
     const file = join(directory, 'log')
-    throw new MqError('MQ_CORRUPT', `${file} holds no log, although this node has voted in term ${term}: the log was removed; restore the directory from a copy`, { file, byte: 0, term })
+    throw new MqError('MQ_CORRUPT', `${file} holds no log, although this node has voted in term ${term}: the log was removed; ${REMEDY}`, { file, byte: 0, term })
   }
   return { identity, voteFile }
 }
@@ -69,14 +74,25 @@ export async function identityOrEmpty (disk: Disk, directory: string): Promise<I
   return identity
 }
 
-async function found ({ disk, random, directory, nodeId, founding, formatVersion }: StorageOptions): Promise<Identity> {
+/**
+ * Makes an empty directory that of `identity`, durably. Term and vote are there first: a directory with an identity and no
+ * vote has lost it.
+ */
+export async function establishIdentity ({ disk, logger, directory, formatVersion }: Pick<StorageOptions, 'disk' | 'logger' | 'directory' | 'formatVersion'>, identity: Identity): Promise<void> {
+  const vote = await VoteFile.open(disk, join(directory, 'vote'), logger)
+  await vote.close()
+  await writeIdentity(disk, directory, identity, formatVersion)
+}
+
+async function found (options: StorageOptions): Promise<Identity> {
+  const { random, nodeId, founding } = options
   const identity = {
     groupId: founding.groupId ?? randomGroupId(random),
     nodeId,
     incarnation: founding.incarnation ?? 1,
     founders: founding.founders
   }
-  await writeIdentity(disk, directory, identity, formatVersion)
+  await establishIdentity(options, identity)
   return identity
 }
 
