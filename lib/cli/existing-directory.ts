@@ -1,9 +1,11 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DirectoryLock, NodeClock, NodeDisk } from '../adapters/index.ts'
+import { DirectoryLock, LevelKv, NodeClock, NodeDisk } from '../adapters/index.ts'
 import { loadChecksum, MqError } from '../base/index.ts'
 import { openQueue, type EmbeddedQueue } from '../queue/index.ts'
-import { readIdentity } from '../replica/index.ts'
+import { allMembers, type NodeId } from '../raft/index.ts'
+import { finishInstall, readIdentity, type Identity } from '../replica/index.ts'
+import { storedConfState } from '../store/index.ts'
 
 /** Opening makes what is missing; a tool that looks must not. @throws MQ_NOT_A_DATA_DIRECTORY */
 async function assertExists (directory: string): Promise<void> {
@@ -26,20 +28,34 @@ export interface LogDirectory {
   readonly groupId: Uint8Array
 }
 
+/** Whose data directory it is. */
+export interface StoredNode {
+  readonly identity: Identity
+  /** Other members of its group, as far as the directory tells; none: a queue or a broker on its own. */
+  readonly others: readonly NodeId[]
+}
+
 /**
- * Gives `body` the log of a data directory; nobody else can have it open meanwhile.
+ * Gives `body` the log of a data directory; nobody else can have it open meanwhile. A node that was stopped while it put
+ * what another one has sent in the place of its log does that first, as at a start.
  * @throws MQ_LOCKED, MQ_NOT_A_DATA_DIRECTORY, MQ_CORRUPT the identity is damaged
  */
-export async function withLogDirectory<T> (dataDirectory: string, body: (log: LogDirectory) => Promise<T>): Promise<T> {
+export async function withLogDirectory<T> (dataDirectory: string, body: (log: LogDirectory, node: StoredNode) => Promise<T>): Promise<T> {
   await assertExists(dataDirectory)
   const lock = new DirectoryLock(join(dataDirectory, 'lock'))
   await lock.take()
   try {
     const disk = new NodeDisk()
     await loadChecksum()
-    const { groupId } = (await readIdentity(disk, dataDirectory))!
-    return await body({ disk, clock: new NodeClock(), directory: join(dataDirectory, 'log'), groupId })
+    const identity = (await readIdentity(disk, dataDirectory))!
+    if (await finishInstall(disk, dataDirectory)) console.log('log and state that another node has sent were put in place')
+    return await body({ disk, clock: new NodeClock(), directory: join(dataDirectory, 'log'), groupId: identity.groupId }, { identity, others: await othersOf(disk, dataDirectory, identity) })
   } finally {
     await lock.release()
   }
+}
+
+async function othersOf (disk: NodeDisk, directory: string, { groupId, nodeId, founders }: Identity): Promise<readonly NodeId[]> {
+  const confState = await storedConfState({ disk, database: new LevelKv(join(directory, 'state')), directory, groupId })
+  return (confState === undefined ? founders : allMembers(confState)).filter((id) => id !== nodeId)
 }

@@ -2,16 +2,23 @@ import { repairLog } from '../log/index.ts'
 import { openExisting, withLogDirectory } from './existing-directory.ts'
 
 /**
- * Cuts a damaged log before its first damage, when `doIt`; otherwise says what would go. Returns the exit status: 1 while
- * there is damage left.
+ * Cuts a damaged log before its first damage, when `doIt`; otherwise says what would go. Never that of a node of a group: others
+ * rest on what it has confirmed, and they can mend it. Returns the exit status: 1 while there is damage left.
  */
 export async function repair (dataDirectory: string, doIt: boolean): Promise<number> {
-  const report = await withLogDirectory(dataDirectory, async (directory) => await repairLog({ ...directory, dryRun: !doIt }))
+  const { report, isAlone } = await withLogDirectory(dataDirectory, async (directory, { others }) => {
+    const isAlone = others.length === 0
+    return { isAlone, report: await repairLog({ ...directory, dryRun: !doIt || !isAlone }) }
+  })
   for (const cut of report.tornCuts) console.log(`cut a torn tail of ${cut.sizeBytes} bytes at byte ${cut.fileByte} of ${cut.file}; kept aside as ${cut.keptAside}`)
   for (const { file, fileByte, reason } of report.damaged) console.log(`damaged: ${file}, byte ${fileByte}: ${reason}`)
   if (report.damaged.length === 0) {
     console.log('nothing to repair: the log opens')
     return 0
+  }
+  if (!isAlone) {
+    console.log('this is a node of a group: nothing was removed. When it is started it asks the others for what is damaged. If they have that no more, empty the directory: the node then joins again as a new member, with all that they have')
+    return 1
   }
   console.log(`${doIt ? 'removed' : 'a repair would remove'} entry ${report.firstLostIndex} and all after it: ${report.lostBytes} bytes from position ${report.firstLostPosition} on, confirmed messages among them`)
   if (!doIt) {

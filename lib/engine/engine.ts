@@ -446,6 +446,14 @@ export class Engine {
   /** Groups that consume by leases. */
   groups (): string[] { return this.#machine.groups() }
 
+  /** Where every group is. */
+  groupProgress (): Array<{ name: string, lag: number, queues: GroupQueueProgress[] }> {
+    return this.groups().map((name) => {
+      const queues = this.progress(name)
+      return { name, lag: queues.reduce((sum, { lag }) => sum + lag, 0), queues }
+    })
+  }
+
   /** Where a group is: in one topic (also one it has not consumed yet), or in all it has consumed. */
   progress (group: string, topic?: string): GroupQueueProgress[] {
     this.assertOpen()

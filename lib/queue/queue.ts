@@ -198,11 +198,7 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
 
   stats (): EngineStats {
     this.#engine.assertOpen()
-    const groups = this.#engine.groups().map((name) => {
-      const queues = this.#engine.progress(name)
-      return { name, lag: queues.reduce((sum, { lag }) => sum + lag, 0), queues }
-    })
-    return { topics: this.topics(), groups, ...this.#engine.stats() }
+    return { topics: this.topics(), groups: this.#engine.groupProgress(), ...this.#engine.stats() }
   }
 
   // ---- others ----

@@ -1,6 +1,7 @@
 export * from './machine.ts'
 export { Store } from './store.ts'
 export { verifyBaseFile } from './base-dumps.ts'
+export { storedConfState } from './stored-conf-state.ts'
 export { defaultStoreSettings, type StoreOptions, type StoreSettings, type StoreLog, type StoreRecovery, type RebuildProgress, type CoreMachines } from './store-options.ts'
 export { ConsumeQueues } from './consume-queues.ts'
 export { ConsumeQueue } from './consume-queue.ts'

@@ -1,8 +1,11 @@
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { NodeSockets } from '../../lib/adapters/index.ts'
+import { NodeDisk, NodeSockets } from '../../lib/adapters/index.ts'
+import { silentLogger } from '../../lib/base/index.ts'
 import { ClusterClient } from '../../lib/cli/cluster-client.ts'
 import { nodeStatuses, statusJson } from '../../lib/cli/status.ts'
+import { installReceived } from '../../lib/replica/index.ts'
 import { CommandChild, ended, folderOf } from './command-child.ts'
 
 /** The first of four ports in a row, ten apart, as far as can be told now, and one more. */
@@ -21,6 +24,26 @@ async function freePorts (): Promise<{ readonly first: number, readonly nameServ
 // processes start slowly where much else runs
 t.setTimeout(240_000)
 
+/** A node's data directory within its folder. */
+async function onlyDirectory (folder: string): Promise<string> {
+  const directories = (await readdir(folder, { withFileTypes: true })).filter((entry) => entry.isDirectory())
+  return join(folder, directories[0]!.name)
+}
+
+/** As a catch-up leaves a node that is stopped when the new log has come and the old one is still there: both are the same here. */
+async function stopInSwitch (data: string): Promise<void> {
+  const disk = new NodeDisk()
+  const incoming = join(data, 'incoming')
+  const [logFiles, baseFiles] = [(await readdir(join(data, 'log'))).filter((name) => name !== 'next'), await readdir(join(data, 'base'))]
+  await cp(join(data, 'log'), join(incoming, 'log'), { recursive: true })
+  await cp(join(data, 'base'), join(incoming, 'base'), { recursive: true })
+  disk.rename = async (from, to) => {
+    if (to.endsWith('.seg')) throw new Error('stopped')
+    await NodeDisk.prototype.rename.call(disk, from, to)
+  }
+  await installReceived({ disk, directory: data, logger: silentLogger }, { index: 1, term: 1, logFiles, baseFiles }).catch(() => {})
+}
+
 interface Row { readonly brokerId: number, readonly node: string, readonly role: string, readonly term: number }
 
 /** As `status --json` prints it. */
@@ -31,7 +54,8 @@ async function rowsOf (client: ClusterClient, nameServer: string): Promise<Row[]
 t.test('a group on this machine: elected, told to change hands, stopped', async (t) => {
   const { first, nameServer: port } = await freePorts()
   const nameServer = `127.0.0.1:${port}`
-  const group = new CommandChild(t, ['group', '--data', join(folderOf(t), 'group'), '--port', String(first), '--namesrv-port', String(port)])
+  const folder = join(folderOf(t), 'group')
+  const group = new CommandChild(t, ['group', '--data', folder, '--port', String(first), '--namesrv-port', String(port)])
   t.match(await group.ready(), new RegExp(`n2 +127\\.0\\.0\\.1:${first + 20}, .*/group/n2`))
   const client = new ClusterClient()
   t.teardown(() => client.close())
@@ -50,6 +74,22 @@ t.test('a group on this machine: elected, told to change hands, stopped', async 
   const { status, stdout } = await group.stop('SIGTERM')
   t.equal(status, 0)
   t.match(stdout, new RegExp(`^${next} .* leader +\\d+$`, 'm'), 'the table has shown it')
+
+  const data = await onlyDirectory(join(folder, 'n0'))
+  const looked = await ended(t, 'stats', data)
+  t.match(looked.stdout, /^node +n0 of a group, with n1, n2; .*\nlog +entries through \d+, applied through \d+, /, looked.stderr)
+  await stopInSwitch(data)
+  const verified = await ended(t, 'verify', data)
+  t.match(verified.stdout, /^log and state that another node has sent were put in place\n\d+ entries with 0 messages are sound/, verified.stderr)
+  t.match((await ended(t, 'repair', data)).stdout, 'nothing to repair: the log opens')
+  const [segment] = (await readdir(join(data, 'log'))).filter((name) => name.endsWith('.seg'))
+  const bytes = await readFile(join(data, 'log', segment!))
+  bytes[300]! ^= 1
+  await writeFile(join(data, 'log', segment!), bytes)
+  const damaged = await ended(t, 'repair', '--yes', data)
+  t.equal(damaged.status, 1)
+  t.match(damaged.stdout, /^damaged: .*\nthis is a node of a group: nothing was removed/)
+  t.same(await readFile(join(data, 'log', segment!)), bytes)
 })
 
 t.test('what is asked for wrongly', async (t) => {
