@@ -41,7 +41,9 @@ export class LocalNode {
       child.once('error', (error) => { this.#ended = error.message; resolve() })
       child.once('exit', (status, signal) => {
         this.#ended = `ended with ${signal ?? `status ${status}`}`
-        if (!this.#isStopping && performance.now() - this.#startedAtMs >= LEAST_LIFE_MS) this.#timer = setTimeout(() => { this.start() }, RESTART_AFTER_MS)
+        // who ends it in order wants it started anew
+        const inOrder = status === 0
+        if (!this.#isStopping && (inOrder || performance.now() - this.#startedAtMs >= LEAST_LIFE_MS)) this.#timer = setTimeout(() => { this.start() }, inOrder ? 0 : RESTART_AFTER_MS)
         resolve()
       })
     })

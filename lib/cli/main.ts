@@ -101,6 +101,22 @@ program.command('transfer')
   .option('--broker <name>', 'the brokerName of the group, where there are several')
   .action(async (node: string, options: { namesrv: string, broker?: string }) => { await (await import('./transfer.ts')).transfer(node, options) })
 
+program.command('rolling-restart')
+  .description('restart the nodes of a group one after the other, while it serves: those that follow, then the leader, which hands over before')
+  .requiredOption('--command <command>', 'what restarts one node, for the shell; it finds LEDGERMQ_NODE (n1), LEDGERMQ_ADDRESS, LEDGERMQ_HOST and LEDGERMQ_PORT in its environment')
+  .addOption(namesrvOption())
+  .option('--broker <name>', 'the brokerName of the group, where there are several')
+  .option('--timeout <seconds>', 'a node that has not come back, with the whole log, after so long ends it', '120')
+  .option('--pause <seconds>', 'between the hand-over and the restart of the former leader: clients look that often who leads', '30')
+  .option('--dry-run', 'say what would be restarted, in which order')
+  .addHelpText('after', `
+Examples:
+  $ ledgermq rolling-restart -n ns1:9876 --command 'ssh $LEDGERMQ_HOST systemctl restart ledgermq'
+  $ ledgermq rolling-restart --command 'kill $(cat ledgermq-group/$LEDGERMQ_NODE/data/lock.pid)'   # of ledgermq group, which starts what ends
+
+It stops at the first node whose command fails or that does not come back; the others run on as they are. Status 1 then.`)
+  .action(async (options: { command: string, namesrv: string, broker?: string, timeout: string, pause: string, dryRun?: boolean }) => { await (await import('./rolling-restart.ts')).rollingRestart(options) })
+
 program.command('stats')
   .description('topics, groups and log of a data directory that is not open elsewhere')
   .argument('<dir>', 'the data directory')

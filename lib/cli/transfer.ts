@@ -1,8 +1,8 @@
 import { electMaster } from '../remoting/index.ts'
-import { ClusterClient } from './cluster-client.ts'
+import { ClusterClient, type KnownBroker } from './cluster-client.ts'
 import { CommandError } from './command-error.ts'
 
-const MASTER_ID = 0
+export const MASTER_ID = 0
 const TIMEOUT_MS = 10_000
 
 export interface TransferOptions {
@@ -11,25 +11,34 @@ export interface TransferOptions {
   readonly broker?: string | undefined
 }
 
+/** The brokers of the one group that the name server knows, or of the one that is named. @throws CommandError there is none, or several */
+export async function brokersOfGroup (client: ClusterClient, { namesrv, broker }: TransferOptions): Promise<KnownBroker[]> {
+  const brokers = await client.brokers(namesrv)
+  const names = [...new Set(brokers.filter(({ brokerId }) => brokerId !== MASTER_ID).map(({ brokerName }) => brokerName))]
+  const brokerName = broker ?? (names.length === 1 ? names[0]! : undefined)
+  if (brokerName === undefined) throw new CommandError(names.length === 0 ? `the name server ${namesrv} knows no group of several nodes` : `which group: --broker ${names.join(' or ')}`)
+  const nodes = brokers.filter((known) => known.brokerName === brokerName)
+  if (nodes.length === 0) throw new CommandError(`the name server ${namesrv} knows no broker ${brokerName}`)
+  return nodes
+}
+
+/** Asks a node that the one of that number lead; resolves when it does, with its term. @throws CommandError it does not take over */
+export async function haveLead (client: ClusterClient, { address, cluster, brokerName }: KnownBroker, number: number): Promise<number | undefined> {
+  const answer = await client.ask(address, { code: electMaster.code, extFields: electMaster.request.encode({ clusterName: cluster, brokerName, brokerId: number + 1 }) }, TIMEOUT_MS)
+  return electMaster.response.decode(answer).masterEpoch
+}
+
 /** Has a node of a group lead. @throws CommandError there is no such node, or it does not take over */
-export async function transfer (node: string, { namesrv, broker }: TransferOptions): Promise<void> {
+export async function transfer (node: string, options: TransferOptions): Promise<void> {
   const number = /^n?(\d{1,5})$/.exec(node)?.[1]
   if (number === undefined) throw new CommandError(`${node}: expected a node such as n1`)
   const client = new ClusterClient()
   try {
-    const brokers = await client.brokers(namesrv)
-    const names = [...new Set(brokers.filter(({ brokerId }) => brokerId !== MASTER_ID).map(({ brokerName }) => brokerName))]
-    const brokerName = broker ?? (names.length === 1 ? names[0]! : undefined)
-    if (brokerName === undefined) throw new CommandError(names.length === 0 ? `the name server ${namesrv} knows no group of several nodes` : `which group: --broker ${names.join(' or ')}`)
-    const nodes = brokers.filter((known) => known.brokerName === brokerName)
-    const asked = nodes.find(({ brokerId }) => brokerId === MASTER_ID) ?? nodes[0]
-    if (asked === undefined) throw new CommandError(`the name server ${namesrv} knows no broker ${brokerName}`)
+    const nodes = await brokersOfGroup(client, options)
+    const asked = nodes.find(({ brokerId }) => brokerId === MASTER_ID) ?? nodes[0]!
     const startMs = performance.now()
-    const answer = await client.ask(asked.address, {
-      code: electMaster.code, extFields: electMaster.request.encode({ clusterName: asked.cluster, brokerName, brokerId: Number(number) + 1 })
-    }, TIMEOUT_MS)
-    const { masterEpoch } = electMaster.response.decode(answer)
-    console.log(`n${Number(number)} leads ${brokerName} since ${Math.round(performance.now() - startMs)} ms after it was asked to, in term ${masterEpoch}`)
+    const term = await haveLead(client, asked, Number(number))
+    console.log(`n${Number(number)} leads ${asked.brokerName} since ${Math.round(performance.now() - startMs)} ms after it was asked to, in term ${term}`)
   } finally {
     await client.close()
   }

@@ -1,25 +1,13 @@
 import { cp, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { NodeDisk, NodeSockets } from '../../lib/adapters/index.ts'
+import { NodeDisk } from '../../lib/adapters/index.ts'
 import { silentLogger } from '../../lib/base/index.ts'
 import { ClusterClient } from '../../lib/cli/cluster-client.ts'
 import { nodeStatuses, statusJson } from '../../lib/cli/status.ts'
 import { installReceived } from '../../lib/replica/index.ts'
 import { CommandChild, ended, folderOf } from './command-child.ts'
-
-/** The first of four ports in a row, ten apart, as far as can be told now, and one more. */
-async function freePorts (): Promise<{ readonly first: number, readonly nameServer: number }> {
-  const network = new NodeSockets()
-  const listen = (port: number) => network.listen({ host: '127.0.0.1', port }, ({ stream }) => { stream.destroy() })
-  for (;;) {
-    const nameServer = await listen(0)
-    const first = nameServer.address.port + 1
-    const listeners = await Promise.all([0, 10, 20].map((step) => listen(first + step).catch(() => undefined)))
-    for (const listener of [nameServer, ...listeners]) await listener?.close()
-    if (!listeners.includes(undefined)) return { first, nameServer: nameServer.address.port }
-  }
-}
+import { freeGroupPorts } from './group-ports.ts'
 
 // processes start slowly where much else runs
 t.setTimeout(240_000)
@@ -52,7 +40,7 @@ async function rowsOf (client: ClusterClient, nameServer: string): Promise<Row[]
 }
 
 t.test('a group on this machine: elected, told to change hands, stopped', async (t) => {
-  const { first, nameServer: port } = await freePorts()
+  const { first, nameServer: port } = await freeGroupPorts()
   const nameServer = `127.0.0.1:${port}`
   const folder = join(folderOf(t), 'group')
   const group = new CommandChild(t, ['group', '--data', folder, '--port', String(first), '--namesrv-port', String(port)])

@@ -11,8 +11,8 @@ const POLL_MS = 1000
 const NOT_STORED: readonly number[] = [ResponseCode.SYSTEM_BUSY, ResponseCode.SERVICE_NOT_AVAILABLE, ResponseCode.GO_AWAY]
 
 export interface ProducerOptions {
-  readonly cluster: Cluster
-  readonly group: BrokerGroup
+  readonly cluster: Pick<Cluster, 'client' | 'brokers'>
+  readonly group: Pick<BrokerGroup, 'name'>
   readonly topic: string
   readonly queues: number
   /** Messages under way at any time. */

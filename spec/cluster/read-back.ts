@@ -6,7 +6,7 @@ import type { Read } from './history.ts'
 const MAX_MESSAGES = 64
 const TIMEOUT_MS = 10_000
 
-type Place = readonly [cluster: Cluster, address: string, topic: string, queues: number]
+type Place = readonly [cluster: Pick<Cluster, 'client'>, address: string, topic: string, queues: number]
 
 /** All messages of a numbered producer in a topic's queues, by pulls from one broker, from offset 0 to the end. */
 export async function readBack (...place: Place): Promise<Read[][]> {
@@ -25,7 +25,7 @@ async function readAll<T> ([cluster, address, topic, queues]: Place, of: (record
   return await Promise.all(Array.from({ length: queues }, (_, queueId) => readQueue(cluster, address, topic, queueId, of)))
 }
 
-async function readQueue<T> (cluster: Cluster, address: string, topic: string, queueId: number, of: (record: RecordView) => T): Promise<T[]> {
+async function readQueue<T> (cluster: Pick<Cluster, 'client'>, address: string, topic: string, queueId: number, of: (record: RecordView) => T): Promise<T[]> {
   const reads: T[] = []
   for (let offset = 0; ;) {
     const extFields = pullMessage.encode({
