@@ -13,7 +13,7 @@ export async function stats (directory: string, asJson: boolean): Promise<void> 
     return
   }
   const { log } = facts
-  if (node.others.length > 0) console.log(`node     n${numberOf(node.identity.nodeId)} of a group, with ${node.others.map((id) => `n${numberOf(id)}`).join(', ')}; of what it has not applied only the group knows whether it counts`)
+  if (node.others.length > 0) console.log(`node     n${numberOf(node.identity.nodeId)} of a group, with ${node.others.map(numberOf).sort((a, b) => a - b).map((number) => `n${number}`).join(', ')}; of what it has not applied only the group knows whether it counts`)
   console.log(`log      entries through ${log.lastIndex}, applied through ${log.appliedIndex}, bytes [${log.minPosition}, ${log.maxPosition})`)
   for (const { name, codec, queues } of facts.topics) {
     const messages = queues.reduce((sum, { minOffset, maxOffset }) => sum + maxOffset - minOffset, 0)
