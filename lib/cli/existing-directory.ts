@@ -2,21 +2,14 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DirectoryLock, LevelKv, NodeClock, NodeDisk } from '../adapters/index.ts'
 import { loadChecksum, MqError } from '../base/index.ts'
-import { openQueue, type EmbeddedQueue } from '../queue/index.ts'
 import { allMembers, type NodeId } from '../raft/index.ts'
-import { finishInstall, readIdentity, type Identity } from '../replica/index.ts'
+import { finishInstall, formatVersionIn, readIdentity, type Identity } from '../replica/index.ts'
 import { storedConfState } from '../store/index.ts'
 
 /** Opening makes what is missing; a tool that looks must not. @throws MQ_NOT_A_DATA_DIRECTORY */
 async function assertExists (directory: string): Promise<void> {
   const identity = await stat(join(directory, 'identity')).catch(() => undefined)
   if (identity === undefined) throw new MqError('MQ_NOT_A_DATA_DIRECTORY', `${directory} is no data directory: it has no file 'identity'`, { directory })
-}
-
-/** Opens a queue that is there, keeping all it has. */
-export async function openExisting (directory: string): Promise<EmbeddedQueue> {
-  await assertExists(directory)
-  return await openQueue(directory, { retention: { maxAgeMs: Infinity }, autoCreateTopics: false })
 }
 
 /** What tools that work on the log alone are given. */
@@ -31,6 +24,8 @@ export interface LogDirectory {
 /** Whose data directory it is. */
 export interface StoredNode {
   readonly identity: Identity
+  /** Of the directory: looking at it does not upgrade it. */
+  readonly formatVersion: number
   /** Other members of its group, as far as the directory tells; none: a queue or a broker on its own. */
   readonly others: readonly NodeId[]
 }
@@ -48,8 +43,9 @@ export async function withLogDirectory<T> (dataDirectory: string, body: (log: Lo
     const disk = new NodeDisk()
     await loadChecksum()
     const identity = (await readIdentity(disk, dataDirectory))!
+    const formatVersion = formatVersionIn((await disk.readFile(join(dataDirectory, 'identity')))!)
     if (await finishInstall(disk, dataDirectory)) console.log('log and state that another node has sent were put in place')
-    return await body({ disk, clock: new NodeClock(), directory: join(dataDirectory, 'log'), groupId: identity.groupId }, { identity, others: await othersOf(disk, dataDirectory, identity) })
+    return await body({ disk, clock: new NodeClock(), directory: join(dataDirectory, 'log'), groupId: identity.groupId }, { identity, formatVersion, others: await othersOf(disk, dataDirectory, identity) })
   } finally {
     await lock.release()
   }

@@ -1,14 +1,15 @@
 import { repairLog } from '../log/index.ts'
-import { openExisting, withLogDirectory } from './existing-directory.ts'
+import { withLogDirectory } from './existing-directory.ts'
+import { openStoredEngine } from './stored-engine.ts'
 
 /**
  * Cuts a damaged log before its first damage, when `doIt`; otherwise says what would go. Never that of a node of a group: others
  * rest on what it has confirmed, and they can mend it. Returns the exit status: 1 while there is damage left.
  */
 export async function repair (dataDirectory: string, doIt: boolean): Promise<number> {
-  const { report, isAlone } = await withLogDirectory(dataDirectory, async (directory, { others }) => {
-    const isAlone = others.length === 0
-    return { isAlone, report: await repairLog({ ...directory, dryRun: !doIt || !isAlone }) }
+  const { report, node, isAlone } = await withLogDirectory(dataDirectory, async (directory, node) => {
+    const isAlone = node.others.length === 0
+    return { node, isAlone, report: await repairLog({ ...directory, dryRun: !doIt || !isAlone }) }
   })
   for (const cut of report.tornCuts) console.log(`cut a torn tail of ${cut.sizeBytes} bytes at byte ${cut.fileByte} of ${cut.file}; kept aside as ${cut.keptAside}`)
   for (const { file, fileByte, reason } of report.damaged) console.log(`damaged: ${file}, byte ${fileByte}: ${reason}`)
@@ -26,8 +27,7 @@ export async function repair (dataDirectory: string, doIt: boolean): Promise<num
     return 1
   }
   for (const file of report.keptAside) console.log(`kept aside: ${file}`)
-  const queue = await openExisting(dataDirectory)
-  await queue.close()
+  await (await openStoredEngine(dataDirectory, node)).close()
   console.log('the directory opens again')
   return 0
 }

@@ -1,13 +1,15 @@
 import type { Engine } from '../engine/index.ts'
 import type { EngineStats } from '../queue/index.ts'
 import { numberOf } from '../replica/index.ts'
-import { openExisting, withLogDirectory, type StoredNode } from './existing-directory.ts'
+import { withLogDirectory } from './existing-directory.ts'
 import { openStoredEngine } from './stored-engine.ts'
 
 /** Prints what a directory holds. */
 export async function stats (directory: string, asJson: boolean): Promise<void> {
   const node = await withLogDirectory(directory, async (_, node) => node)
-  const facts = node.others.length === 0 ? await factsOfQueue(directory) : await factsOfMember(directory, node)
+  const engine = await openStoredEngine(directory, node)
+  const facts = factsOf(engine)
+  await engine.close()
   if (asJson) {
     console.log(JSON.stringify(facts))
     return
@@ -22,24 +24,6 @@ export async function stats (directory: string, asJson: boolean): Promise<void> 
   for (const { name, lag, queues } of facts.groups) {
     const inFlight = queues.reduce((sum, queue) => sum + queue.inFlight, 0)
     console.log(`group    ${name}: ${lag} messages to do, ${inFlight} of them in flight`)
-  }
-}
-
-async function factsOfQueue (directory: string): Promise<EngineStats> {
-  const queue = await openExisting(directory)
-  try {
-    return queue.stats()
-  } finally {
-    await queue.close()
-  }
-}
-
-async function factsOfMember (directory: string, node: StoredNode): Promise<EngineStats> {
-  const engine = await openStoredEngine(directory, node)
-  try {
-    return factsOf(engine)
-  } finally {
-    await engine.close()
   }
 }
 

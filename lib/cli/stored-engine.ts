@@ -8,8 +8,12 @@ const MIB = 1024 * 1024
 /** Nobody is reached and nobody comes: the node does not lead, and its term stays what it is. */
 const nobody: Transport = { start () {}, send () {}, close () {} }
 
-/** Opens what a node of a group has stored, without the others, to look at it: as far as it has applied it. */
-export async function openStoredEngine (directory: string, { identity: { nodeId, groupId, founders } }: StoredNode): Promise<Engine> {
+/** A queue's, or a broker's alone. */
+const ALONE = 1
+
+/** Opens what is stored, keeping all of it, to look at it; of a node of a group without the others, as far as it has applied it. */
+export async function openStoredEngine (directory: string, { identity: { nodeId, groupId, founders }, formatVersion, others }: StoredNode): Promise<Engine> {
+  const isAlone = others.length === 0 && nodeId === ALONE
   return await Engine.open({
     directory,
     durability: 'disk',
@@ -17,6 +21,7 @@ export async function openStoredEngine (directory: string, { identity: { nodeId,
     logger: silentLogger,
     retention: { maxAgeMs: Infinity, maxBytes: Infinity },
     limits: { maxEntryBytes: MIB, maxPendingProposals: 1, maxPendingBytes: MIB, tailCacheBytes: MIB, coldCacheBytes: MIB, segmentBytes: 64 * MIB, maxWaitingConsumers: 1 },
-    group: { nodeId, founding: { groupId, founders }, transport: nobody }
+    formatVersion,
+    ...(!isAlone && { group: { nodeId, founding: { groupId, founders }, transport: nobody } })
   })
 }

@@ -1,8 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { NodeDisk } from '../../lib/adapters/index.ts'
+import { stats } from '../../lib/cli/stats.ts'
 import { loadChecksum, silentLogger, viewOf } from '../../lib/base/index.ts'
 import { Engine } from '../../lib/engine/index.ts'
 import { openQueue, type EmbeddedQueue } from '../../lib/index.ts'
@@ -76,6 +77,21 @@ t.test('a directory of the format before is upgraded in place, and keeps all it 
   const untouched = await openQueue(directory, { limits })
   t.same(await numbersOf(untouched, 0), [...even, 1000], 'which the backup in use does not touch')
   await untouched.close()
+})
+
+t.test('looking at a directory does not upgrade it', async (t) => {
+  const directory = folder(t)
+  putFormat1(directory)
+  const printed = t.capture(console, 'log')
+  await stats(directory, true)
+  const [{ args: [text] }] = printed() as unknown as [{ args: [string] }]
+  printed.restore()
+  const { topics, groups } = JSON.parse(text) as { topics: Array<{ name: string }>, groups: unknown }
+  t.match(topics.find(({ name }) => name === 'orders'), { codec: 'json', queues: [{ maxOffset: 80 }, { maxOffset: 80 }] })
+  t.match(groups, [{ name: 'readers', lag: 120 }])
+  t.equal(formatOf(directory), 1)
+  t.notOk(readdirSync(directory).includes(BACKUP))
+  await (await openOlder(directory)).close()
 })
 
 t.test('a directory of a later format is refused before anything is written', async (t) => {
