@@ -1,5 +1,5 @@
 import { Membership } from './membership.ts'
-import type { AppendEntriesReply, RaftMessage } from './messages.ts'
+import type { AppendEntriesReply, DoubtNews, RaftMessage } from './messages.ts'
 import type { RaftOptions } from './options.ts'
 import { Due } from './progress.ts'
 import type { AckedIndexes } from './quorum.ts'
@@ -30,6 +30,20 @@ export class RaftCore implements AckedIndexes {
   /** Drawn from [electionTicks, 2 * electionTicks) at each change of role or term. */
   electionTimeoutTicks = 0
   readonly votes = new Map<NodeId, boolean>()
+  /** Of those granted, by nodes in doubt. */
+  readonly votesInDoubt = new Set<NodeId>()
+
+  // doubt.ts
+  readonly life: number
+  inDoubt: boolean
+  /** In doubt: the leader's last index when it was first heard of in this term and life. 0: it was not yet. */
+  doubtTarget = 0
+  /** Through here the log is the leader's of this term. */
+  matchedIndex = 0
+  /** The group counts what is written; else what is on disk. */
+  countsWritten = false
+  /** This node leads by votes without which a majority would be missing: see `recordVote`. */
+  mayHaveLost = false
 
   // the leader's
   /** The no-op of this term. What is at or above it is of this term. */
@@ -61,6 +75,8 @@ export class RaftCore implements AckedIndexes {
     this.log = new LogView(options.log, options.appliedIndex, options.unappliedConfigs)
     this.membership = new Membership(id, confState, this.log.lastIndex + 1, maxInflightAppends, maxInflightBytes)
     this.reads = new ReadIndexQueue(id)
+    this.life = options.doubt?.life ?? 0
+    this.inDoubt = options.doubt?.inDoubt ?? false
     this.term = options.hardState?.term ?? 0
     this.vote = options.hardState?.vote ?? 0
     this.drawElectionTimeout()
@@ -77,9 +93,12 @@ export class RaftCore implements AckedIndexes {
   /** Only then does the leader know what is committed. @see thesis 6.4 */
   get hasCommittedInTerm (): boolean { return this.log.commitIndex >= this.termStartIndex }
 
-  /** How far a member's log is known to be durable and ours; for counting. */
+  /** How far a member's log is known to be stored and ours; for counting. */
   ackedIndex (id: NodeId): number {
-    return id === this.id ? this.log.durableIndex : this.membership.peer(id)?.matchIndex ?? 0
+    if (id === this.id) return this.inDoubt ? 0 : this.log.durableIndex
+    const peer = this.membership.peer(id)
+    if (peer === undefined || peer.inDoubt) return 0
+    return this.countsWritten ? peer.matchIndex : peer.syncedIndex
   }
 
   becomeFollower (term: number, leaderId: NodeId): void {
@@ -90,7 +109,7 @@ export class RaftCore implements AckedIndexes {
 
   /** Changes neither term nor vote: a pre-candidate that gets no answer has disturbed nobody. */
   becomePreCandidate (): void {
-    this.votes.clear()
+    this.#forgetVotes()
     this.role = 'preCandidate'
     this.leaderId = 0
   }
@@ -111,6 +130,8 @@ export class RaftCore implements AckedIndexes {
     if (term !== this.term) {
       this.term = term
       this.vote = 0
+      this.doubtTarget = 0
+      this.matchedIndex = 0
       // Acknowledgements that did not leave yet are for the leader of an older term, and their entries may be cut.
       if (this.messagesAfterLog.length > 0) this.messagesAfterLog = []
     }
@@ -119,7 +140,8 @@ export class RaftCore implements AckedIndexes {
     this.heartbeatElapsedTicks = 0
     this.drawElectionTimeout()
     this.transfereeId = 0
-    this.votes.clear()
+    this.#forgetVotes()
+    this.mayHaveLost = false
     const nextIndex = this.log.lastIndex + 1
     for (const peer of this.membership.peers) peer.reset(nextIndex)
     this.pendingConfIndex = 0
@@ -127,6 +149,11 @@ export class RaftCore implements AckedIndexes {
     this.heartbeatDue = false
     this.loads = []
     this.reads.reset()
+  }
+
+  #forgetVotes (): void {
+    this.votes.clear()
+    this.votesInDoubt.clear()
   }
 
   drawElectionTimeout (): void {
@@ -144,12 +171,22 @@ export class RaftCore implements AckedIndexes {
     this.messagesAfterHardState.push(message)
   }
 
+  /** The answer, with whether this node is in doubt. */
+  withDoubt<Answer extends DoubtNews> (answer: Answer): Answer {
+    if (this.life > 0) {
+      answer.life = this.life
+      answer.inDoubt = this.inDoubt
+    }
+    return answer
+  }
+
   /** Acknowledges durable entries: leaves after them. A later one to the same leader says all that an earlier one did. */
   acknowledge (to: NodeId, index: number): void {
     const { messagesAfterLog } = this
     const last = messagesAfterLog.length - 1
     const previous = messagesAfterLog[last]
-    const reply: AppendEntriesReply = { type: 'appendEntriesReply', from: this.id, to, term: this.term, index, rejected: false, hintIndex: 0, hintTerm: 0 }
+    const reply = this.withDoubt<AppendEntriesReply>({ type: 'appendEntriesReply', from: this.id, to, term: this.term, index, rejected: false, hintIndex: 0, hintTerm: 0 })
+    if (index > this.matchedIndex) this.matchedIndex = index
     if (previous !== undefined && !previous.rejected && previous.to === to && previous.term === this.term && previous.index <= index) {
       messagesAfterLog[last] = reply
     } else {

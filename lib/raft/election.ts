@@ -36,13 +36,16 @@ function campaign (core: RaftCore, kind: CampaignKind): void {
     else core.sendAfterHardState(request)
   }
   // Nothing needs to be durable for a pre-vote. The real vote for ourselves counts once it is (hardStatePersisted).
-  if (kind === 'preVote') recordVote(core, id, true)
+  if (kind === 'preVote') recordVote(core, id, true, core.inDoubt)
 }
 
 /** Counts a vote, and acts when the election is decided. */
-export function recordVote (core: RaftCore, from: NodeId, granted: boolean): void {
-  if (!core.votes.has(from)) core.votes.set(from, granted)
-  const result = core.membership.tally(core.votes)
+export function recordVote (core: RaftCore, from: NodeId, granted: boolean, inDoubt: boolean): void {
+  if (!core.votes.has(from)) {
+    core.votes.set(from, granted)
+    if (granted && inDoubt) core.votesInDoubt.add(from)
+  }
+  const result = core.membership.tally(core.votes, core.votesInDoubt)
   if (result === 'pending') return
   if (result === 'lost') core.becomeFollower(core.term, 0)
   else if (core.role === 'preCandidate') campaign(core, 'vote')
@@ -54,7 +57,7 @@ export function handleVoteReply (core: RaftCore, reply: RequestVoteReply): void 
   learnCommit(core, reply)
   // Now we know that others vote than we thought. What we asked for does not count; once the change is applied we ask again.
   if (core.log.hasUnappliedConfig) core.becomeFollower(core.term, 0)
-  else recordVote(core, reply.from, reply.granted)
+  else recordVote(core, reply.from, reply.granted, reply.inDoubt === true)
 }
 
 /**
@@ -63,7 +66,7 @@ export function handleVoteReply (core: RaftCore, reply: RequestVoteReply): void 
  * committed, still asks the removed nodes, who refuse because their logs are longer.
  * @see raft-rs, which does the same
  */
-function learnCommit (core: RaftCore, { commitIndex, commitTerm }: { readonly commitIndex: number, readonly commitTerm: number }): void {
+export function learnCommit (core: RaftCore, { commitIndex, commitTerm }: { readonly commitIndex: number, readonly commitTerm: number }): void {
   if (core.role !== 'leader' && commitTerm > 0 && core.log.matches(commitIndex, commitTerm)) core.log.commitTo(commitIndex)
 }
 
@@ -78,7 +81,7 @@ export function handleVoteRequest (core: RaftCore, request: RequestVote): void {
     (core.vote === 0 && core.leaderId === 0) ||
     (isPreVote && request.term > core.term)
   const granted = mayVote && core.log.isUpToDate(request.lastIndex, request.lastTerm)
-  core.sendAfterHardState({
+  core.sendAfterHardState(core.withDoubt<RequestVoteReply>({
     type: isPreVote ? 'requestPreVoteReply' : 'requestVoteReply',
     from: core.id,
     to: request.from,
@@ -87,7 +90,7 @@ export function handleVoteRequest (core: RaftCore, request: RequestVote): void {
     granted,
     commitIndex: core.log.commitIndex,
     commitTerm: core.log.commitTerm
-  })
+  }))
   if (granted && !isPreVote) {
     core.electionElapsedTicks = 0
     core.vote = request.from

@@ -1,7 +1,8 @@
 import type { RaftCore } from './core.ts'
 import { allMembers } from './conf-change.ts'
+import { noteLeadersEnd } from './doubt.ts'
 import { maybeCampaign } from './election.ts'
-import type { AppendEntries, Heartbeat, InstallSnapshot, RaftMessage } from './messages.ts'
+import type { AppendEntries, AppendEntriesReply, Heartbeat, HeartbeatReply, InstallSnapshot, RaftMessage } from './messages.ts'
 import { EntryKind, type RaftSnapshot } from './types.ts'
 
 export function stepFollower (core: RaftCore, message: RaftMessage): void {
@@ -21,7 +22,7 @@ export function stepFollower (core: RaftCore, message: RaftMessage): void {
       break
     case 'timeoutNow':
       // We know that we are not coming back from a partition, so a pre-vote would be a round trip for nothing.
-      maybeCampaign(core, 'transfer')
+      if (!core.inDoubt) maybeCampaign(core, 'transfer')
       break
     case 'readIndexReply':
       core.readStates.push({ context: message.context, index: message.index })
@@ -50,7 +51,7 @@ function handleAppendEntries (core: RaftCore, message: AppendEntries): void {
   }
   if (message.prevIndex === 0 && cannotReplay(core, message)) {
     // Not even the beginning of the log will do: send a snapshot.
-    core.messagesAfterLog.push({ type: 'appendEntriesReply', from: core.id, to: message.from, term: core.term, index: 0, rejected: true, hintIndex: -1, hintTerm: 0 })
+    core.messagesAfterLog.push(core.withDoubt<AppendEntriesReply>({ type: 'appendEntriesReply', from: core.id, to: message.from, term: core.term, index: 0, rejected: true, hintIndex: -1, hintTerm: 0 }))
     return
   }
   const matched = log.maybeAppend(message.prevIndex, message.prevTerm, message.entries)
@@ -61,7 +62,7 @@ function handleAppendEntries (core: RaftCore, message: AppendEntries): void {
     return
   }
   const hint = log.findConflictByTerm(Math.min(message.prevIndex, log.lastIndex), message.prevTerm)
-  core.messagesAfterLog.push({
+  core.messagesAfterLog.push(core.withDoubt<AppendEntriesReply>({
     type: 'appendEntriesReply',
     from: core.id,
     to: message.from,
@@ -70,7 +71,7 @@ function handleAppendEntries (core: RaftCore, message: AppendEntries): void {
     rejected: true,
     hintIndex: hint.index,
     hintTerm: hint.term
-  })
+  }))
 }
 
 /**
@@ -81,9 +82,12 @@ function cannotReplay (core: RaftCore, { entries }: AppendEntries): boolean {
   return core.membership.conf.voters.length === 0 && entries.length > 0 && entries[0]!.kind !== EntryKind.config
 }
 
-function handleHeartbeat (core: RaftCore, message: Heartbeat): void {
-  core.log.commitTo(message.commitIndex)
-  core.send({ type: 'heartbeatReply', from: core.id, to: message.from, term: core.term, readSequence: message.readSequence })
+function handleHeartbeat (core: RaftCore, { from, commitIndex, readSequence, doubtLife = 0, lastIndex = 0 }: Heartbeat): void {
+  const { log, matchedIndex } = core
+  noteLeadersEnd(core, doubtLife, lastIndex)
+  // The leader may mean what this node had in an earlier life.
+  log.commitTo(core.inDoubt ? Math.min(commitIndex, matchedIndex) : commitIndex)
+  core.send(core.withDoubt<HeartbeatReply>({ type: 'heartbeatReply', from: core.id, to: from, term: core.term, readSequence, syncedIndex: Math.min(matchedIndex, log.syncedIndex) }))
 }
 
 function handleSnapshot (core: RaftCore, { from, snapshot }: InstallSnapshot): void {

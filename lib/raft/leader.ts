@@ -1,6 +1,7 @@
 import { invariant } from '../base/index.ts'
 import { isVoter, nextConfState } from './conf-change.ts'
 import type { RaftCore } from './core.ts'
+import { countableIndex, noteLife } from './doubt.ts'
 import type { AppendEntriesReply, HeartbeatReply, RaftMessage } from './messages.ts'
 import { Due, type Progress } from './progress.ts'
 import { EntryKind, type ConfChange, type NodeId, type RaftEntry } from './types.ts'
@@ -12,12 +13,16 @@ const LEAVE_JOINT: ConfChange = { transition: 'auto', steps: [] }
 
 /** An election was won: the no-op of the term comes first, for nothing of earlier terms commits without it. @see thesis 3.6.2, 6.4 */
 export function beginLeading (core: RaftCore): void {
+  const mayHaveLost = core.membership.isQuorum(core.votesInDoubt)
   core.becomeLeader()
+  core.mayHaveLost = mayHaveLost
   const { log } = core
   core.termStartIndex = log.lastIndex + 1
   core.pendingConfIndex = core.termStartIndex
   core.uncommitted.restart(core.termStartIndex, log.endPosition)
   appendOwn(core, EntryKind.noop, undefined)
+  // The log of who leads is what counts.
+  if (core.inDoubt) core.matchedIndex = core.doubtTarget = log.lastIndex
   core.wishSend(Due.always)
 }
 
@@ -68,7 +73,8 @@ function append (core: RaftCore, entry: RaftEntry): void {
  * those before it are committed along with it. @see thesis 3.6.2, figure 8
  */
 export function maybeAdvanceCommitIndex (core: RaftCore): boolean {
-  const index = core.membership.quorumIndex(core)
+  const acked = core.membership.quorumIndex(core)
+  const index = core.countsWritten ? countableIndex(core, acked) : acked
   if (index < core.termStartIndex || !core.log.commitTo(index)) return false
   core.uncommitted.committedTo(index)
   core.wishSend(Due.news)
@@ -98,7 +104,7 @@ function answerRead (core: RaftCore, from: NodeId, context: number, index: numbe
 
 export function transferLeadership (core: RaftCore, to: NodeId): boolean {
   const peer = core.membership.peer(to)
-  if (peer === undefined || !isVoter(core.membership.conf, to)) return false
+  if (peer === undefined || !isVoter(core.membership.conf, to) || peer.inDoubt) return false
   if (core.transfereeId === to) return true
   // It has one election period.
   core.electionElapsedTicks = 0
@@ -162,10 +168,18 @@ export function stepLeader (core: RaftCore, message: RaftMessage): void {
   }
 }
 
+/** False: what it says is of an earlier life of the peer. */
+function hearFrom (core: RaftCore, peer: Progress, reply: AppendEntriesReply | HeartbeatReply): boolean {
+  const wasInDoubt = peer.inDoubt
+  if (!noteLife(core, peer, reply)) return false
+  peer.recentlyActive = true
+  if (wasInDoubt && !peer.inDoubt) maybeAdvanceCommitIndex(core)
+  return true
+}
+
 function handleAppendReply (core: RaftCore, reply: AppendEntriesReply): void {
   const peer = core.membership.peer(reply.from)
-  if (peer === undefined) return
-  peer.recentlyActive = true
+  if (peer === undefined || !hearFrom(core, peer, reply)) return
   if (reply.rejected) {
     if (reply.hintIndex < 0) {
       // The peer is empty, and cannot take the log from its beginning (see follower.ts).
@@ -182,7 +196,8 @@ function handleAppendReply (core: RaftCore, reply: AppendEntriesReply): void {
     wish(core, peer, Due.always)
     return
   }
-  const advanced = peer.maybeAdvance(reply.index)
+  const isSynced = peer.maybeSync(reply.index - (reply.unsynced ?? 0))
+  const advanced = peer.maybeAdvance(reply.index) || isSynced
   // An answer that repeats what we know still ends a probe: the peer is there and the logs agree.
   if (!advanced && !(peer.state === 'probe' && peer.matchIndex === reply.index)) return
   settleState(core, peer, reply.index)
@@ -204,9 +219,9 @@ function settleState (core: RaftCore, peer: Progress, index: number): void {
 
 function handleHeartbeatReply (core: RaftCore, reply: HeartbeatReply): void {
   const peer = core.membership.peer(reply.from)
-  if (peer === undefined) return
-  peer.recentlyActive = true
+  if (peer === undefined || !hearFrom(core, peer, reply)) return
   peer.paused = false
+  if (peer.maybeSync(Math.min(reply.syncedIndex ?? 0, peer.matchIndex))) maybeAdvanceCommitIndex(core)
   if (peer.matchIndex < core.log.lastIndex || peer.state === 'probe') wish(core, peer, Due.always)
   if (reply.readSequence === 0) return
   core.reads.acknowledge(reply.from, reply.readSequence)

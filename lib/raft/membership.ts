@@ -1,8 +1,10 @@
 import { invariant } from '../base/index.ts'
 import { allMembers, defectOf, isLearner, isVoter } from './conf-change.ts'
 import { Progress } from './progress.ts'
-import { quorumIndex, quorumVote, type AckedIndexes, type VoteResult } from './quorum.ts'
+import { quorumIndex, quorumVote, quorumVoteInDoubt, type AckedIndexes, type VoteResult } from './quorum.ts'
 import type { ConfState, NodeId } from './types.ts'
+
+const NOBODY: ReadonlySet<NodeId> = new Set()
 
 /** The applied configuration, what this node is in it, and the progress of everybody else in it. */
 export class Membership {
@@ -58,8 +60,14 @@ export class Membership {
     return quorumIndex(this.conf, acked)
   }
 
-  tally (votes: ReadonlyMap<NodeId, boolean>): VoteResult {
-    return quorumVote(this.conf, votes)
+  /** `inDoubt`: who of those that granted is in doubt. */
+  tally (votes: ReadonlyMap<NodeId, boolean>, inDoubt: ReadonlySet<NodeId> = NOBODY): VoteResult {
+    return quorumVoteInDoubt(this.conf, votes, inDoubt)
+  }
+
+  /** Whether they are enough to commit something without anybody else. */
+  isQuorum (ids: ReadonlySet<NodeId>): boolean {
+    return ids.size > 0 && quorumVote(this.conf, new Map([...ids].map((id) => [id, true]))) === 'won'
   }
 
   /** Whether a quorum was heard of since the last call, this node included. */

@@ -7,6 +7,12 @@ interface Envelope {
   readonly term: number
 }
 
+/** In every answer of a node in its second life or later; absent: the first, not in doubt. @see doubt.ts */
+export interface DoubtNews {
+  life?: number
+  inDoubt?: boolean
+}
+
 /** Entries after (prevIndex, prevTerm); none of them: a probe, or news of the commit index. */
 export interface AppendEntries extends Envelope {
   readonly type: 'appendEntries'
@@ -17,13 +23,16 @@ export interface AppendEntries extends Envelope {
 }
 
 /**
- * Accepted: the sender's log is durable and equal to the leader's through `index`. Rejected: it does not hold the entry
+ * Accepted: the sender's log is equal to the leader's through `index`, written and, but for the last `unsynced` entries,
+ * on its disk. Rejected: it does not hold the entry
  * before, at `index`; the logs may agree through (hintIndex, hintTerm), surely not beyond. hintIndex -1: it cannot take
  * the log from its beginning either. (Index and hint 0 may also be the answer to an append of an older term.)
  */
-export interface AppendEntriesReply extends Envelope {
+export interface AppendEntriesReply extends Envelope, DoubtNews {
   readonly type: 'appendEntriesReply'
   readonly index: number
+  /** Absent: none. */
+  readonly unsynced?: number
   readonly rejected: boolean
   readonly hintIndex: number
   readonly hintTerm: number
@@ -35,11 +44,16 @@ export interface Heartbeat extends Envelope {
   readonly commitIndex: number
   /** Number of the last read that waits for a confirmation; 0: none. */
   readonly readSequence: number
+  /** To a peer in doubt: the life that it told of, and where the sender's log ends. Absent: 0. */
+  readonly doubtLife?: number
+  readonly lastIndex?: number
 }
 
-export interface HeartbeatReply extends Envelope {
+export interface HeartbeatReply extends Envelope, DoubtNews {
   readonly type: 'heartbeatReply'
   readonly readSequence: number
+  /** Through here its log is on its disk and equal to the leader's; absent: not told. */
+  readonly syncedIndex?: number
 }
 
 /** A committed entry that the sender holds. Whoever holds it as well knows that it is committed (see election.ts). */
@@ -56,7 +70,8 @@ export interface RequestVote extends Envelope, CommitNews {
   readonly force: boolean
 }
 
-export interface RequestVoteReply extends Envelope, CommitNews {
+/** Granted by a node in doubt: counts only where all voters grant. */
+export interface RequestVoteReply extends Envelope, CommitNews, DoubtNews {
   readonly type: 'requestVoteReply' | 'requestPreVoteReply'
   readonly granted: boolean
 }

@@ -1,5 +1,5 @@
 import { invariant, type Random } from '../base/index.ts'
-import type { ConfState, EntryRequest, HardState, LogReader, NodeId, RaftEntry } from './types.ts'
+import type { ConfState, Doubt, EntryRequest, HardState, LogReader, NodeId, RaftEntry } from './types.ts'
 
 export interface RaftOptions {
   readonly id: NodeId
@@ -20,6 +20,8 @@ export interface RaftOptions {
   readonly log: LogReader
   /** As found on disk; undefined: term 0, no vote. */
   readonly hardState?: HardState | undefined
+  /** Absent: this node has all that it ever acknowledged. */
+  readonly doubt?: Doubt | undefined
   /** The configuration as of `appliedIndex`. Without voters the node waits to be told of a group. */
   readonly confState: ConfState
   readonly appliedIndex: number

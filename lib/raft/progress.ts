@@ -16,8 +16,13 @@ export type Due = typeof Due[keyof typeof Due]
 export class Progress {
   readonly id: NodeId
   state: ProgressState = 'probe'
-  /** Durable at the peer, and equal to our log. */
+  /** Stored at the peer, and equal to our log. */
   matchIndex = 0
+  /** The same, on its disk. */
+  syncedIndex = 0
+  /** How often it came back in doubt, and whether it still is (see doubt.ts). */
+  life = 0
+  inDoubt = false
   /** The next entry to send. */
   nextIndex: number
   /** The highest commit index that is on its way. */
@@ -49,10 +54,22 @@ export class Progress {
   reset (nextIndex: number): void {
     this.#enter('probe')
     this.matchIndex = 0
+    this.syncedIndex = 0
     this.nextIndex = nextIndex
     this.sentCommitIndex = 0
     this.recentlyActive = false
     this.due = Due.nothing
+  }
+
+  /** It may have lost what it acknowledged: where its log ends has to be found out anew. */
+  beginLife (life: number, inDoubt: boolean, nextIndex: number): void {
+    this.life = life
+    this.inDoubt = inDoubt
+    this.#enter('probe')
+    this.matchIndex = 0
+    this.syncedIndex = 0
+    this.nextIndex = nextIndex
+    this.sentCommitIndex = 0
   }
 
   becomeProbe (): void {
@@ -99,6 +116,13 @@ export class Progress {
     this.matchIndex = index
     this.nextIndex = Math.max(this.nextIndex, index + 1)
     this.paused = false
+    return true
+  }
+
+  /** That much is on its disk; false when that is known. */
+  maybeSync (index: number): boolean {
+    if (index <= this.syncedIndex) return false
+    this.syncedIndex = index
     return true
   }
 

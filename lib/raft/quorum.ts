@@ -65,3 +65,18 @@ export function quorumVote (electorate: Electorate, votes: ReadonlyMap<NodeId, b
   if (incoming === outgoing) return incoming
   return incoming === 'lost' || outgoing === 'lost' ? 'lost' : 'pending'
 }
+
+/**
+ * Votes granted in doubt do not count, unless every voter has granted. While that is still possible nothing is lost.
+ * @see doubt.ts
+ */
+export function quorumVoteInDoubt (electorate: Electorate, votes: ReadonlyMap<NodeId, boolean>, inDoubt: ReadonlySet<NodeId>): VoteResult {
+  if (inDoubt.size === 0) return quorumVote(electorate, votes)
+  const counted = new Map(votes)
+  for (const id of inDoubt) counted.set(id, false)
+  const result = quorumVote(electorate, counted)
+  if (result === 'won') return result
+  const all = [...electorate.voters, ...electorate.votersOutgoing].map((id) => votes.get(id))
+  if (all.includes(false)) return result
+  return all.includes(undefined) ? 'pending' : 'won'
+}

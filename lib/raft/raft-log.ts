@@ -41,10 +41,14 @@ export class LogView {
   get commitTerm (): number { return this.term(this.commitIndex) ?? 0 }
   /** 0 while a snapshot is being installed. */
   get durableIndex (): number { return this.pendingSnapshot === undefined ? this.unstable.firstIndex - 1 : 0 }
+  /** Of it, what is on disk, where entries count that are only written. */
+  get syncedIndex (): number { return Math.min(this.durableIndex, this.#reader.syncedIndex ?? Infinity) }
   /** May be applied: committed, and durable here. */
   get appliableIndex (): number { return Math.min(this.commitIndex, this.durableIndex) }
   /** A change that may decide who votes is committed and not applied. */
-  get hasUnappliedConfig (): boolean { return this.#configIndexes.length > 0 && this.#configIndexes[0]! <= this.commitIndex }
+  get hasUnappliedConfig (): boolean { return this.firstUnappliedConfig <= this.commitIndex }
+  /** Index of the next change of the configuration; Infinity: there is none. */
+  get firstUnappliedConfig (): number { return this.#configIndexes[0] ?? Infinity }
 
   /** Undefined below the log's floor and past its end. */
   term (index: number): number | undefined {

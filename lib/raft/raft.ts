@@ -1,7 +1,7 @@
 import { nextConfState } from './conf-change.ts'
 import { stepCandidate } from './candidate.ts'
 import { RaftCore } from './core.ts'
-import { handleVoteRequest, maybeCampaign, recordVote } from './election.ts'
+import { handleVoteRequest, learnCommit, maybeCampaign, recordVote } from './election.ts'
 import { stepFollower } from './follower.ts'
 import * as leader from './leader.ts'
 import type { RaftMessage } from './messages.ts'
@@ -106,6 +106,11 @@ export class Raft {
         if (!options.checkQuorum && !options.preVote) return
         this.#core.sendAfterHardState({ type: 'appendEntriesReply', from: id, to: message.from, term, index: 0, rejected: true, hintIndex: 0, hintTerm: 0 })
         break
+      case 'requestPreVoteReply':
+      case 'requestVoteReply':
+        // It does not count as an answer, but what is committed stays so.
+        learnCommit(this.#core, message)
+        break
       case 'requestPreVote':
         this.#core.sendAfterHardState({ type: 'requestPreVoteReply', from: id, to: message.from, term, granted: false, commitIndex: log.commitIndex, commitTerm: log.commitTerm })
         break
@@ -208,6 +213,37 @@ export class Raft {
   /** Takes everything out. */
   ready (): Ready { return this.#outbox.take() }
 
+  /** Entries count when they are written, not only when they are on disk: reports of `persisted` are of that, here and at the others. */
+  get countsWritten (): boolean { return this.#core.countsWritten }
+  set countsWritten (countsWritten: boolean) {
+    const core = this.#core
+    core.countsWritten = countsWritten
+    if (core.role === 'leader') leader.maybeAdvanceCommitIndex(core)
+  }
+
+  /** More of the log is on disk (`LogReader.syncedIndex`). */
+  synced (): void { if (this.#core.role === 'leader' && this.#core.countsWritten) leader.maybeAdvanceCommitIndex(this.#core) }
+
+  /** Whether this node may lack what it acknowledged: see doubt.ts. */
+  get isInDoubt (): boolean { return this.#core.inDoubt }
+
+  /** In doubt: nothing is missing any more once the log is on disk through this index; undefined: not known, or not there yet. */
+  get endsDoubtAt (): number | undefined {
+    const { inDoubt, doubtTarget, matchedIndex, log } = this.#core
+    return inDoubt && doubtTarget > 0 && matchedIndex >= doubtTarget && log.durableIndex >= doubtTarget ? doubtTarget : undefined
+  }
+
+  /** That it is on disk, and that this node is not in doubt any more, is durable. */
+  doubtEnded (): void {
+    const core = this.#core
+    core.inDoubt = false
+    if (core.role === 'leader') leader.maybeAdvanceCommitIndex(core)
+    else if (core.role === 'follower' && core.leaderId !== 0 && core.matchedIndex > 0) core.acknowledge(core.leaderId, core.matchedIndex)
+  }
+
+  /** This node leads, and what a majority had acknowledged may have been lost before. */
+  get mayHaveLost (): boolean { return this.#core.mayHaveLost }
+
   /**
    * The log is durable through that entry. Reports come in the order of the writes, and the last entry handed out is
    * reported at the latest when the disk is idle.
@@ -222,7 +258,7 @@ export class Raft {
   hardStatePersisted (hardState: HardState): void {
     const core = this.#core
     this.#outbox.hardStatePersisted(hardState)
-    if (core.role === 'candidate' && hardState.term === core.term && hardState.vote === core.id) recordVote(core, core.id, true)
+    if (core.role === 'candidate' && hardState.term === core.term && hardState.vote === core.id) recordVote(core, core.id, true, core.inDoubt)
   }
 
   /** `Ready.snapshot` is in place: state, log position and configuration are those of its index, durably; older writes are over. */
@@ -235,6 +271,7 @@ export class Raft {
     const core = this.#core
     core.log.appliedTo(index)
     if (core.membership.conf.autoLeave) leader.maybeLeaveJoint(core)
+    if (core.countsWritten) this.synced()
   }
 
   /** Messages to the peer are likely lost. */

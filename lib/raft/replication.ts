@@ -1,4 +1,6 @@
+import { isLearner } from './conf-change.ts'
 import type { RaftCore } from './core.ts'
+import { survivingIndex } from './doubt.ts'
 import { Due, type Progress } from './progress.ts'
 import { NOTHING } from './ready.ts'
 import type { NodeId, RaftEntry } from './types.ts'
@@ -18,7 +20,7 @@ export function flushSends (core: RaftCore): void {
     const { due } = peer
     if (due === Due.nothing) continue
     peer.due = Due.nothing
-    let evenEmpty = due === Due.always || (due === Due.news && peer.wantsCommit(core.log.commitIndex))
+    let evenEmpty = due === Due.always || (due === Due.news && peer.wantsCommit(commitIndexFor(core, peer)))
     while (maybeSendAppend(core, peer, evenEmpty, undefined)) evenEmpty = false
   }
 }
@@ -55,6 +57,7 @@ function maybeSendAppend (core: RaftCore, peer: Progress, evenEmpty: boolean, lo
     }
   }
   if (entries.length === 0 && !evenEmpty) return false
+  const commitIndex = commitIndexFor(core, peer)
   core.send({
     type: 'appendEntries',
     from: core.id,
@@ -63,9 +66,9 @@ function maybeSendAppend (core: RaftCore, peer: Progress, evenEmpty: boolean, lo
     prevIndex,
     prevTerm,
     entries,
-    commitIndex: log.commitIndex
+    commitIndex
   })
-  peer.sent(entries.length, prevIndex + entries.length, sizeOf(entries), log.commitIndex)
+  peer.sent(entries.length, prevIndex + entries.length, sizeOf(entries), commitIndex)
   return true
 }
 
@@ -81,16 +84,26 @@ function maybeSendSnapshot (core: RaftCore, peer: Progress): boolean {
 
 /** The commit index goes no further than what the peer surely holds: its log may differ beyond. */
 function sendHeartbeat (core: RaftCore, peer: Progress): void {
-  const commitIndex = Math.min(peer.matchIndex, core.log.commitIndex)
+  const commitIndex = Math.min(peer.matchIndex, commitIndexFor(core, peer))
   core.send({
     type: 'heartbeat',
     from: core.id,
     to: peer.id,
     term: core.term,
     commitIndex,
-    readSequence: core.reads.pendingSequence
+    readSequence: core.reads.pendingSequence,
+    ...(peer.inDoubt && { doubtLife: peer.life, lastIndex: core.log.lastIndex })
   })
   peer.sentCommitIndex = commitIndex
+}
+
+/**
+ * What the peer may apply. Learners are not asked when all voters have lost their power and one of them leads without the
+ * end of the log: they apply only what some voter has on its disk, so that they never hold more than a later leader.
+ */
+function commitIndexFor (core: RaftCore, peer: Progress): number {
+  const { commitIndex } = core.log
+  return core.countsWritten && isLearner(core.membership.conf, peer.id) ? Math.min(commitIndex, survivingIndex(core)) : commitIndex
 }
 
 function sizeOf (entries: readonly RaftEntry[]): number {

@@ -13,6 +13,8 @@ export interface PeerStatus {
   readonly recentlyActive: boolean
   readonly inflightAppends: number
   readonly pendingSnapshotIndex: number
+  /** It may lack what it acknowledged, so its copies do not count. */
+  readonly inDoubt: boolean
 }
 
 export interface RaftStatus {
@@ -67,7 +69,8 @@ export function statusOf (core: RaftCore): RaftStatus {
         isPaused: peer.isPaused,
         recentlyActive: peer.recentlyActive,
         inflightAppends: peer.inflights.count,
-        pendingSnapshotIndex: peer.pendingSnapshotIndex
+        pendingSnapshotIndex: peer.pendingSnapshotIndex,
+        inDoubt: peer.inDoubt
       }))
   }
 }

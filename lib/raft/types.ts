@@ -46,6 +46,15 @@ export interface ConfChange {
   readonly context?: string
 }
 
+/** Whether a node may lack entries that it acknowledged. @see doubt.ts */
+export interface Doubt {
+  /** 0: never in doubt. */
+  readonly life: number
+  readonly inDoubt: boolean
+}
+
+export const NO_DOUBT: Doubt = { life: 0, inDoubt: false }
+
 /** What must be durable before a message that rests on it leaves. */
 export interface HardState {
   readonly term: number
@@ -67,7 +76,7 @@ export interface RaftSnapshot {
   readonly manifest: Uint8Array
 }
 
-/** The durable log as raft sees it. Raft asks only for entries of which it was told `persisted`, so the rest is its own. */
+/** The stored log as raft sees it. Raft asks only for entries of which it was told `persisted`, so the rest is its own. */
 export interface LogReader {
   /** The first entry kept; `floor.index + 1`. */
   readonly firstIndex: number
@@ -75,6 +84,8 @@ export interface LogReader {
   readonly lastIndex: number
   /** Byte position of the end of the last entry. Read once, at the start. */
   readonly endPosition: number
+  /** On disk through here, where entries are reported `persisted` that are only written; absent: what is persisted is on disk. */
+  readonly syncedIndex?: number
   /** The entry before `firstIndex`; index and term 0 when the log was never cut. */
   readonly floor: { readonly index: number, readonly term: number }
   /** Undefined below the floor and past the end. */

@@ -52,8 +52,20 @@ const minor1: HeaderFields = {
   [FrameType.description]: [...minor0[FrameType.description]!, ['groupFormat', 'int', 1]]
 }
 
+const doubt = [['life', 'natural', 0], ['inDoubt', 'boolean', false]] as const
+
+/** With what nodes say where written entries count before they are on disk (see raft/doubt.ts). */
+const minor2: HeaderFields = {
+  ...minor1,
+  [FrameType.requestVoteReply]: [...requestVoteReply, ...doubt],
+  [FrameType.requestPreVoteReply]: [...requestVoteReply, ...doubt],
+  [FrameType.heartbeat]: [...minor1[FrameType.heartbeat]!, ['doubtLife', 'natural', 0], ['lastIndex', 'natural', 0]],
+  [FrameType.heartbeatReply]: [...minor1[FrameType.heartbeatReply]!, ...doubt, ['syncedIndex', 'natural', 0]],
+  [FrameType.appendEntriesReply]: [...minor1[FrameType.appendEntriesReply]!, ...doubt, ['unsynced', 'natural', 0]]
+}
+
 /** By minor version, all of them from 0. A new one repeats the last with its changes. */
-const minors: readonly HeaderFields[] = [minor0, minor1]
+const minors: readonly HeaderFields[] = [minor0, minor1, minor2]
 export const PROTOCOL_MINOR = minors.length - 1
 /** Links with a node that speaks only older minors than this are refused. */
 export const OLDEST_PROTOCOL_MINOR = 0

@@ -23,9 +23,15 @@ export function payloadBytesOf (message: RaftMessage): number {
 
 /** `payloadBytes` is that of `payloadBytesOf`. The bytes of entries are not copied. */
 export function writeRaftMessage (writer: FrameWriter, codecs: HeaderCodecs, message: RaftMessage, payloadBytes: number): void {
+  if (codecs.minor < 2 && cannotBeToldOf(message)) return
   if (message.type === 'appendEntries') writeAppend(writer, codecs, message, payloadBytes)
   else if (message.type === 'installSnapshot') writeSnapshot(writer, codecs, message)
   else writer.add(codecs, FrameType[message.type], message, undefined, 0)
+}
+
+/** Who does not know of nodes in doubt would count what must not count: to them such a node is silent. */
+function cannotBeToldOf (message: RaftMessage): boolean {
+  return ('inDoubt' in message && message.inDoubt === true) || ('unsynced' in message && message.unsynced! > 0)
 }
 
 function writeAppend (writer: FrameWriter, codecs: HeaderCodecs, message: AppendEntries, payloadBytes: number): void {

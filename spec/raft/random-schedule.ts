@@ -28,7 +28,7 @@ export class RandomSchedule {
   #reads = 0
   /** The highest index committed anywhere when the read was asked for. */
   readonly #askedReads = new Map<number, number>()
-  readonly counts = { elections: 0, committed: 0, crashes: 0, snapshots: 0, confChanges: 0, reads: 0, cuts: 0 }
+  readonly counts = { elections: 0, committed: 0, crashes: 0, powerCuts: 0, blackouts: 0, snapshots: 0, confChanges: 0, reads: 0, cuts: 0 }
   readonly trace: string[] = []
 
   constructor (seed: number) {
@@ -42,7 +42,8 @@ export class RandomSchedule {
       maxBytesPerAppend: this.#chance(0.5) ? 25 : 1000,
       maxInflightAppends: 1 + this.#below(8),
       maxInflightBytes: 1000,
-      maxUncommittedBytes: 500
+      maxUncommittedBytes: 500,
+      countsWritten: this.#chance(0.5)
     }
     const founders = this.#chance(0.3) ? 5 : this.#chance(0.2) ? 1 : 3
     const conf: ConfState = { voters: Array.from({ length: founders }, (_, i) => i + 1), votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false }
@@ -79,11 +80,13 @@ export class RandomSchedule {
     node.random = this.#random()
     const dice = this.#random()
     if (dice < 0.40) this.#deliver(node)
-    else if (dice < 0.65) { if (node.raft.hasReady()) node.handleReady() } else if (dice < 0.85) node.runDiskJob()
+    else if (dice < 0.65) { if (node.raft.hasReady()) node.handleReady() } else if (dice < 0.84) node.runDiskJob()
+    else if (dice < 0.85) node.sync()
     else if (dice < 0.90) node.raft.tick()
     else if (dice < 0.95) (this.nodes.find(({ raft }) => raft.role === 'leader') ?? node).propose(`p${++this.#payload}`, 10 + this.#below(30))
     else if (dice < 0.965) this.#read(node)
-    else if (dice < 0.968) this.#crash(node)
+    else if (dice < 0.967) this.#crash(node)
+    else if (dice < 0.968) this.#losePower(node)
     else if (dice < 0.975) this.#compact(node)
     else if (dice < 0.98) node.raft.transferLeadership(1 + this.#below(this.nodes.length))
     else if (dice < 0.988) this.#changeConf(node)
@@ -132,6 +135,37 @@ export class RandomSchedule {
     // Writes in the queue may have reached the disk.
     while (node.jobs.length > 0 && this.#chance(0.5)) node.runDiskJob()
     node.restart()
+  }
+
+  /** Of fewer at a time than could have committed something alone, or once in a while of all. */
+  #losePower (node: ScenarioNode): void {
+    if (node.settings.countsWritten !== true) return
+    const isDark = (one: ScenarioNode) => one === node || one.disk.doubt.inDoubt
+    const dark = this.nodes.filter(isDark).length
+    const confs = this.nodes.flatMap(({ raft: { confState: { voters, votersOutgoing } } }) => [voters, votersOutgoing]).filter(({ length }) => length > 0)
+    if (dark < Math.min(...confs.map(({ length }) => (length >> 1) + 1))) {
+      this.counts.powerCuts++
+      node.losePower()
+    } else if (this.#chance(0.3)) {
+      this.#blackout()
+    }
+  }
+
+  /** Only what no voter has on disk may be lost. */
+  #blackout (): void {
+    const [first, ...others] = this.nodes.filter(({ raft }) => raft.confState.voters.length > 0).map(({ raft }) => JSON.stringify(raft.confState))
+    if (others.some((other) => other !== first) || this.nodes.some(({ raft }) => raft.confState.votersOutgoing.length > 0)) return
+    this.counts.blackouts++
+    const voters = this.nodes.filter(({ id, raft }) => raft.confState.voters.includes(id))
+    for (const node of this.nodes) node.losePower()
+    for (let index = 1; index <= this.#highestCommitted; index++) {
+      const known = this.#committed.get(index)
+      if (known === undefined || voters.some(({ disk }) => index <= disk.floor.index || (disk.at(index) !== undefined && formatEntry(disk.at(index)!) === known.entry))) continue
+      for (let lost = index; lost <= this.#highestCommitted; lost++) this.#committed.delete(lost)
+      this.#highestCommitted = index - 1
+      // reads asked for before may tell less
+      for (const [context, atLeast] of this.#askedReads) this.#askedReads.set(context, Math.min(atLeast, index - 1))
+    }
   }
 
   #compact ({ disk }: ScenarioNode): void {
@@ -199,7 +233,9 @@ export class RandomSchedule {
   #settle (): void {
     // Without PreVote and CheckQuorum a removed node disturbs for ever, so its clock stands still; it answers.
     const { preVote, checkQuorum } = this.nodes[0]!.settings
-    for (let round = 0; round < 600; round++) {
+    // All votes are needed where a majority is in doubt, and without PreVote others spoil them now and then.
+    const rounds = preVote ? 600 : 2400
+    for (let round = 0; round < rounds; round++) {
       const { conf: lastConf } = this.nodes.map(({ raft }) => raft.status()).reduce((a, b) => a.commitIndex >= b.commitIndex ? a : b)
       const isMember = (id: number) => [...lastConf.voters, ...lastConf.votersOutgoing, ...lastConf.learners].includes(id)
       for (const node of this.nodes) {
@@ -210,6 +246,7 @@ export class RandomSchedule {
         for (let i = 0; i < 50 && (node.raft.hasReady() || node.jobs.length > 0 || node.inbox.length > 0); i++) {
           if (node.raft.hasReady()) node.handleReady()
           while (node.jobs.length > 0) node.runDiskJob()
+          node.sync()
           const message = node.inbox.shift()
           if (message !== undefined) node.raft.step(message)
         }

@@ -1,4 +1,4 @@
-import { EntryKind, Raft, type ConfState, type EntryRequest, type HardState, type LogReader, type RaftEntry, type RaftMessage, type RaftSnapshot, type Ready } from '../../lib/raft/index.ts'
+import { EntryKind, NO_DOUBT, Raft, type ConfState, type Doubt, type EntryRequest, type HardState, type LogReader, type RaftEntry, type RaftMessage, type RaftSnapshot, type Ready } from '../../lib/raft/index.ts'
 import { formatConf, formatEntry, formatEntryIds, formatMessage, idOf } from './scenario-format.ts'
 
 export interface NodeSettings {
@@ -12,6 +12,8 @@ export interface NodeSettings {
   maxInflightAppends: number
   maxInflightBytes: number
   maxUncommittedBytes: number
+  /** Written entries count; `sync` puts them on disk, and a power cut takes those that are not. */
+  countsWritten?: boolean
 }
 
 const ENTRY_BYTES = 10
@@ -29,6 +31,8 @@ class DurableState implements LogReader {
   /** The configuration as of each index that changed it, the oldest one as of the floor. */
   confs: Array<{ readonly index: number, readonly conf: ConfState }>
   appliedIndex: number
+  syncedIndex: number
+  doubt: Doubt = NO_DOUBT
   /** Entries below this one are not in memory. */
   coldBelow = 0
   snapshotsBlocked = false
@@ -39,6 +43,7 @@ class DurableState implements LogReader {
     this.hardState = { term: floor.term, vote: 0 }
     this.confs = [{ index: floor.index, conf }]
     this.appliedIndex = floor.index
+    this.syncedIndex = floor.index
   }
 
   get firstIndex (): number { return this.floor.index + 1 }
@@ -66,6 +71,7 @@ class DurableState implements LogReader {
   snapshot (): RaftSnapshot | undefined {
     if (this.snapshotsBlocked) return undefined
     const index = this.appliedIndex
+    this.syncedIndex = Math.max(this.syncedIndex, index)
     const entry = this.at(index)
     return {
       index,
@@ -81,6 +87,7 @@ class DurableState implements LogReader {
   /** Drops the entries through `index`, which were applied. */
   compact (index: number): void {
     const entry = this.at(index)!
+    this.syncedIndex = Math.max(this.syncedIndex, index)
     this.kept = this.kept.slice(index - this.floor.index)
     this.floor = { index, term: entry.term }
     this.floorPosition = entry.physicalOffset + entry.sizeBytes
@@ -92,6 +99,15 @@ class DurableState implements LogReader {
     this.floorPosition = snapshot.endPosition
     this.confs = [{ index: snapshot.index, conf: snapshot.confState }]
     this.appliedIndex = snapshot.index
+    this.syncedIndex = snapshot.index
+  }
+
+  /** What was only written is gone, and so is what was applied beyond: checkpoints hold what is on disk. */
+  losePower (): void {
+    this.kept.length = this.syncedIndex - this.floor.index
+    this.appliedIndex = Math.min(this.appliedIndex, this.syncedIndex)
+    this.confs = this.confs.filter(({ index }) => index <= this.appliedIndex)
+    this.doubt = { life: this.doubt.life + 1, inDoubt: true }
   }
 }
 
@@ -134,12 +150,31 @@ export class ScenarioNode {
   restart (): void {
     this.jobs = []
     this.inbox = []
+    this.disk.syncedIndex = this.disk.lastIndex
     this.raft = this.#start()
+  }
+
+  /** The same, of the whole machine. */
+  losePower (): void {
+    this.jobs = []
+    if (this.settings.countsWritten === true) this.disk.losePower()
+    this.restart()
+  }
+
+  /** All that is written is on disk now. */
+  sync (): void {
+    const { disk, raft } = this
+    disk.syncedIndex = disk.lastIndex
+    raft.synced()
+    if (raft.endsDoubtAt === undefined) return
+    disk.doubt = { ...disk.doubt, inDoubt: false }
+    this.events.note(`${this.id} is not in doubt any more, through ${raft.endsDoubtAt}`)
+    raft.doubtEnded()
   }
 
   #start (): Raft {
     const { disk, settings } = this
-    return new Raft({
+    const raft = new Raft({
       id: this.id,
       ...settings,
       random: { next: () => this.random },
@@ -147,9 +182,12 @@ export class ScenarioNode {
       hardState: disk.hardState,
       confState: disk.confState,
       appliedIndex: disk.appliedIndex,
+      doubt: disk.doubt,
       makeEntry: (request) => entryOf(request),
       unappliedConfigs: disk.kept.filter(({ index, kind }) => index > disk.appliedIndex && kind === EntryKind.config).map(({ index }) => index)
     })
+    raft.countsWritten = settings.countsWritten ?? false
+    return raft
   }
 
   propose (payload: string, sizeBytes?: number): string {
@@ -216,11 +254,14 @@ export class ScenarioNode {
     const first = job.entries[0]
     if (first !== undefined) {
       disk.kept.length = first.index - disk.firstIndex
+      disk.syncedIndex = Math.min(disk.syncedIndex, first.index - 1)
       disk.kept.push(...job.entries)
+      if (this.settings.countsWritten !== true) disk.syncedIndex = disk.lastIndex
     }
     for (const message of job.messages) {
       this.#checkPromise(message)
-      this.events.send(message)
+      const isAck = message.type === 'appendEntriesReply' && !message.rejected
+      this.events.send(isAck ? { ...message, unsynced: Math.max(0, message.index - disk.syncedIndex) } : message)
     }
     if (job.hardState !== undefined) raft.hardStatePersisted(job.hardState)
     if (job.snapshot !== undefined) raft.snapshotInstalled(job.snapshot.index)

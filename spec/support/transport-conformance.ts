@@ -83,7 +83,7 @@ export function transportConformance (t: Test, name: string, make: (t: Test) => 
 }
 
 function heartbeat (from: NodeId, to: NodeId, term: number): RaftMessage {
-  return { type: 'heartbeat', from, to, term, commitIndex: 0, readSequence: 0 }
+  return { type: 'heartbeat', from, to, term, commitIndex: 0, readSequence: 0, doubtLife: 0, lastIndex: 0 }
 }
 
 function append (from: NodeId, to: NodeId, entries: readonly RaftEntry[]): RaftMessage {

@@ -3,7 +3,7 @@ import type { AppendEntries, RaftMessage } from '../../lib/raft/index.ts'
 import { FrameType, MAX_ENTRIES_PER_APPEND } from '../../lib/transport/frame.ts'
 import { FrameReader } from '../../lib/transport/frame-reader.ts'
 import { FrameWriter, HeadArena } from '../../lib/transport/frame-writer.ts'
-import { HeaderCodecs, type HeaderFields } from '../../lib/transport/headers.ts'
+import { codecsOf, HeaderCodecs, type HeaderFields } from '../../lib/transport/headers.ts'
 import { codecs, entries, frameOf, LARGE_ID, messages, messagesOf, never, piecesOf, raftReader } from './messages.ts'
 
 t.test('every message of raft comes out as it went in', async (t) => {
@@ -154,4 +154,15 @@ t.test('the next minor version talks to this one, both ways', async (t) => {
   const transfer = messages().find(({ type }) => type === 'transferLeadership')!
   t.throws(() => frameOf(transfer, oldest), { code: 'MQ_BAD_FRAME' }, 'a frame that the older one does not know')
   t.throws(() => messagesOf([frameOf(transfer)], oldest), { code: 'MQ_BAD_FRAME' })
+})
+
+t.test('who does not know of nodes in doubt hears nothing of one, nor of what is only written', async (t) => {
+  const [older, own] = [codecsOf(1), codecs]
+  const reply = messages().find(({ type }) => type === 'appendEntriesReply')!
+  const vote = messages().find(({ type }) => type === 'requestVoteReply')!
+  const counts = (message: object): number[] => [older, own].map((by) => messagesOf([frameOf(message as RaftMessage, by)], by).length)
+  t.same(counts({ ...reply, life: 0, inDoubt: false, unsynced: 0 }), [1, 1])
+  t.same(counts({ ...vote, life: 2, inDoubt: false }), [1, 1])
+  for (const news of [{ life: 1, inDoubt: true, unsynced: 0 }, { life: 0, inDoubt: false, unsynced: 1 }]) t.same(counts({ ...reply, ...news }), [0, 1])
+  t.same(counts({ ...vote, life: 1, inDoubt: true }), [0, 1])
 })

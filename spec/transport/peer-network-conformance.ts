@@ -239,5 +239,5 @@ export function peerNetworkConformance (t: Test, name: string, make: (t: Test) =
 }
 
 export function heartbeat (from: NodeId, to: NodeId, term: number): RaftMessage {
-  return { type: 'heartbeat', from, to, term, commitIndex: 0, readSequence: 0 }
+  return { type: 'heartbeat', from, to, term, commitIndex: 0, readSequence: 0, doubtLife: 0, lastIndex: 0 }
 }
