@@ -1,5 +1,6 @@
 import type { Engine } from '../engine/index.ts'
 import type { MemberStatus } from '../group/index.ts'
+import type { NodeId } from '../raft/index.ts'
 import type { PeerNetwork } from '../transport/index.ts'
 
 /** What a broker is the front of: an engine of its own, or the member of a group that its engine is. */
@@ -20,6 +21,10 @@ export interface NodeOfGroup {
   readonly brokerId: number
   readonly peers: Pick<PeerNetwork, 'call' | 'onCall' | 'linkStats'>
   members (): MemberStatus[]
+  /** @see GroupMember.addPeer */
+  addPeer (number: number, address: string): Promise<void>
+  /** @see GroupMember.remove */
+  remove (nodeIds: readonly NodeId[]): Promise<void>
 }
 
 /** An engine alone. */

@@ -7,6 +7,7 @@ import { groupProcessors } from './processors/groups.ts'
 import { leadershipProcessors } from './processors/leadership.ts'
 import { lockProcessors } from './processors/locks.ts'
 import { messageProcessors } from './processors/messages.ts'
+import { nodeProcessors } from './processors/nodes.ts'
 import { offsetProcessors } from './processors/offsets.ts'
 import { progressProcessors } from './processors/progress.ts'
 import { pullProcessors } from './processors/pull.ts'
@@ -33,6 +34,7 @@ export function processorsOf (context: BrokerContext): Readonly<Record<number, P
   const relayed = relayedProcessors(context)
   const configuration = configurationProcessors(context)
   const { elect } = leadershipProcessors(context)
+  const nodes = nodeProcessors(context)
   return {
     [RequestCode.SEND_MESSAGE]: send,
     [RequestCode.SEND_MESSAGE_V2]: send,
@@ -100,6 +102,8 @@ export function processorsOf (context: BrokerContext): Readonly<Record<number, P
     [RequestCode.INVOKE_BROKER_TO_GET_CONSUMER_STATUS]: relayed.status,
 
     [RequestCode.ELECT_MASTER]: elect,
+    [RequestCode.ADD_BROKER]: nodes.add,
+    [RequestCode.REMOVE_BROKER]: nodes.remove,
 
     [RequestCode.UPDATE_BROKER_CONFIG]: configuration.update,
     [RequestCode.GET_BROKER_CONFIG]: configuration.get,

@@ -117,6 +117,27 @@ Examples:
 It stops at the first node whose command fails or that does not come back; the others run on as they are. Status 1 then.`)
   .action(async (options: { command: string, namesrv: string, broker?: string, timeout: string, pause: string, dryRun?: boolean }) => { await (await import('./rolling-restart.ts')).rollingRestart(options) })
 
+program.command('add-node')
+  .description('let a further node join a group that runs; two together become voters, one waits for a place')
+  .argument('<node>', 'the node, such as n3')
+  .argument('<address>', 'where it listens for the other nodes, HOST:PORT')
+  .addOption(namesrvOption())
+  .option('--broker <name>', 'the brokerName of the group, where there are several')
+  .addHelpText('after', `
+Examples:
+  $ ledgermq add-node n3 host3:10911 && ledgermq add-node n4 host4:10911   # from three nodes to five
+  $ ledgermq add-node n3 host3:10911 && ledgermq remove-node n0            # n3 takes the place of n0, once it has caught up
+
+The node is started as the others were: its dLegerPeers names itself and one or more of the group.`)
+  .action(async (node: string, address: string, options: { namesrv: string, broker?: string }) => { await (await import('./nodes.ts')).addNode(node, address, options) })
+
+program.command('remove-node')
+  .description('take nodes out of a group that runs, in one step; what they hold is not touched')
+  .argument('<nodes...>', 'the nodes, such as n3')
+  .addOption(namesrvOption())
+  .option('--broker <name>', 'the brokerName of the group, where there are several')
+  .action(async (nodes: string[], options: { namesrv: string, broker?: string }) => { await (await import('./nodes.ts')).removeNodes(nodes, options) })
+
 program.command('stats')
   .description('topics, groups and log of a data directory that is not open elsewhere')
   .argument('<dir>', 'the data directory')

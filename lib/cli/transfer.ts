@@ -11,12 +11,20 @@ export interface TransferOptions {
   readonly broker?: string | undefined
 }
 
+/** The number in a node's name. @throws CommandError it is none */
+export function nodeNumber (node: string): number {
+  const number = /^n?(\d{1,5})$/.exec(node)?.[1]
+  if (number === undefined) throw new CommandError(`${node}: expected a node such as n1`)
+  return Number(number)
+}
+
 /** The brokers of the one group that the name server knows, or of the one that is named. @throws CommandError there is none, or several */
 export async function brokersOfGroup (client: ClusterClient, { namesrv, broker }: TransferOptions): Promise<KnownBroker[]> {
   const brokers = await client.brokers(namesrv)
-  const names = [...new Set(brokers.filter(({ brokerId }) => brokerId !== MASTER_ID).map(({ brokerName }) => brokerName))]
+  const several = brokers.filter(({ brokerId }) => brokerId !== MASTER_ID)
+  const names = [...new Set((several.length > 0 ? several : brokers).map(({ brokerName }) => brokerName))]
   const brokerName = broker ?? (names.length === 1 ? names[0]! : undefined)
-  if (brokerName === undefined) throw new CommandError(names.length === 0 ? `the name server ${namesrv} knows no group of several nodes` : `which group: --broker ${names.join(' or ')}`)
+  if (brokerName === undefined) throw new CommandError(names.length === 0 ? `the name server ${namesrv} knows no broker` : `which group: --broker ${names.join(' or ')}`)
   const nodes = brokers.filter((known) => known.brokerName === brokerName)
   if (nodes.length === 0) throw new CommandError(`the name server ${namesrv} knows no broker ${brokerName}`)
   return nodes
@@ -30,15 +38,14 @@ export async function haveLead (client: ClusterClient, { address, cluster, broke
 
 /** Has a node of a group lead. @throws CommandError there is no such node, or it does not take over */
 export async function transfer (node: string, options: TransferOptions): Promise<void> {
-  const number = /^n?(\d{1,5})$/.exec(node)?.[1]
-  if (number === undefined) throw new CommandError(`${node}: expected a node such as n1`)
+  const number = nodeNumber(node)
   const client = new ClusterClient()
   try {
     const nodes = await brokersOfGroup(client, options)
     const asked = nodes.find(({ brokerId }) => brokerId === MASTER_ID) ?? nodes[0]!
     const startMs = performance.now()
-    const term = await haveLead(client, asked, Number(number))
-    console.log(`n${Number(number)} leads ${asked.brokerName} since ${Math.round(performance.now() - startMs)} ms after it was asked to, in term ${term}`)
+    const term = await haveLead(client, asked, number)
+    console.log(`n${number} leads ${asked.brokerName} since ${Math.round(performance.now() - startMs)} ms after it was asked to, in term ${term}`)
   } finally {
     await client.close()
   }

@@ -6,4 +6,4 @@ export { effectiveKeys, keyTables, keyWrittenAs, otherKeys } from './sections.ts
 export type { BrokerConfig, ClientConfig, ConfigOf, KeyOf, NamesrvConfig, SectionName } from './sections.ts'
 export { reasonOf, type Key, type KeyTable } from './key.ts'
 export { formatProperties, parseProperties, updateProperties, type Property } from './properties.ts'
-export type { HostPort, Peer, ValueType } from './value-type.ts'
+export { MAX_PEER_NUMBER, type HostPort, type Peer, type ValueType } from './value-type.ts'

@@ -155,7 +155,7 @@ export class GroupMember {
       addresses,
       engine: current,
       nowMs: () => clock.nowMs(),
-      isConnected: (nodeId) => network.linkStats().some((link) => link.nodeId === nodeId && link.isConnected),
+      isAlive: (nodeId) => network.linkStats().some((link) => link.nodeId === nodeId && (link.isConnected || link.silentMs < settings.deadAfterMs)),
       takesLearners
     })
     this.#joining = new Joining({

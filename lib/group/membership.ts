@@ -1,4 +1,4 @@
-import { MqError, type Logger } from '../base/index.ts'
+import { isMqError, MqError, type Logger } from '../base/index.ts'
 import type { Engine } from '../engine/index.ts'
 import { allMembers, isVoter, type ConfState, type ConfStep, type NodeId } from '../raft/index.ts'
 import { numberOf } from '../replica/index.ts'
@@ -14,8 +14,8 @@ export interface MembershipOptions {
   readonly addresses: AddressBook
   readonly engine: () => Engine
   readonly nowMs: () => number
-  /** There is a link to that node. */
-  readonly isConnected: (nodeId: NodeId) => boolean
+  /** The node has been heard of lately. */
+  readonly isAlive: (nodeId: NodeId) => boolean
   /** Nodes that nobody has named may follow as learners (classic slaves). */
   readonly takesLearners: boolean
 }
@@ -46,11 +46,11 @@ export class Membership {
     const number = numberOf(nodeId)
     if (!sameBytes(groupId, engine().identity.groupId)) throw new MqError('MQ_INVALID_ARGUMENT', `n${number} is of a group of the same name that was founded apart`)
     if (addressOf(address) === undefined) throw new MqError('MQ_INVALID_ARGUMENT', `'${address.slice(0, 64)}' is no address`)
-    if (!addresses.names(number) && (wantsVote || !takesLearners)) {
-      throw new MqError('MQ_INVALID_ARGUMENT', `n${number} is not among the nodes of the group: add it to dLegerPeers, or live`)
-    }
     if (engine().store.metadata.setting(removedSetting(number)) === String(nodeId) && !this.#isMember(nodeId)) {
       throw new MqError('MQ_INVALID_ARGUMENT', `n${number} was removed from the group; to add it again, start it with an empty directory`)
+    }
+    if (!addresses.names(number) && (wantsVote || !takesLearners)) {
+      throw new MqError('MQ_INVALID_ARGUMENT', `n${number} is not among the nodes of the group: add it (ledgermq add-node, QueueNode.addPeer), or name it in dLegerPeers`)
     }
     return await this.#oneByOne(async () => {
       if (isVoter(this.#conf, nodeId)) return { role: 'voter' }
@@ -79,12 +79,23 @@ export class Membership {
     await this.#oneByOne(() => this.#change(nodeIds.map((id) => ({ type: 'addVoter', id }))))
   }
 
-  /** Removes members, in one change; they do not come back by themselves. @throws as Engine.changeMembership */
+  /**
+   * Removes members, in one change; they do not come back by themselves. Learners that wait for a place among the voters take
+   * theirs in the same change. @throws as Engine.changeMembership
+   */
   async remove (nodeIds: readonly NodeId[]): Promise<void> {
     this.#assertLeader()
     await this.#oneByOne(async () => {
-      await this.#options.engine().config.putSettings(Object.fromEntries(nodeIds.flatMap((id) => [[removedSetting(numberOf(id)), String(id)], [addressSetting(numberOf(id)), '']])))
-      await this.#change(nodeIds.map((id) => ({ type: 'remove', id })))
+      const { config } = this.#options.engine()
+      const left = this.#conf.voters.filter((id) => !nodeIds.includes(id))
+      const added = evenedOut(left.length, this.#readyLearners().filter((id) => !nodeIds.includes(id)))
+      // means nothing while they are members; afterwards this node may not lead any more
+      await config.putSettings(Object.fromEntries(nodeIds.map((id) => [removedSetting(numberOf(id)), String(id)])))
+      await this.#change([...added.map((id): ConfStep => ({ type: 'addVoter', id })), ...nodeIds.map((id): ConfStep => ({ type: 'remove', id }))])
+      const gone = nodeIds.filter((id) => !allMembers(this.#conf).some((member) => numberOf(member) === numberOf(id)))
+      if (gone.length > 0) await config.putSettings(Object.fromEntries(gone.map((id) => [addressSetting(numberOf(id)), '']))).catch((error: unknown) => {
+        if (!isMqError(error)) throw error
+      })
     })
   }
 
@@ -95,11 +106,10 @@ export class Membership {
   }
 
   async #admit (nodeId: NodeId, address: string): Promise<void> {
-    const { addresses, engine, logger, isConnected } = this.#options
+    const { addresses, engine, logger, isAlive } = this.#options
     const number = numberOf(nodeId)
     const namesakes = allMembers(this.#conf).filter((id) => id !== nodeId && numberOf(id) === number)
-    const living = namesakes.find((id) => isConnected(id) || engine().status().peers.some((peer) => peer.id === id && peer.recentlyActive))
-    if (living !== undefined || namesakes.includes(engine().identity.nodeId)) {
+    if (namesakes.some((id) => id === engine().identity.nodeId || isAlive(id))) {
       throw new MqError('MQ_BUSY', `a node n${number} is alive in the group: two nodes have one number, or it has just been stopped`)
     }
     if (!addresses.isConfigured(number)) await this.name(number, address)
@@ -112,9 +122,24 @@ export class Membership {
 
   /** Makes voters of those learners that want it and have caught up, as far as that keeps the number of voters odd. */
   async #promoteReady (): Promise<void> {
-    const { engine, logger, settings: { promotionLagEntries }, nowMs } = this.#options
-    const { peers, commitIndex } = engine().status()
-    const { voters, learners } = this.#conf
+    const { logger } = this.#options
+    const { voters } = this.#conf
+    const ready = this.#readyLearners()
+    const oldOf = (nodeId: NodeId): NodeId | undefined => voters.find((id) => numberOf(id) === numberOf(nodeId))
+    const returned = ready.find((nodeId) => oldOf(nodeId) !== undefined)
+    const added = returned === undefined ? evenedOut(voters.length, ready) : []
+    const steps: ConfStep[] = returned === undefined
+      ? added.map((id) => ({ type: 'addVoter', id }))
+      : [{ type: 'addVoter', id: returned }, { type: 'remove', id: oldOf(returned)! }]
+    if (steps.length === 0) return
+    logger.info(returned === undefined ? `${added.map((id) => `n${numberOf(id)}`).join(', ')} become voters` : `n${numberOf(returned)} is a voter again, under a new incarnation`, { steps })
+    await this.#change(steps)
+  }
+
+  /** Those that want to be voters and have caught up. */
+  #readyLearners (): NodeId[] {
+    const { engine, settings: { promotionLagEntries }, nowMs } = this.#options
+    const { peers, commitIndex, confState: { learners } } = engine().status()
     const ready: NodeId[] = []
     for (const [nodeId, askedAtMs] of this.#wishes) {
       if (!learners.includes(nodeId) || nowMs() - askedAtMs > WISH_LASTS_MS) {
@@ -123,15 +148,7 @@ export class Membership {
         ready.push(nodeId)
       }
     }
-    const oldOf = (nodeId: NodeId): NodeId | undefined => voters.find((id) => numberOf(id) === numberOf(nodeId))
-    const returned = ready.find((nodeId) => oldOf(nodeId) !== undefined)
-    const added = returned === undefined ? ready.slice(0, ready.length - (voters.length + ready.length + 1) % 2) : []
-    const steps: ConfStep[] = returned === undefined
-      ? added.map((id) => ({ type: 'addVoter', id }))
-      : [{ type: 'addVoter', id: returned }, { type: 'remove', id: oldOf(returned)! }]
-    if (steps.length === 0) return
-    logger.info(returned === undefined ? `${added.map((id) => `n${numberOf(id)}`).join(', ')} become voters` : `n${numberOf(returned)} is a voter again, under a new incarnation`, { steps })
-    await this.#change(steps)
+    return ready
   }
 
   async #change (steps: readonly ConfStep[]): Promise<void> {
@@ -157,4 +174,9 @@ export class Membership {
     const { isLeader, leaderId } = this.#options.engine().role
     if (!isLeader) throw new MqError('MQ_NOT_LEADER', leaderId === 0 ? 'the group has no leader at the moment' : `node ${leaderId} leads the group`, { leaderId })
   }
+}
+
+/** As many of those that are ready as leave an odd number of voters. */
+function evenedOut (voters: number, ready: readonly NodeId[]): readonly NodeId[] {
+  return ready.slice(0, ready.length - (voters + ready.length + 1) % 2)
 }

@@ -6,6 +6,8 @@ export interface GroupSettings {
   readonly remindIntervalMs: number
   /** A member that hears of no leader for so long asks the others whether it is still one. */
   readonly leaderSilenceMs: number
+  /** A node without links that was not heard of for so long may be replaced by another one of its number. */
+  readonly deadAfterMs: number
   /** A learner that lacks no more entries than this becomes a voter. */
   readonly promotionLagEntries: number
   /** How often a leader looks whether another node should lead. */
@@ -21,6 +23,7 @@ export const defaultGroupSettings: GroupSettings = {
   askTimeoutMs: 1_000,
   remindIntervalMs: 10_000,
   leaderSilenceMs: 5_000,
+  deadAfterMs: 1_000,
   promotionLagEntries: 64,
   watchIntervalMs: 500,
   diskStallTimeoutMs: 3_000,

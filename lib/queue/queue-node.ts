@@ -1,6 +1,7 @@
 import { NodeRandom, NodeSockets, SharedSecret } from '../adapters/index.ts'
 import { isMqError, MqError, type Clock } from '../base/index.ts'
 import type { Engine, EngineOptions } from '../engine/index.ts'
+import { MAX_PEER_NUMBER } from '../config/index.ts'
 import { GroupMember, type GroupMemberOptions, type MemberStatus } from '../group/index.ts'
 import { addressText, parseAddress, type Address } from '../remoting/index.ts'
 import { TcpPeerNetwork } from '../transport/index.ts'
@@ -8,7 +9,6 @@ import type { CheckedServeOptions } from './serve-options.ts'
 
 /** The number of the node that began as an embedded queue. */
 const OWN_NUMBER = 0
-const MAX_NUMBER = 65_533
 /** While it does not lead, the node of a queue asks for leadership so often. */
 const AGAIN_MS = 100
 
@@ -122,7 +122,7 @@ async function untilLeading (member: GroupMember, clock: Clock, signal: AbortSig
 
 function numberIn (id: string): number {
   const number = /^n\d{1,5}$/.test(id) ? Number(id.slice(1)) : NaN
-  if (!(number <= MAX_NUMBER)) throw new MqError('MQ_INVALID_ARGUMENT', `${id} is no id of a node: n1, n2, ...`)
+  if (!(number <= MAX_PEER_NUMBER)) throw new MqError('MQ_INVALID_ARGUMENT', `${id} is no id of a node: n1, n2, ...`)
   if (number === OWN_NUMBER) throw new MqError('MQ_INVALID_ARGUMENT', `${id} is this queue's own`)
   return number
 }

@@ -139,7 +139,10 @@ export const RequestCode = {
   NOTIFY_MIN_BROKER_ID_CHANGE: 905,
 
   /** RocketMQ asks a controller. */
-  ELECT_MASTER: 1002
+  ELECT_MASTER: 1002,
+  /** RocketMQ asks a container of brokers. */
+  ADD_BROKER: 902,
+  REMOVE_BROKER: 903
 } as const
 
 export type RequestCode = typeof RequestCode[keyof typeof RequestCode]

@@ -70,7 +70,7 @@ export class BrokerGroup {
       openNode: async (options) => {
         const engine = await Engine.open({ ...options, group: { nodeId: id, founding: { groupId: GROUP_ID, founders: this.#founders }, transport: peers.transport() } })
         const close = async (): Promise<void> => { await engine.close(); await peers.close() }
-        return { engine, group: { brokerId: id, peers, members: () => [] }, onEngine () {}, close }
+        return { engine, group: { brokerId: id, peers, members: () => [], addPeer: async () => {}, remove: async () => {} }, onEngine () {}, close }
       }
     }))
     this.brokers.set(id, broker)
