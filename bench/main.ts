@@ -12,6 +12,7 @@ const usage = `npm run bench -- SUITE [options]
   start       how soon a server answers, its memory, and what it takes while idle  --group
   failover    leaders of a group killed under load: how long until it writes again, and that nothing is lost  --runs N, --planned, --json FILE
   catch-up    a follower comes back from far behind, under live load  --gb N, --cases LIST, --kills N, --json FILE
+  membership  a group grows and shrinks under load, one to five nodes, whoever is killed: nothing is lost  --rounds N, --seed N
   mapping     what files mapped into memory would save and cost
   micro       small parts on their own                            [NAME...]
 
@@ -32,6 +33,7 @@ const suites: Readonly<Record<string, () => Promise<Suite>>> = {
   start: async () => (await import('./start/suite.ts')).startSuite,
   failover: async () => (await import('./failover/suite.ts')).failoverSuite,
   'catch-up': async () => (await import('./catch-up/suite.ts')).catchUpSuite,
+  membership: async () => (await import('./membership/suite.ts')).membershipSuite,
   mapping: async () => (await import('./mapping/suite.ts')).mappingSuite,
   micro: async () => (await import('./micro/suite.ts')).microSuite
 }

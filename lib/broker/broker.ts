@@ -182,6 +182,10 @@ export class Broker implements AsyncDisposable {
       waiting.wakeAll()
     })
     node.onFailure?.((error) => { for (const listener of this.#failureListeners) listener(error) })
+    node.onRemoved?.(() => {
+      logger.warn('this node was removed from its group: name servers are told that it is gone, and it may be stopped', names)
+      this.#registration.leave()
+    })
     const isAlone = node.group === undefined
     for (const code of this.#processors.keys()) {
       const process: Processor = (request, connection) => this.#processors.get(code)!(request, connection)

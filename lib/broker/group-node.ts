@@ -145,6 +145,7 @@ function nodeOf (member: GroupMember, brokerId: number): BrokerNode {
       member.onEngine((engine) => { if (engine !== first) listener(engine) })
     },
     onFailure: (listener) => { member.onFailure(listener) },
+    onRemoved: (listener) => { member.onRemoved(listener) },
     close: () => member.close()
   }
 }

@@ -13,6 +13,8 @@ export interface BrokerNode {
   onEngine (listener: (engine: Engine) => void): void
   /** Told when no engine could be opened in the place of the old one: nothing can be served any more. What stops an engine it tells itself. */
   onFailure? (listener: (error: Error) => void): void
+  /** Told when others have removed this node from its group. */
+  onRemoved? (listener: () => void): void
   close (): Promise<void>
 }
 

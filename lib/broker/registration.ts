@@ -63,6 +63,7 @@ export class Registration {
   #timer: Timer | undefined
   #isDeferred = false
   #isStopped = true
+  #isGone = false
   /** As which name servers were told of it. */
   #toldId: number | undefined
   #toldTerm = -1
@@ -73,6 +74,7 @@ export class Registration {
 
   /** Resolves as `known`. */
   async start (): Promise<void> {
+    if (this.#isGone) return
     this.#isStopped = false
     this.#schedule()
     await this.known()
@@ -104,6 +106,12 @@ export class Registration {
       const timer = this.#options.clock.setTimer(KNOWN_WITHIN_MS, resolve)
       Promise.all(reached.map(({ running }) => running)).finally(() => { timer.cancel(); resolve() })
     })
+  }
+
+  /** This broker is none of its group any more: name servers are told that it has gone, and nothing after that. */
+  async leave (): Promise<void> {
+    this.#isGone = true
+    await this.stop()
   }
 
   /** Tells name servers that this broker is going; they need not answer. */

@@ -1,5 +1,5 @@
 import { processId, realDirectory } from '../adapters/index.ts'
-import { MqError, type Clock, type Disk, type Logger } from '../base/index.ts'
+import { MqError, type Clock, type Disk, type Logger, type Timer } from '../base/index.ts'
 import { directoryPorts, Engine, takeDirectory, type EnginePorts } from '../engine/index.ts'
 import { allMembers, type NodeId } from '../raft/index.ts'
 import { DATA_FORMAT_VERSION, establishIdentity, identityOrEmpty, numberOf, OLDEST_DATA_FORMAT, type Identity } from '../replica/index.ts'
@@ -21,6 +21,8 @@ import { defaultGroupSettings, type GroupSettings } from './settings.ts'
 /** How long an opening waits for others to mend what has rotted of the log, and a read later on. */
 const OPEN_PATIENCE_MS = 60_000
 const READ_PATIENCE_MS = 3_000
+/** How long links to members that were removed are kept. */
+const PARTING_MS = 1_000
 
 interface Parts {
   readonly options: GroupMemberOptions
@@ -53,6 +55,12 @@ export class GroupMember {
   readonly #logger: Logger
   readonly #engineListeners = new Set<(engine: Engine) => void>()
   readonly #failureListeners: Array<(error: Error) => void> = []
+  readonly #removalListeners: Array<() => void> = []
+  readonly #clock: Clock
+  /** Members that have gone, whose links are kept for a moment. */
+  readonly #parting = new Map<NodeId, { readonly address: Address, readonly timer: Timer }>()
+  #linked: ReadonlyMap<NodeId, Address> = new Map()
+  #isRemoved = false
   #engine: Engine
   #unlisten: Array<() => void> = []
   #reopened: Promise<unknown> = Promise.resolve()
@@ -144,6 +152,7 @@ export class GroupMember {
     const current = (): Engine => this.#engine
     this.#options = options
     this.peers = network
+    this.#clock = clock
     this.#addresses = addresses
     this.#engine = engine
     this.#openEngine = openEngine
@@ -168,7 +177,11 @@ export class GroupMember {
       ownAddress: own === undefined ? '' : addressText(own),
       wantsVote: role === 'voter',
       engine: current,
-      onHeard: () => { this.#setPeers() }
+      onHeard: () => { this.#setPeers() },
+      onRemoved: () => {
+        this.#isRemoved = true
+        for (const listener of this.#removalListeners.splice(0)) listener()
+      }
     })
     this.#watch = new LeaderWatch({ clock, logger, settings, network, engine: current, preferredLeaders: () => options.preferredLeaders ?? [] })
     this.#formatRaise = new FormatRaise({ clock, logger, settings, network, engine: current })
@@ -203,6 +216,12 @@ export class GroupMember {
 
   /** Told when this node cannot go on, since its engine could not be opened again: it closes, and should be started anew. The listener may not throw. */
   onFailure (listener: (error: Error) => void): void { this.#failureListeners.push(listener) }
+
+  /** Told once when the group says that this node was removed from it; at once when it has. The listener may not throw. */
+  onRemoved (listener: () => void): void {
+    if (this.#isRemoved) listener()
+    else this.#removalListeners.push(listener)
+  }
 
   /** Closes the engine, lets `between` change what is stored, and opens it again; resolves with the new one. @throws as Engine.open; then this member is to be closed */
   reopen (between: () => Promise<void>): Promise<Engine> {
@@ -257,8 +276,9 @@ export class GroupMember {
   async promote (nodeIds: readonly NodeId[]): Promise<void> { await this.#membership.promote(nodeIds) }
 
   /**
-   * Removes members, several in one joint change. They do not come back unless they are emptied. A leader may remove
-   * itself: it leads until the change is committed. @throws MQ_NOT_LEADER, MQ_BUSY; as Engine.changeMembership
+   * Removes members, several in one joint change; learners that wait to be voters take their places. They do not come back
+   * unless they are emptied. A leader that is among them hands over and rejects: the next leader is to be asked.
+   * @throws MQ_NOT_LEADER, MQ_BUSY; as Engine.changeMembership
    */
   async remove (nodeIds: readonly NodeId[]): Promise<void> { await this.#membership.remove(nodeIds) }
 
@@ -289,6 +309,8 @@ export class GroupMember {
   async #close (): Promise<void> {
     await this.#reopened
     this.#unfollow()
+    for (const { timer } of this.#parting.values()) timer.cancel()
+    this.#parting.clear()
     await this.#catchUp.detach()
     await this.#joining.stop()
     await this.#watch.stop()
@@ -338,7 +360,21 @@ export class GroupMember {
       const address = this.#addresses.of(nodeId)
       if (nodeId !== own && address !== undefined) addresses.set(nodeId, address)
     }
-    this.peers.setPeers(addresses)
+    this.#partFrom(addresses)
+    this.#linked = addresses
+    this.peers.setPeers(new Map([...[...this.#parting].map(([nodeId, { address }]) => [nodeId, address] as const), ...addresses]))
+  }
+
+  /** What is under way to and from members that have just gone is answered before their links are closed. */
+  #partFrom (members: ReadonlyMap<NodeId, Address>): void {
+    for (const [nodeId, address] of this.#linked) {
+      if (members.has(nodeId) || this.#parting.has(nodeId) || this.#closing !== undefined) continue
+      const timer = this.#clock.setTimer(PARTING_MS, () => {
+        this.#parting.delete(nodeId)
+        this.#setPeers()
+      })
+      this.#parting.set(nodeId, { address, timer })
+    }
   }
 }
 

@@ -23,6 +23,8 @@ export interface JoiningOptions {
   readonly engine: () => Engine
   /** The others may be somewhere else than was known. */
   readonly onHeard: () => void
+  /** The leader says that this node was removed. */
+  readonly onRemoved: () => void
 }
 
 /**
@@ -93,6 +95,7 @@ export class Joining {
       if (role === 'learner' && wantsVote) this.#reminder.say(`n${numberOf(identity.nodeId)} is a learner of group '${groupName}' until it has caught up`)
     } catch (error) {
       if (this.#end.signal.aborted) return
+      if (isMqError(error, 'MQ_INVALID_ARGUMENT') && error.isRemoved === true) this.#options.onRemoved()
       const text = isMqError(error) ? error.message : String(error)
       this.#reminder.say(`n${numberOf(identity.nodeId)} is not a member of group '${groupName}' yet: ${text}`)
     }

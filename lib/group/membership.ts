@@ -1,6 +1,6 @@
 import { isMqError, MqError, type Logger } from '../base/index.ts'
 import type { Engine } from '../engine/index.ts'
-import { allMembers, isVoter, type ConfState, type ConfStep, type NodeId } from '../raft/index.ts'
+import { allMembers, isJoint, isVoter, type ConfState, type ConfStep, type NodeId } from '../raft/index.ts'
 import { numberOf } from '../replica/index.ts'
 import type { Caller } from '../transport/index.ts'
 import { addressOf, addressSetting, removedSetting, type AddressBook } from './address-book.ts'
@@ -47,7 +47,7 @@ export class Membership {
     if (!sameBytes(groupId, engine().identity.groupId)) throw new MqError('MQ_INVALID_ARGUMENT', `n${number} is of a group of the same name that was founded apart`)
     if (addressOf(address) === undefined) throw new MqError('MQ_INVALID_ARGUMENT', `'${address.slice(0, 64)}' is no address`)
     if (engine().store.metadata.setting(removedSetting(number)) === String(nodeId) && !this.#isMember(nodeId)) {
-      throw new MqError('MQ_INVALID_ARGUMENT', `n${number} was removed from the group; to add it again, start it with an empty directory`)
+      throw new MqError('MQ_INVALID_ARGUMENT', `n${number} was removed from the group; to add it again, start it with an empty directory`, { isRemoved: true })
     }
     if (!addresses.names(number) && (wantsVote || !takesLearners)) {
       throw new MqError('MQ_INVALID_ARGUMENT', `n${number} is not among the nodes of the group: add it (ledgermq add-node, QueueNode.addPeer), or name it in dLegerPeers`)
@@ -81,13 +81,15 @@ export class Membership {
 
   /**
    * Removes members, in one change; they do not come back by themselves. Learners that wait for a place among the voters take
-   * theirs in the same change. @throws as Engine.changeMembership
+   * theirs in the same change. A leader that is to go hands over first: it would leave behind what it has under way.
+   * @throws MQ_NOT_LEADER also for one that has handed over: `leaderId` removes it; as Engine.changeMembership
    */
   async remove (nodeIds: readonly NodeId[]): Promise<void> {
-    this.#assertLeader()
     await this.#oneByOne(async () => {
-      const { config } = this.#options.engine()
+      this.#assertLeader()
+      const { config, identity } = this.#options.engine()
       const left = this.#conf.voters.filter((id) => !nodeIds.includes(id))
+      if (nodeIds.includes(identity.nodeId)) await this.#handOver(left)
       const added = evenedOut(left.length, this.#readyLearners().filter((id) => !nodeIds.includes(id)))
       // means nothing while they are members; afterwards this node may not lead any more
       await config.putSettings(Object.fromEntries(nodeIds.map((id) => [removedSetting(numberOf(id)), String(id)])))
@@ -151,8 +153,27 @@ export class Membership {
     return ready
   }
 
+  /** @throws MQ_NOT_LEADER it has, MQ_UNAVAILABLE nobody takes over */
+  async #handOver (candidates: readonly NodeId[]): Promise<never> {
+    const engine = this.#options.engine()
+    const [successor] = engine.status().peers.filter(({ id }) => candidates.includes(id))
+      .sort((a, b) => Number(b.recentlyActive) - Number(a.recentlyActive) || b.matchIndex - a.matchIndex)
+    if (successor === undefined) throw new MqError('MQ_INVALID_ARGUMENT', 'no voter would be left')
+    await engine.transferLeadership(successor.id)
+    throw new MqError('MQ_NOT_LEADER', `n${numberOf(successor.id)} leads the group now: it can remove this node`, { leaderId: successor.id })
+  }
+
+  /** Resolves when the new configuration is the only one, or is another leader's business. */
   async #change (steps: readonly ConfStep[]): Promise<void> {
-    if (steps.length > 0) await this.#options.engine().changeMembership({ transition: 'auto', steps })
+    if (steps.length === 0) return
+    const engine = this.#options.engine()
+    await engine.changeMembership({ transition: 'auto', steps })
+    const unlisten: Array<() => void> = []
+    await new Promise<void>((resolve) => {
+      const look = (): void => { if (!isJoint(engine.status().confState) || !engine.role.isLeader) resolve() }
+      unlisten.push(engine.onMembership(look), engine.onLeadership(look))
+    })
+    for (const end of unlisten) end()
   }
 
   /** Changes follow each other: the next one sees what the one before has made. */

@@ -38,8 +38,11 @@ t.test('from one node to three, to five, back to three, under load: nothing ackn
   }
   const before = load.acked.size
   const leading = group.leader!
-  const removed = [0, leading.number === 1 ? 2 : 1]
-  await group.run(leading.remove(leading.members().filter(({ number }) => removed.includes(number)).map(({ nodeId }) => nodeId)))
+  const removed = [leading.number, leading.number === 1 ? 2 : 1]
+  const nodeIds = leading.members().filter(({ number }) => removed.includes(number)).map(({ nodeId }) => nodeId)
+  await t.rejects(group.run(leading.remove(nodeIds)), { code: 'MQ_NOT_LEADER' }, 'a leader that is to go hands over')
+  t.not(await group.untilLeader(), leading)
+  await group.run(group.leader!.remove(nodeIds))
   const left = [0, 1, 2, 3, 4].filter((number) => !removed.includes(number))
   for (const number of removed) await group.close(number)
   await group.until(voters(group, left))
