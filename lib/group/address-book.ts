@@ -18,8 +18,8 @@ export const removedSetting = (number: number): string => REMOVED_PREFIX + numbe
 export const isGroupSetting = (name: string): boolean => name.startsWith(PREFIX)
 
 /**
- * Where the nodes listen: as this node's own configuration says, else as the group knows, else as it has heard of them
- * while it knew neither.
+ * Where the nodes listen: as the group was told when they were added live, else as this node's own configuration says, else
+ * as it has heard of them while it knew neither.
  */
 export class AddressBook {
   readonly #configured: ReadonlyMap<number, Address>
@@ -42,7 +42,7 @@ export class AddressBook {
 
   of (nodeId: NodeId): Address | undefined {
     const number = numberOf(nodeId)
-    return this.#configured.get(number) ?? this.#setting(number) ?? this.#heard.get(nodeId)
+    return this.#setting(number) ?? this.#configured.get(number) ?? this.#heard.get(nodeId)
   }
 
   textOf (nodeId: NodeId): string {

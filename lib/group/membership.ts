@@ -22,6 +22,8 @@ export interface MembershipOptions {
 
 /** A learner that wants to be a voter has asked so lately. */
 const WISH_LASTS_MS = 3_000
+/** Changes, and questions of nodes that want to join, while another change is under way. */
+const MAX_WAITING = 64
 
 /**
  * Who is of the group, changed live by the leader: one change at a time. A newcomer is a learner until it has caught up.
@@ -34,31 +36,37 @@ export class Membership {
   /** When each learner that wants to be a voter last asked. */
   readonly #wishes = new Map<NodeId, number>()
   #changing: Promise<unknown> = Promise.resolve()
+  #waiting = 0
 
   constructor (options: MembershipOptions) {
     this.#options = options
   }
 
   /** A node asks to be a member: what it is now. @throws MQ_NOT_LEADER, MQ_INVALID_ARGUMENT it may not, MQ_BUSY not yet */
-  async handleJoin ({ groupId, address, wantsVote }: JoinRequest, { nodeId }: Caller): Promise<JoinAnswer> {
-    const { addresses, engine, takesLearners } = this.#options
+  async handleJoin (request: JoinRequest, { nodeId }: Caller): Promise<JoinAnswer> {
     this.#assertLeader()
+    return await this.#oneByOne(async () => {
+      this.#assertMayJoin(nodeId, request)
+      if (isVoter(this.#conf, nodeId)) return { role: 'voter' }
+      if (!this.#isMember(nodeId)) await this.#admit(nodeId, request.address)
+      if (request.wantsVote) this.#wishes.set(nodeId, this.#options.nowMs())
+      await this.#promoteReady()
+      return { role: isVoter(this.#conf, nodeId) ? 'voter' : 'learner' }
+    })
+  }
+
+  #assertMayJoin (nodeId: NodeId, { groupId, address, wantsVote }: JoinRequest): void {
+    const { addresses, engine, takesLearners } = this.#options
+    const { identity, store: { metadata } } = engine()
     const number = numberOf(nodeId)
-    if (!sameBytes(groupId, engine().identity.groupId)) throw new MqError('MQ_INVALID_ARGUMENT', `n${number} is of a group of the same name that was founded apart`)
+    if (!sameBytes(groupId, identity.groupId)) throw new MqError('MQ_INVALID_ARGUMENT', `n${number} is of a group of the same name that was founded apart`)
     if (addressOf(address) === undefined) throw new MqError('MQ_INVALID_ARGUMENT', `'${address.slice(0, 64)}' is no address`)
-    if (engine().store.metadata.setting(removedSetting(number)) === String(nodeId) && !this.#isMember(nodeId)) {
+    if (metadata.setting(removedSetting(number)) === String(nodeId) && !this.#isMember(nodeId)) {
       throw new MqError('MQ_INVALID_ARGUMENT', `n${number} was removed from the group; to add it again, start it with an empty directory`, { isRemoved: true })
     }
     if (!addresses.names(number) && (wantsVote || !takesLearners)) {
       throw new MqError('MQ_INVALID_ARGUMENT', `n${number} is not among the nodes of the group: add it (ledgermq add-node, QueueNode.addPeer), or name it in dLegerPeers`)
     }
-    return await this.#oneByOne(async () => {
-      if (isVoter(this.#conf, nodeId)) return { role: 'voter' }
-      if (!this.#isMember(nodeId)) await this.#admit(nodeId, address)
-      if (wantsVote) this.#wishes.set(nodeId, this.#options.nowMs())
-      await this.#promoteReady()
-      return { role: isVoter(this.#conf, nodeId) ? 'voter' : 'learner' }
-    })
   }
 
   /** A node of that number may join, at that address. @throws MQ_NOT_LEADER, MQ_INVALID_ARGUMENT */
@@ -95,7 +103,8 @@ export class Membership {
       await config.putSettings(Object.fromEntries(nodeIds.map((id) => [removedSetting(numberOf(id)), String(id)])))
       await this.#change([...added.map((id): ConfStep => ({ type: 'addVoter', id })), ...nodeIds.map((id): ConfStep => ({ type: 'remove', id }))])
       const gone = nodeIds.filter((id) => !allMembers(this.#conf).some((member) => numberOf(member) === numberOf(id)))
-      if (gone.length > 0) await config.putSettings(Object.fromEntries(gone.map((id) => [addressSetting(numberOf(id)), '']))).catch((error: unknown) => {
+      if (gone.length === 0) return
+      await config.putSettings(Object.fromEntries(gone.map((id) => [addressSetting(numberOf(id)), '']))).catch((error: unknown) => {
         if (!isMqError(error)) throw error
       })
     })
@@ -178,12 +187,14 @@ export class Membership {
 
   /** Changes follow each other: the next one sees what the one before has made. */
   async #oneByOne<T> (change: () => Promise<T>): Promise<T> {
+    if (this.#waiting >= MAX_WAITING) throw new MqError('MQ_BUSY', `${this.#waiting} changes of the members wait for one that is under way`)
+    this.#waiting++
     const before = this.#changing
     const done = (async () => {
       await before
       return await change()
     })()
-    this.#changing = done.catch(() => {})
+    this.#changing = done.catch(() => {}).finally(() => { this.#waiting-- })
     return await done
   }
 

@@ -26,11 +26,14 @@ export interface RoundFigures {
 export class MembershipRounds {
   readonly #load: UnderLoad
   readonly #random: SeededRandom
+  readonly #onEvent: (text: string) => void
   #disturbed: string[] = []
 
-  constructor (load: UnderLoad, random: SeededRandom) {
+  /** `onEvent` is told what is done, as it is done. */
+  constructor (load: UnderLoad, random: SeededRandom, onEvent: (text: string) => void = () => {}) {
     this.#load = load
     this.#random = random
+    this.#onEvent = onEvent
   }
 
   /** One round, from one node; to one, or three. */
@@ -44,6 +47,7 @@ export class MembershipRounds {
       const startedMs = performance.now()
       await (to > from ? this.#grow(to) : this.#shrink(to))
       steps[`${from} to ${to}`] = Math.round(performance.now() - startedMs)
+      this.#onEvent(`${to} voters`)
       await producer.acks(STEADY_ACKS)
     }
     return { steps, longestGapMs: Math.round(producer.longestGapMs), disturbed: this.#disturbed }
@@ -59,6 +63,7 @@ export class MembershipRounds {
       newcomers.push(node)
       await this.#ask(addBroker.code, addBroker.request.encode({ brokerName: group.name, brokerId: number + 1, peerAddress: node.peer.slice(node.peer.indexOf('-') + 1) }))
     }
+    this.#onEvent(`${newcomers.map(nameOf).join(', ')} come`)
     for (const node of newcomers) await node.start()
     await this.#disturb(this.#random.pick(disturbances), newcomers)
     await this.#untilVoters(voters)
@@ -74,6 +79,7 @@ export class MembershipRounds {
       this.#disturbed.push('a node that leaves is dead')
       await leaving[0]!.kill()
     }
+    this.#onEvent(`${leaving.map(nameOf).join(', ')} leave, ${nameOf(leader)} leads`)
     const ids = leaving.map((node) => Number(nameOf(node).slice(1)) + 1)
     const asked = this.#ask(removeBroker.code, removeBroker.request.encode({ brokerName: group.name, brokerId: ids.join(';') }), async () => {
       const members = await this.#members()
@@ -100,12 +106,14 @@ export class MembershipRounds {
       const [node] = newcomers
       // also while it is only starting, and any time while it catches up
       await new Promise((resolve) => { setTimeout(resolve, delayMs * 5) })
+      this.#onEvent(`${nameOf(node!)} is killed`)
       await node!.kill()
       await node!.start()
       return
     }
     await new Promise((resolve) => { setTimeout(resolve, delayMs) })
     const leader = await group.leader()
+    this.#onEvent(`${disturbance}: ${nameOf(leader)}`)
     if (disturbance === 'leadership moves') {
       await leader.stop()
       await leader.start()
@@ -145,4 +153,3 @@ export class MembershipRounds {
 }
 
 function nameOf ({ peer }: ClusterProcess): string { return peer.slice(0, peer.indexOf('-')) }
-

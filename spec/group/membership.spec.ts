@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import { loadChecksum } from '../../lib/base/index.ts'
 import { Engine } from '../../lib/engine/index.ts'
 import { GroupMember } from '../../lib/group/index.ts'
+import { joinRequest, METHODS } from '../../lib/group/messages.ts'
 import { checkOpenOptions } from '../../lib/queue/options.ts'
 import { get, put, topicConfig, wireMessage } from '../engine/wire.ts'
 import { Load } from './load.ts'
@@ -68,6 +69,36 @@ t.test('a node that was removed stays away, says so, and comes back when it is e
   group.wipe(number)
   await group.open(number)
   await group.until(voters(group, [0, 1, 2]))
+})
+
+t.test('a node that asks to join while it is being removed does not slip in again', async (t) => {
+  const group = nodes(t, [0, 1, 2, 3, 4])
+  await group.openAll()
+  const leader = await group.untilLeader()
+  const gone = [...group.members.values()].filter((member) => member !== leader).slice(0, 2)
+  const removing = leader.remove(gone.map(({ nodeId }) => nodeId))
+  const body = joinRequest.encode({ groupId: leader.engine.identity.groupId, address: 'host1:40911', wantsVote: true })
+  const asking = gone[0]!.peers.callAddress(group.addressOf(leader.number), METHODS.join, body, { timeoutMs: 5_000 })
+  await group.run(Promise.all([removing, t.rejects(asking, { code: 'MQ_INVALID_ARGUMENT', isRemoved: true })]))
+  await group.clock.advance(10_000)
+  t.same(leader.members().map(({ role }) => role), ['voter', 'voter', 'voter'])
+  for (const { number } of gone) t.ok(group.logged.some(([who, text]) => who === number && /was removed/.test(text)))
+})
+
+t.test('where a node listens that was added live is what the group was told last, whatever files say', async (t) => {
+  const group = nodes(t)
+  await group.openAll()
+  const leader = await group.untilLeader()
+  const number = group.followerNumber()
+  await group.run(leader.remove([group.member(number).nodeId]))
+  await group.close(number)
+  group.wipe(number)
+  await group.run(leader.addPeer(number, 'elsewhere:40911'))
+  const address = { host: 'elsewhere', port: 40911 }
+  await group.open(number, { peers: [0, 1, 2].map((one) => ({ number: one, address: one === number ? address : group.addressOf(one) })), openNetwork: group.networkAt(address) })
+  await group.until(voters(group, [0, 1, 2]))
+  for (const member of group.members.values()) t.equal(member.members().find((one) => one.number === number)!.address, 'elsewhere:40911')
+  t.equal(leader.peers.linkStats().find(({ nodeId }) => nodeId === group.member(number).nodeId)!.address!.host, 'elsewhere')
 })
 
 t.test('who has not been named may not join, unless classic slaves are taken, as learners', async (t) => {
