@@ -1,7 +1,7 @@
-import { readdir, statfs } from 'node:fs/promises'
+import { readdir, stat, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { HeaderType, RequestCode } from '../../lib/remoting/index.ts'
+import { HeaderType, pullMessage, PullSysFlag, RequestCode } from '../../lib/remoting/index.ts'
 import { Cluster, until, type BrokerGroup, type ClusterProcess } from '../../spec/cluster/cluster.ts'
 import { Flow } from '../broker/flow.ts'
 import { Load, MOST_CONNECTIONS } from '../broker/load.ts'
@@ -21,6 +21,8 @@ const LAG_BYTES = 8 * MIB
 /** What a message takes on disk beside its body. */
 const OVERHEAD_BYTES = 220
 const LEAST_FREE_BYTES = 3 * GIB
+/** Messages of each queue that are compared between the nodes. */
+const SAMPLES = 32
 /** Of the log that a node has which then falls behind. */
 const OLD_BYTES = 128 * MIB
 /** Of a file of the log, by default; it is removed whole. */
@@ -38,7 +40,7 @@ export interface CatchUpWish {
   readonly maxRate: number | undefined
   /** How long the live rate is measured before the follower is back. */
   readonly beforeS: number
-  /** The follower is killed so often on its way. */
+  /** The follower is killed so often on its way, after equal parts of what it lacks have come. */
   readonly kills: number
   /** Given up after that. */
   readonly limitS: number
@@ -68,7 +70,7 @@ export interface CatchUpResult {
 export async function runCatchUp (wish: CatchUpWish): Promise<CatchUpResult> {
   const { folder, name, bytesBehind, bodyBytes, kills } = wish
   await assertRoom(folder, 3 * bytesBehind * (bodyBytes + OVERHEAD_BYTES) / bodyBytes)
-  await using cluster = await Cluster.start({ folder, program: 'built', groups: [{ name: 'bench-broker', settings: { defaultTopicQueueNums: QUEUES } }] })
+  await using cluster = await Cluster.start({ folder, program: 'built', groups: [{ name: 'bench-broker', settings: { defaultTopicQueueNums: QUEUES, slaveReadEnable: true } }] })
   const group = cluster.groups[0]!
   await group.inSync()
   const leader = await group.leader()
@@ -97,6 +99,7 @@ export async function runCatchUp (wish: CatchUpWish): Promise<CatchUpResult> {
     const beforeRate = before.rate
     const beforeP99Ms = quantile(flow.takeLatenciesMs(), 0.99)
     const behindBytes = await endOf(leader) - (name === 'wiped' ? 0 : stoppedAt)
+    const heldBefore = await heldBytes(follower)
 
     await follower.start()
     const during = new Span(flow, [leader.pid, other.pid, follower.pid, process.pid])
@@ -115,7 +118,7 @@ export async function runCatchUp (wish: CatchUpWish): Promise<CatchUpResult> {
       if (lag.isUp) break
       if (during.seconds > wish.limitS) throw new Error(`${name}: not up to the leader after ${wish.limitS} s: ${lag.text}`)
       if (!follower.isRunning) throw new Error(`the node that catches up has ended: ${follower.output}`)
-      if (killed < kills && during.seconds > (killed + 1) * 3) {
+      if (killed < kills && await heldBytes(follower) - heldBefore > behindBytes * (killed + 1) / (kills + 1)) {
         killed++
         await follower.kill()
         await follower.start()
@@ -225,6 +228,16 @@ async function lagOf ({ nodes }: BrokerGroup, leader: ClusterProcess, follower: 
   return { isUp: lagBytes <= LAG_BYTES && role === 'voter', text: `${Math.round(lagBytes / MIB)} MiB behind (${role})` }
 }
 
+/** Of the log, and of one that comes. */
+async function heldBytes (node: ClusterProcess): Promise<number> {
+  let bytes = 0
+  for (const folder of ['log', 'incoming/log']) {
+    const files = await readdir(join(node.folder, 'data', folder)).catch(() => [])
+    for (const file of files) bytes += await stat(join(node.folder, 'data', folder, file)).then(({ size }) => size, () => 0)
+  }
+  return bytes
+}
+
 async function endOf (node: ClusterProcess): Promise<number> {
   let end: number | undefined
   await until(`${node.name} tells its end`, async () => {
@@ -235,13 +248,30 @@ async function endOf (node: ClusterProcess): Promise<number> {
   return end!
 }
 
-/** All nodes say the same of every queue. */
+/** All nodes say the same of every queue, and give the same messages where they are asked for some. */
 async function assertEqual (cluster: Cluster, group: BrokerGroup): Promise<void> {
   await group.inSync()
   for (let queueId = 0; queueId < QUEUES; queueId++) {
-    const ends = await Promise.all(group.nodes.map(async ({ address }) => (await cluster.ask(address, RequestCode.GET_MAX_OFFSET, { topic: TOPIC, queueId })).extFields().get('offset')))
-    if (new Set(ends).size !== 1) throw new Error(`queue ${queueId} ends at ${ends.join(', ')} on the three nodes`)
+    const ranges = await Promise.all(group.nodes.map(async ({ address }) => ({ from: await offsetOf(cluster, address, RequestCode.GET_MIN_OFFSET, queueId), to: await offsetOf(cluster, address, RequestCode.GET_MAX_OFFSET, queueId) })))
+    const { from, to } = ranges[0]!
+    if (ranges.some((range) => range.from !== from || range.to !== to)) throw new Error(`the nodes have different messages in queue ${queueId}: ${JSON.stringify(ranges)}`)
+    for (let sample = 0; sample < SAMPLES; sample++) {
+      const queueOffset = from + Math.floor((to - 1 - from) * sample / (SAMPLES - 1))
+      const pulled = await Promise.all(group.nodes.map(({ address }) => pull(cluster, address, queueId, queueOffset)))
+      if (pulled.some((bytes) => bytes.length === 0 || Buffer.compare(bytes, pulled[0]!) !== 0)) throw new Error(`the nodes have different messages at offset ${queueOffset} of queue ${queueId}`)
+    }
   }
+}
+
+async function offsetOf (cluster: Cluster, address: string, code: number, queueId: number): Promise<number> {
+  return Number((await cluster.ask(address, code, { topic: TOPIC, queueId })).extFields().get('offset'))
+}
+
+async function pull (cluster: Cluster, address: string, queueId: number, queueOffset: number): Promise<Uint8Array> {
+  const extFields = pullMessage.encode({
+    consumerGroup: 'compare', topic: TOPIC, queueId, queueOffset, maxMsgNums: 1, sysFlag: PullSysFlag.subscription, commitOffset: 0, suspendTimeoutMillis: 0, subscription: '*', subVersion: 0, expressionType: 'TAG'
+  })
+  return (await cluster.ask(address, RequestCode.PULL_MESSAGE, extFields)).body
 }
 
 /** The disk is others' too. */

@@ -20,7 +20,7 @@ the live rate is left meanwhile. Cases:
   --rate N         messages a second that the group takes at most (measured)
   --size BYTES     of a message body (1024)
   --before N       seconds for which the live rate is measured before it is back (15)
-  --kills N        it is killed (SIGKILL) so often on its way, each three seconds (0)
+  --kills N        it is killed (SIGKILL) so often on its way, after equal parts of what it lacks (0)
   --kill           it is killed in the beginning too, not stopped
   --dir DIR        where the data lies while it runs (the system's temporary folder); three times what is written, and the live load
   --json FILE      writes the results
