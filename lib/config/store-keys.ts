@@ -15,6 +15,7 @@ export const storeKeys = {
   deleteWhen: key(text, '04', 'hours of the day at which old files are removed', {
     later: 'old files are removed as soon as their time is over, at any hour'
   }),
+  scrubBytesPerSecond: key(int(0, 2 ** 30, 'bytes'), 4 * MIB, 'once a day the log is read through for what has rotted, so fast; 0: never', { isChangeable: true }),
   maxMessageSize: key(int(1, 32 * MIB, 'bytes'), 4 * MIB, 'longer bodies are refused', { isChangeable: true }),
   // how safe a confirmed message is
   flushDiskType: key(oneOf('SYNC_FLUSH', 'ASYNC_FLUSH'), 'SYNC_FLUSH', 'a confirmed message is on disk, or will be soon'),

@@ -22,6 +22,7 @@ import { watchRecovery } from './recovery-progress.ts'
 import { QueueLocks } from './queue-locks.ts'
 import { QueueReads } from './queue-reads.ts'
 import { Retention } from './retention.ts'
+import { Scrub } from './scrub.ts'
 import { sendBackDecision, type SendBackRequest, type SentBack } from './send-back.ts'
 import { createTopicCostBytes, deadLetterSettings, topicConfigOf, type Topic, type TopicSettings } from './topic.ts'
 import { Topics } from './topics.ts'
@@ -71,6 +72,7 @@ export class Engine {
   readonly #expiry: Expiry
   readonly #leaderWork: LeaderWork
   readonly #retention: Retention
+  readonly #scrub: Scrub | undefined
   readonly #options: EngineOptions
   readonly #failureListeners: Array<(error: MqError) => void> = []
   readonly #topicGoneListeners: Array<(name: string) => void> = []
@@ -209,6 +211,7 @@ export class Engine {
       floorPosition: () => store.floorPosition,
       raiseFloor: (position) => this.raiseFloor(position)
     })
+    this.#scrub = options.scrub === undefined ? undefined : new Scrub({ clock, logger, log: replica.log, rules: options.scrub, appliedIndex: () => replica.status().appliedIndex })
     this.delays = new DelayDelivery({ clock, store, log: replica.log, logger, submit, agedBelow: () => this.#retention.agedBelow() })
     store.consumeQueues.onAppended = (queue, fromOffset) => { this.#appended(queue, fromOffset) }
     pop.onAvailable = (group, topic) => { this.#waiting.wake(topic, group, Infinity) }
@@ -560,6 +563,7 @@ export class Engine {
     this.#waiting.wakeAll()
     try {
       await this.#retention.stop()
+      await this.#scrub?.stop()
       await this.#replica.close()
     } catch (error) {
       this.#logger.error('closing failed', { error })

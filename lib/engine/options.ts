@@ -6,6 +6,7 @@ import type { Founding, ReplicaSettings, Transport } from '../replica/index.ts'
 import type { StoreSettings } from '../store/index.ts'
 import type { EnginePorts } from './ports.ts'
 import type { RetentionRules } from './retention.ts'
+import type { ScrubRules } from './scrub.ts'
 
 export interface RecoveryProgress {
   readonly phase: string
@@ -32,6 +33,8 @@ export interface EngineOptions {
   readonly flush: { readonly timed: boolean, readonly intervalMs: number, readonly leastPages: number, readonly thoroughIntervalMs: number }
   readonly logger: Logger
   readonly retention: RetentionRules
+  /** How fast the log is read through for what has rotted; absent: it is not. */
+  readonly scrub?: ScrubRules
   readonly limits: {
     readonly maxEntryBytes: number
     readonly maxPendingProposals: number
