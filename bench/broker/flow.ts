@@ -4,7 +4,7 @@ import { FIRST_OPAQUE, SendRing } from './requests.ts'
 
 const TICK_MS = 2
 /** Time without sending that is made up for. */
-const MOST_DEBT_MS = 50
+const MOST_DEBT_MS = 100
 /** Apart from what else is sent to the same broker. */
 const FIRST_FLOW_OPAQUE = FIRST_OPAQUE + 500_000_000
 

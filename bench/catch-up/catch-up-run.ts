@@ -14,6 +14,8 @@ export const GIB = 2 ** 30
 const MIB = 2 ** 20
 const QUEUES = 8
 const INFLIGHT = 1000
+/** Producers do not stop for a slow flush or two. */
+const LIVE_INFLIGHT = 4000
 const FILL_PIECE = 100_000
 const LOOK_EVERY_MS = 250
 /** A follower so little behind, as figures that were asked for one after the other tell it, is up to the leader. */
@@ -79,15 +81,15 @@ export async function runCatchUp (wish: CatchUpWish): Promise<CatchUpResult> {
   const load = await Load.connect(portOf(leader), MOST_CONNECTIONS, HeaderType.binary, QUEUES)
   await load.send(1, 1, body)
   const maxRate = wish.maxRate ?? await measureMax(load, body)
-  if (name === 'below-head') await fill(load, body, OLD_BYTES, () => {})
+  if (name !== 'behind') await fill(load, body, OLD_BYTES, () => {})
   await group.inSync(MIB)
   const stoppedAt = await endOf(leader)
   await (wish.isKilled ? follower.kill() : follower.stop())
   await fill(load, body, bytesBehind, (done) => { progress(`${name}: ${(done / GIB).toFixed(1)} GiB written without one of the nodes`) })
   load.close()
-  if (name === 'below-head') await removeHead(cluster, [leader, other], stoppedAt)
+  if (name !== 'behind') await removeHead(cluster, [leader, other], stoppedAt)
   if (name === 'wiped') await follower.wipe()
-  const flow = await Flow.start({ port: portOf(leader), queues: QUEUES, body, rate: maxRate / 2, inflight: INFLIGHT })
+  const flow = await Flow.start({ port: portOf(leader), queues: QUEUES, body, rate: maxRate / 2, inflight: LIVE_INFLIGHT })
   try {
     await sleep(2000)
     flow.takeLatenciesMs()
@@ -98,7 +100,7 @@ export async function runCatchUp (wish: CatchUpWish): Promise<CatchUpResult> {
     }
     const beforeRate = before.rate
     const beforeP99Ms = quantile(flow.takeLatenciesMs(), 0.99)
-    const behindBytes = await endOf(leader) - (name === 'wiped' ? 0 : stoppedAt)
+    const behindBytes = await endOf(leader) - stoppedAt
     const heldBefore = await heldBytes(follower)
 
     await follower.start()
