@@ -114,6 +114,7 @@ export class NumberedProducer {
     body.write(`${id} `)
     const extFields = sendMessageV2.encode({ a: 'numbered', b: topic, c: 'TBW102', d: queues, e: queueId, f: 0, g: Date.now(), h: 0, i: '', j: 0, k: false, m: false, n: group.name })
     const sentMs = performance.now()
+    this.history.sending(id, queueId)
     try {
       const answer = await client.invoke(broker, { code: RequestCode.SEND_MESSAGE_V2, extFields, body }, { timeoutMs: TIMEOUT_MS })
       if (answer.code === ResponseCode.SUCCESS) {
