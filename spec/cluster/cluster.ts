@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { NodeClock, NodeSockets } from '../../lib/adapters/index.ts'
 import { RemotingClient, RequestCode, ResponseCode, type ExtFields, type RemotingFrame } from '../../lib/remoting/index.ts'
+import type { Links } from '../chaos/links.ts'
 import { ServerProcess, type Program } from './server-process.ts'
 
 export type Settings = Readonly<Record<string, string | number | boolean>>
@@ -15,6 +16,8 @@ export interface GroupWish {
   readonly nodes?: number
   /** Lines of the configuration of each node. */
   readonly settings?: Settings
+  /** Between its nodes; the nodes see each other's addresses there. */
+  readonly links?: Links
   /** Classic roles instead of a Raft group: a master, and replicas with the broker ids 1, 2, ... */
   readonly master?: 'SYNC_MASTER' | 'ASYNC_MASTER'
 }
@@ -54,12 +57,13 @@ export class Cluster implements AsyncDisposable {
         const server = new ClusterProcess(cluster, program, `name server ${i}`, home, `127.0.0.1:${port}`, ['namesrv', '-c', 'server.conf'], { listenPort: port, kvConfigPath: join(home, 'kvConfig.json') })
         cluster.nameServers.push(server)
       }
-      for (const { name, nodes: count = 3, settings = {}, master } of groups) {
+      for (const { name, nodes: count = 3, settings = {}, master, links } of groups) {
         const group = new BrokerGroup(cluster, name, { folder, program, settings: { namesrvAddr: cluster.nameServers.map(({ address }) => address).join(';'), ...settings } })
         cluster.groups.push(group)
         const peers = Array.from({ length: count }, (_, i) => `n${i}-127.0.0.1:${ports.pop()!}`)
+        await links?.listen(peers.map(portOf))
         for (const [i, peer] of peers.entries()) {
-          group.place(peer, ports.pop()!, master === undefined ? votersOf(name, peers, i) : { brokerRole: i === 0 ? master : 'SLAVE', brokerId: i })
+          group.place(peer, ports.pop()!, master === undefined ? votersOf(name, links?.seenBy(i, peers) ?? peers, i) : { brokerRole: i === 0 ? master : 'SLAVE', brokerId: i })
         }
       }
       for (const server of cluster.processes) await server.start()
@@ -142,6 +146,7 @@ export class ClusterProcess {
 
   get pid (): number { return this.#running.pid }
   get output (): string { return this.#process?.output ?? '' }
+  get warnings (): readonly string[] { return this.#process?.warnings ?? [] }
   get isRunning (): boolean { return this.#process !== undefined && this.#process.exit === undefined }
 
   get #running (): ServerProcess {
@@ -256,6 +261,8 @@ function votersOf (group: string, peers: readonly string[], own: number): Settin
   const self = peers[own]!
   return { enableDLegerCommitLog: true, dLegerGroup: group, dLegerPeers: peers.join(';'), dLegerSelfId: self.slice(0, self.indexOf('-')) }
 }
+
+function portOf (peer: string): number { return Number(peer.slice(peer.lastIndexOf(':') + 1)) }
 
 class Fatal extends Error {}
 

@@ -10,10 +10,7 @@ type Place = readonly [cluster: Pick<Cluster, 'client'>, address: string, topic:
 
 /** All messages of a numbered producer in a topic's queues, by pulls from one broker, from offset 0 to the end. */
 export async function readBack (...place: Place): Promise<Read[][]> {
-  return await readAll(place, ({ queueId, queueOffset, body }) => {
-    const text = Buffer.from(body).toString('latin1')
-    return { queueId, queueOffset, id: text.slice(0, text.indexOf(' ')) }
-  })
+  return await readAll(place, numbered)
 }
 
 /** The same of any messages: their bodies as text. */
@@ -21,24 +18,39 @@ export async function readBodies (...place: Place): Promise<string[][]> {
   return await readAll(place, ({ body }) => Buffer.from(body).toString())
 }
 
-async function readAll<T> ([cluster, address, topic, queues]: Place, of: (record: RecordView) => T): Promise<T[][]> {
-  return await Promise.all(Array.from({ length: queues }, (_, queueId) => readQueue(cluster, address, topic, queueId, of)))
+/** The next messages of a numbered producer; undefined: the broker has none from there on. */
+export async function maybePull (cluster: Pick<Cluster, 'client'>, address: string, topic: string, queueId: number, offset: number): Promise<{ readonly reads: Read[], readonly nextOffset: number } | undefined> {
+  const pulled = await pull(cluster, address, topic, queueId, offset)
+  return pulled === undefined ? undefined : { reads: pulled.records.map(numbered), nextOffset: pulled.nextOffset }
 }
 
-async function readQueue<T> (cluster: Pick<Cluster, 'client'>, address: string, topic: string, queueId: number, of: (record: RecordView) => T): Promise<T[]> {
-  const reads: T[] = []
-  for (let offset = 0; ;) {
-    const extFields = pullMessage.encode({
-      consumerGroup: 'read-back', topic, queueId, queueOffset: offset, maxMsgNums: MAX_MESSAGES, sysFlag: PullSysFlag.subscription, commitOffset: 0, suspendTimeoutMillis: 0, subscription: '*', subVersion: 0, expressionType: 'TAG'
-    })
-    const answer = await cluster.client.invoke(address, { code: RequestCode.PULL_MESSAGE, extFields }, { timeoutMs: TIMEOUT_MS })
-    if (answer.code === ResponseCode.PULL_NOT_FOUND) return reads
-    if (answer.code !== ResponseCode.SUCCESS) throw new Error(`${address} answered a pull of ${topic}/${queueId} from ${offset} with ${answer.code}: ${answer.remark}`)
-    const { body } = answer
-    const view = new DataView(body.buffer, body.byteOffset, body.byteLength)
-    for (let at = 0; at < body.length; at += view.getInt32(at)) {
-      reads.push(of(new RecordView(body.subarray(at, at + view.getInt32(at)))))
+function numbered ({ queueId, queueOffset, body }: RecordView): Read {
+  const text = Buffer.from(body).toString('latin1')
+  return { queueId, queueOffset, id: text.slice(0, text.indexOf(' ')) }
+}
+
+async function readAll<T> ([cluster, address, topic, queues]: Place, of: (record: RecordView) => T): Promise<T[][]> {
+  return await Promise.all(Array.from({ length: queues }, async (_, queueId) => {
+    const reads: T[] = []
+    for (let offset = 0; ;) {
+      const pulled = await pull(cluster, address, topic, queueId, offset)
+      if (pulled === undefined) return reads
+      for (const record of pulled.records) reads.push(of(record))
+      offset = pulled.nextOffset
     }
-    offset = pullMessageResponse.decode(answer).nextBeginOffset
-  }
+  }))
+}
+
+async function pull (cluster: Pick<Cluster, 'client'>, address: string, topic: string, queueId: number, offset: number): Promise<{ readonly records: RecordView[], readonly nextOffset: number } | undefined> {
+  const extFields = pullMessage.encode({
+    consumerGroup: 'read-back', topic, queueId, queueOffset: offset, maxMsgNums: MAX_MESSAGES, sysFlag: PullSysFlag.subscription, commitOffset: 0, suspendTimeoutMillis: 0, subscription: '*', subVersion: 0, expressionType: 'TAG'
+  })
+  const answer = await cluster.client.invoke(address, { code: RequestCode.PULL_MESSAGE, extFields }, { timeoutMs: TIMEOUT_MS })
+  if (answer.code === ResponseCode.PULL_NOT_FOUND) return undefined
+  if (answer.code !== ResponseCode.SUCCESS) throw new Error(`${address} answered a pull of ${topic}/${queueId} from ${offset} with ${answer.code}: ${answer.remark}`)
+  const { body } = answer
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength)
+  const records: RecordView[] = []
+  for (let at = 0; at < body.length; at += view.getInt32(at)) records.push(new RecordView(body.subarray(at, at + view.getInt32(at))))
+  return { records, nextOffset: pullMessageResponse.decode(answer).nextBeginOffset }
 }

@@ -6,11 +6,14 @@ import { childProgram } from '../support/child-program.ts'
 /** How the command is started: as users have it, after a build, or from its source. */
 export const programs = {
   built: [join(root, 'dist', 'cli', 'main.js')],
-  source: childProgram('lib/cli/main.ts')
+  source: childProgram('lib/cli/main.ts'),
+  /** Forgets what it did not sync when it is killed. */
+  forgetful: childProgram('spec/chaos/power-node.ts')
 } as const
 export type Program = keyof typeof programs
 
 const KEPT_OUTPUT = 64 * 1024
+const KEPT_WARNINGS = 200
 const STOP_LIMIT_MS = 20_000
 
 /** The command `ledgermq` as a process; it ends with this one. */
@@ -18,13 +21,16 @@ export class ServerProcess {
   readonly #child: ChildProcess
   readonly #closed: Promise<void>
   #output = ''
+  #rest = ''
+  /** Its warnings and errors, the last of them. */
+  readonly warnings: string[] = []
   #exit: string | undefined
 
   constructor (program: Program, args: readonly string[], folder: string) {
     const child = this.#child = spawn(process.execPath, [...programs[program], ...args], {
       cwd: folder, env: { ...process.env, NODE_OPTIONS: '', NAMESRV_ADDR: '' }, stdio: ['ignore', 'pipe', 'pipe']
     })
-    for (const stream of [child.stdout!, child.stderr!]) stream.setEncoding('utf8').on('data', (text: string) => { this.#output = (this.#output + text).slice(-KEPT_OUTPUT) })
+    for (const stream of [child.stdout!, child.stderr!]) stream.setEncoding('utf8').on('data', (text: string) => { this.#take(text) })
     const killNow = (): void => { child.kill('SIGKILL') }
     process.prependOnceListener('exit', killNow)
     this.#closed = new Promise((resolve) => child.once('close', (status, signal) => {
@@ -32,6 +38,14 @@ export class ServerProcess {
       this.#exit = String(signal ?? status)
       resolve()
     }))
+  }
+
+  #take (text: string): void {
+    this.#output = (this.#output + text).slice(-KEPT_OUTPUT)
+    const lines = (this.#rest + text).split('\n')
+    this.#rest = lines.pop()!
+    this.warnings.push(...lines.filter((line) => / (?:WARN|ERROR) |^ledgermq: /.test(line)))
+    if (this.warnings.length > KEPT_WARNINGS) this.warnings.splice(0, this.warnings.length - KEPT_WARNINGS)
   }
 
   get pid (): number { return this.#child.pid! }

@@ -1,0 +1,38 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Kind } from './rounds.ts'
+import { Scene, type Figures } from './scene.ts'
+
+export interface ChaosOptions {
+  readonly folder: string
+  readonly rounds: number
+  /** Rounds of one group. */
+  readonly perGroup: number
+  readonly nodes: number
+  readonly rate: number
+  readonly seed: number
+  readonly tell: (text: string) => void
+}
+
+/** So many rounds, on one group after the other; stops at the first group of which something is wrong, and leaves its files. */
+export async function chaos (kind: Kind, { folder, rounds, perGroup, nodes, rate, seed, tell }: ChaosOptions): Promise<{ readonly figures: Figures, readonly problems: readonly string[] }> {
+  const figures: Figures = {}
+  for (let from = 0, number = 0; from < rounds; from += perGroup, number++) {
+    const home = join(folder, `group-${number}`)
+    await using scene = await Scene.start({ folder: home, program: kind.program, seed: seed + number, nodes, rate, tell, ...(kind.hasLinks === true && { hasLinks: true }) })
+    for (let round = from; round < Math.min(rounds, from + perGroup); round++) {
+      const startedMs = performance.now()
+      await scene.steady('before the fault')
+      await kind.round(scene, round)
+      await scene.whole()
+      scene.count('rounds')
+      tell(`round ${round + 1} of ${rounds}: ${((performance.now() - startedMs) / 1000).toFixed(1)} s, ${scene.producer.history.storedCount} confirmed`)
+    }
+    const problems = await scene.judge()
+    for (const [name, value] of Object.entries(scene.figures)) figures[name] = name.startsWith('longest') ? Math.max(figures[name] ?? 0, value) : (figures[name] ?? 0) + value
+    if (problems.length > 0) return { figures, problems }
+    await scene.cluster.close()
+    await rm(home, { recursive: true, force: true, maxRetries: 5 })
+  }
+  return { figures, problems: [] }
+}

@@ -1,0 +1,143 @@
+import { SeededRandom } from '../support/seeded-random.ts'
+import { Cluster, type BrokerGroup, type ClusterProcess, type Settings } from '../cluster/cluster.ts'
+import { NumberedProducer } from '../cluster/numbered-producer.ts'
+import { readBack } from '../cluster/read-back.ts'
+import type { Program } from '../cluster/server-process.ts'
+import { checkRegisters } from './linearizability.ts'
+import { Links } from './links.ts'
+import { RegisterLoad } from './register-load.ts'
+import { TailReader } from './tail-reader.ts'
+
+const TOPIC = 'numbers'
+const QUEUES = 4
+const BODY_BYTES = 512
+/** Confirmed messages before a fault, after it, and during it where there is a majority. */
+const STEADY_ACKS = 50
+/** Log that a node may be behind at the beginning of the next round. */
+const LAG_BYTES = 256 * 1024
+const RECOVERY_LIMIT_MS = 120_000
+
+export interface SceneOptions {
+  readonly folder: string
+  readonly program: Program
+  readonly seed: number
+  readonly nodes?: number
+  /** Messages a second that are not exceeded. */
+  readonly rate?: number
+  readonly settings?: Settings
+  readonly hasLinks?: boolean
+  /** Of what happens. */
+  readonly tell?: (text: string) => void
+}
+
+/** What was done and found, by name; numbers of several scenes are added up, those of `longest...` are the largest. */
+export type Figures = Record<string, number>
+
+/** A group of real processes under load: a producer, consumers at all nodes, clients that change and read registers. */
+export class Scene implements AsyncDisposable {
+  readonly cluster: Cluster
+  readonly group: BrokerGroup
+  readonly links: Links | undefined
+  readonly producer: NumberedProducer
+  readonly random: SeededRandom
+  readonly figures: Figures = {}
+  readonly tell: (text: string) => void
+  /** Found while it ran. */
+  readonly problems: string[] = []
+  readonly #reader: TailReader
+  readonly #registers: RegisterLoad
+
+  static async start ({ folder, program, seed, nodes = 3, rate = 500, settings = {}, hasLinks = false, tell = () => {} }: SceneOptions): Promise<Scene> {
+    const random = new SeededRandom(seed)
+    const links = hasLinks ? new Links(random) : undefined
+    const cluster = await Cluster.start({ folder, program, groups: [{ name: 'chaos', nodes, settings: { mappedFileSizeCommitLog: 1024 * 1024, slaveReadEnable: true, ...settings }, ...(links !== undefined && { links }) }] })
+    await cluster.makeTopic(TOPIC, QUEUES)
+    return new Scene(cluster, links, random, rate, tell)
+  }
+
+  private constructor (cluster: Cluster, links: Links | undefined, random: SeededRandom, maxRate: number, tell: (text: string) => void) {
+    this.tell = tell
+    this.cluster = cluster
+    this.links = links
+    this.random = random
+    this.group = cluster.groups[0]!
+    this.producer = new NumberedProducer({ cluster, group: this.group, topic: TOPIC, queues: QUEUES, lanes: 8, bodyBytes: BODY_BYTES, maxRate })
+    this.#reader = new TailReader(cluster, this.group, TOPIC, QUEUES, this.producer.history)
+    this.#registers = new RegisterLoad(cluster, this.group, TOPIC, random)
+  }
+
+  count (name: string, more = 1): void { this.figures[name] = (this.figures[name] ?? 0) + more }
+  longest (name: string, ms: number): void { this.figures[name] = Math.max(this.figures[name] ?? 0, Math.round(ms)) }
+  choose<T> (items: readonly T[]): T { return items[Math.floor(this.random.next() * items.length)]! }
+
+  /** So many different nodes. */
+  chooseNodes (count: number): ClusterProcess[] {
+    const left = [...this.group.nodes]
+    return Array.from({ length: count }, () => left.splice(Math.floor(this.random.next() * left.length), 1)[0]!)
+  }
+
+  /** Resolves when messages are confirmed, sent from now on. @throws Error they are not */
+  async steady (when: string, count = STEADY_ACKS): Promise<void> {
+    const fromMs = performance.now()
+    let wanted = count
+    await within(`messages are confirmed ${when}`, this.producer.ack(({ sentMs }) => sentMs >= fromMs && --wanted <= 0))
+  }
+
+  /** The time until the first message sent from now on is confirmed, ms. */
+  async firstAck (when: string): Promise<number> {
+    const fromMs = performance.now()
+    const { atMs } = await within(`a message is confirmed ${when}`, this.producer.ack(({ sentMs }) => sentMs >= fromMs))
+    return atMs - fromMs
+  }
+
+  async start (nodes: readonly ClusterProcess[]): Promise<void> {
+    for (const node of nodes) await node.start()
+    for (const node of nodes) await node.ready()
+  }
+
+  /** All nodes are there and nearly up to each other. */
+  async whole (): Promise<void> {
+    await this.group.inSync(LAG_BYTES)
+    await this.steady('after the fault')
+  }
+
+  /** The highest term of any node. */
+  async term (): Promise<number> {
+    const figures = await Promise.all(this.group.nodes.map((node) => node.figures()))
+    return Math.max(...figures.map((table) => Number(table?.['groupTerm'] ?? 0)))
+  }
+
+  readBack (node: ClusterProcess): ReturnType<typeof readBack> { return readBack(this.cluster, node.address, TOPIC, QUEUES) }
+
+  /** Ends the load and compares what was answered with what every node holds. Returns all that is wrong. */
+  async judge (): Promise<string[]> {
+    const { history } = this.producer
+    await this.producer.stop()
+    await Promise.all([this.#reader.stop(), this.#registers.stop()])
+    await this.group.inSync()
+    const problems = new Set(this.problems)
+    for (const node of this.group.nodes) for (const problem of history.check(await this.readBack(node))) problems.add(problem)
+    for (const problem of checkRegisters(this.#registers.calls)) problems.add(problem)
+    const { settings, offsets } = this.#registers.answered
+    for (const [name, count] of Object.entries({ confirmed: history.storedCount, refused: history.notStoredCount, unknown: history.unknownCount, consumed: history.givenCount, settingsRead: settings, offsetsRead: offsets })) this.count(name, count)
+    if (settings === 0 || offsets === 0 || history.givenCount === 0) problems.add('nothing was read while faults came')
+    return [...problems]
+  }
+
+  async [Symbol.asyncDispose] (): Promise<void> {
+    this.links?.heal()
+    await this.cluster.close()
+    await this.links?.close()
+    await Promise.all([this.producer.stop(), this.#reader.stop(), this.#registers.stop()])
+  }
+}
+
+async function within<T> (what: string, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => { timer = setTimeout(() => reject(new Error(`still waiting after ${RECOVERY_LIMIT_MS} ms until ${what}`)), RECOVERY_LIMIT_MS) })
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
