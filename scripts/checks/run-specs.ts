@@ -10,7 +10,7 @@ export const compiledDirectory = resolve('build', 'sources')
 const longest = [
   'package/package', 'log/bit-flips', 'crash/log-boundaries', 'scripts/quickstart', 'crash/engine-twice', 'crash/engine-boundaries', 'crash/engine-pieces',
   'cluster/master-slave', 'crash/state-flips', 'crash/engine-failures', 'store/crash', 'store/pop-history', 'cluster/two-groups', 'cluster/failover', 'sim/sim',
-  'group/formation-crashes', 'crash/broker-boundaries', 'remoting/fuzz', 'namesrv/fuzz', 'crash/engine-rebuild', 'interop/ali-ons', 'interop/ali-ons-failover',
+  'chaos/chaos', 'group/formation-crashes', 'crash/broker-boundaries', 'remoting/fuzz', 'namesrv/fuzz', 'crash/engine-rebuild', 'interop/ali-ons', 'interop/ali-ons-failover',
   'log/flush', 'store/flips', 'cli/start', 'log/recovery', 'crash/flush-mode'
 ].map((name) => `spec/${name}.spec.ts`)
 

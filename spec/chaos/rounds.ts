@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { until, type ClusterProcess } from '../cluster/cluster.ts'
 import type { Program } from '../cluster/server-process.ts'
 import { damageRound } from './damage.ts'
 import { part, partitionKinds, type PartitionKind } from './partitions.ts'
@@ -51,7 +52,20 @@ const powerRound: Round = async (scene, round) => {
   await scene.start(nodes)
 }
 
-/** A leader that is cut off is replaced within so many of the longest election timeouts (twice `groupElectionTimeoutMs`). */
+/** Three election timeouts of the longest kind, which is twice groupElectionTimeoutMs (300). */
+const LIMIT_MS = 1800
+const LOOK_EVERY_MS = 10
+
+/** How long until one of them leads, ms. */
+async function takeover (nodes: readonly ClusterProcess[]): Promise<number> {
+  const fromMs = performance.now()
+  await until('another node leads', async () => {
+    await sleep(LOOK_EVERY_MS)
+    return (await Promise.all(nodes.map((node) => node.figures()))).some((figures) => figures?.['groupRole'] === 'leader')
+  })
+  return performance.now() - fromMs
+}
+
 const partitionRound = (kindOf: (round: number) => PartitionKind): Round => async (scene, round) => {
   const { group, random } = scene
   const links = scene.links!
@@ -61,9 +75,13 @@ const partitionRound = (kindOf: (round: number) => PartitionKind): Round => asyn
   const partition = part(kind, links, { count: group.nodes.length, leader, random })
   try {
     if (partition.hasMajority) {
-      const gapMs = await scene.firstAck(`while ${partition.text}`)
-      scene.longest(`longest ${kind}, ms`, gapMs)
-      if (gapMs > 1800) scene.count(`over 3 election timeouts, ${kind}`)
+      const first = scene.firstAck(`while ${partition.text}`)
+      if (kind === 'split' || kind === 'one-way') {
+        const takenOverMs = await takeover(group.nodes.filter((_, i) => i !== leader))
+        scene.longest(`longest until another leads, ${kind}, ms`, takenOverMs)
+        if (takenOverMs > LIMIT_MS) scene.count(`over 3 election timeouts, ${kind}`)
+      }
+      scene.longest(`longest without an ack, ${kind}, ms`, await first)
       await scene.steady('during the fault', 10)
     }
     await sleep(PARTED_MS)
