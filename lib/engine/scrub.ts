@@ -21,6 +21,8 @@ const FIRST_AFTER_MS = 3_600_000
 /** From the beginning of a pass to that of the next one, unless it takes longer. */
 const INTERVAL_MS = 24 * 3_600_000
 const STEP_BYTES = 256 * 1024
+/** So many entries in a row that the disk does not give end a pass: it is not a bad block then. */
+const MAX_UNREADABLE = 16
 
 /**
  * Reads all of the log once a day, slowly: what has rotted where nobody reads is found, and in a group of several mended
@@ -30,6 +32,7 @@ export class Scrub {
   readonly #options: ScrubOptions
   readonly #abort = new AbortController()
   readonly #running: Promise<void>
+  #unreadable = 0
 
   constructor (options: ScrubOptions) {
     this.#options = options
@@ -49,7 +52,10 @@ export class Scrub {
     for (let waitMs = FIRST_AFTER_MS; ;) {
       await wait(clock, waitMs, signal)
       const startMs = clock.nowMs()
-      await this.#pass()
+      await this.#pass().catch((error: unknown) => {
+        if (signal.aborted) throw error
+        this.#options.logger.error('the log is not read through to its end this time', { error })
+      })
       waitMs = Math.max(FIRST_AFTER_MS, startMs + INTERVAL_MS - clock.nowMs())
     }
   }
@@ -58,6 +64,7 @@ export class Scrub {
   async #pass (): Promise<void> {
     const { clock, log, rules, appliedIndex } = this.#options
     const to = appliedIndex() + 1
+    this.#unreadable = 0
     for (let index = 0; rules.bytesPerSecond > 0;) {
       // the head may have gone meanwhile
       index = Math.max(index, log.firstIndex)
@@ -73,9 +80,14 @@ export class Scrub {
     const { log, logger } = this.#options
     try {
       const entries = await log.readEntries({ from, to, maxBytes: STEP_BYTES })
+      this.#unreadable = 0
       return { next: from + entries.length, sizeBytes: entries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) }
     } catch (error) {
       if (from < log.firstIndex) return { next: log.firstIndex, sizeBytes: 0 }
+      if (!(error instanceof MqError) && ++this.#unreadable <= MAX_UNREADABLE) {
+        logger.error(`the log cannot be read: ${String(error)}`, { index: from, error })
+        return { next: from + 1, sizeBytes: STEP_BYTES }
+      }
       if (!(error instanceof MqError) || !isMqError(error, 'MQ_CORRUPT')) throw error
       logger.error(`the log is damaged: ${error.message}`, { file: error.file, position: error.position, index: error.index })
       return { next: await this.#behind(error, to), sizeBytes: STEP_BYTES }

@@ -10,7 +10,7 @@ export interface PeerAddress {
 
 /** Settings of the group: where a node that was added live listens, by its number. */
 const PREFIX = 'group.peer.'
-/** The NodeId that was removed last of that number: it does not come back by itself. */
+/** The NodeIds that were removed last of that number: they do not come back by themselves. */
 const REMOVED_PREFIX = 'group.removed.'
 
 export const addressSetting = (number: number): string => PREFIX + number

@@ -165,6 +165,7 @@ export class GroupMember {
       engine: current,
       nowMs: () => clock.nowMs(),
       isAlive: (nodeId) => network.linkStats().some((link) => link.nodeId === nodeId && (link.isConnected || link.silentMs < settings.deadAfterMs)),
+      isConnected: (nodeId) => network.linkStats().some((link) => link.nodeId === nodeId && link.isConnected),
       takesLearners
     })
     this.#joining = new Joining({
@@ -278,7 +279,7 @@ export class GroupMember {
   /**
    * Removes members, several in one joint change; learners that wait to be voters take their places. They do not come back
    * unless they are emptied. A leader that is among them hands over and rejects: the next leader is to be asked.
-   * @throws MQ_NOT_LEADER, MQ_BUSY; as Engine.changeMembership
+   * @throws MQ_NOT_LEADER, MQ_BUSY, MQ_UNAVAILABLE of those left too many cannot be reached; as Engine.changeMembership
    */
   async remove (nodeIds: readonly NodeId[]): Promise<void> { await this.#membership.remove(nodeIds) }
 

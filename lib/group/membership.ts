@@ -16,6 +16,8 @@ export interface MembershipOptions {
   readonly nowMs: () => number
   /** The node has been heard of lately. */
   readonly isAlive: (nodeId: NodeId) => boolean
+  /** There are links to the node now. */
+  readonly isConnected: (nodeId: NodeId) => boolean
   /** Nodes that nobody has named may follow as learners (classic slaves). */
   readonly takesLearners: boolean
 }
@@ -61,7 +63,7 @@ export class Membership {
     const number = numberOf(nodeId)
     if (!sameBytes(groupId, identity.groupId)) throw new MqError('MQ_INVALID_ARGUMENT', `n${number} is of a group of the same name that was founded apart`)
     if (addressOf(address) === undefined) throw new MqError('MQ_INVALID_ARGUMENT', `'${address.slice(0, 64)}' is no address`)
-    if (metadata.setting(removedSetting(number)) === String(nodeId) && !this.#isMember(nodeId)) {
+    if (wasRemoved(metadata.setting(removedSetting(number)), nodeId) && !this.#isMember(nodeId)) {
       throw new MqError('MQ_INVALID_ARGUMENT', `n${number} was removed from the group; to add it again, start it with an empty directory`, { isRemoved: true })
     }
     if (!addresses.names(number) && (wantsVote || !takesLearners)) {
@@ -90,17 +92,18 @@ export class Membership {
   /**
    * Removes members, in one change; they do not come back by themselves. Learners that wait for a place among the voters take
    * theirs in the same change. A leader that is to go hands over first: it would leave behind what it has under way.
-   * @throws MQ_NOT_LEADER also for one that has handed over: `leaderId` removes it; as Engine.changeMembership
+   * @throws MQ_NOT_LEADER also for one that has handed over: `leaderId` removes it; MQ_UNAVAILABLE those left could not decide anything; as Engine.changeMembership
    */
   async remove (nodeIds: readonly NodeId[]): Promise<void> {
     await this.#oneByOne(async () => {
       this.#assertLeader()
       const { config, identity } = this.#options.engine()
       const left = this.#conf.voters.filter((id) => !nodeIds.includes(id))
-      if (nodeIds.includes(identity.nodeId)) await this.#handOver(left)
       const added = evenedOut(left.length, this.#readyLearners().filter((id) => !nodeIds.includes(id)))
+      this.#assertDecisive([...left, ...added])
+      if (nodeIds.includes(identity.nodeId)) await this.#handOver(left)
       // means nothing while they are members; afterwards this node may not lead any more
-      await config.putSettings(Object.fromEntries(nodeIds.map((id) => [removedSetting(numberOf(id)), String(id)])))
+      await config.putSettings(removals(nodeIds))
       await this.#change([...added.map((id): ConfStep => ({ type: 'addVoter', id })), ...nodeIds.map((id): ConfStep => ({ type: 'remove', id }))])
       const gone = nodeIds.filter((id) => !allMembers(this.#conf).some((member) => numberOf(member) === numberOf(id)))
       if (gone.length === 0) return
@@ -108,6 +111,14 @@ export class Membership {
         if (!isMqError(error)) throw error
       })
     })
+  }
+
+  /** What can be reached of the voters to be must be a majority: else nothing would be decided any more, not even that others come. */
+  #assertDecisive (voters: readonly NodeId[]): void {
+    const { engine, isConnected } = this.#options
+    const missing = voters.filter((id) => id !== engine().identity.nodeId && !isConnected(id))
+    if (missing.length * 2 < voters.length || voters.length === 0) return
+    throw new MqError('MQ_UNAVAILABLE', `${voters.map((id) => `n${numberOf(id)}`).join(', ')} would be left, and ${missing.map((id) => `n${numberOf(id)}`).join(', ')} cannot be reached: they could not decide anything. Remove what is gone first, or with the others`)
   }
 
   /** A caught-up learner becomes a voter in place of another one, in one joint change. @throws as Engine.changeMembership */
@@ -206,6 +217,20 @@ export class Membership {
     const { isLeader, leaderId } = this.#options.engine().role
     if (!isLeader) throw new MqError('MQ_NOT_LEADER', leaderId === 0 ? 'the group has no leader at the moment' : `node ${leaderId} leads the group`, { leaderId })
   }
+}
+
+/** The settings that remember nodes as removed: by number, which two of them may have, an old incarnation and the one that was to replace it. */
+function removals (nodeIds: readonly NodeId[]): Record<string, string> {
+  const settings: Record<string, string> = {}
+  for (const id of nodeIds) {
+    const name = removedSetting(numberOf(id))
+    settings[name] = settings[name] === undefined ? String(id) : `${settings[name]},${id}`
+  }
+  return settings
+}
+
+function wasRemoved (setting: string | undefined, nodeId: NodeId): boolean {
+  return setting?.split(',').includes(String(nodeId)) === true
 }
 
 /** As many of those that are ready as leave an odd number of voters. */

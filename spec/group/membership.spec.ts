@@ -85,6 +85,36 @@ t.test('a node that asks to join while it is being removed does not slip in agai
   for (const { number } of gone) t.ok(group.logged.some(([who, text]) => who === number && /was removed/.test(text)))
 })
 
+t.test('who would leave behind a group that could decide nothing is not removed', async (t) => {
+  const group = nodes(t)
+  await group.openAll()
+  const leader = await group.untilLeader()
+  const [dead, alive] = [...group.members.values()].filter((member) => member !== leader)
+  await group.close(dead!.number)
+  await t.rejects(group.run(leader.remove([alive!.nodeId])), { code: 'MQ_UNAVAILABLE' })
+  t.same(group.voters, [0, 1, 2])
+  await group.run(put(leader.engine, 'orders', wireMessage('a')))
+  await group.run(leader.remove([dead!.nodeId]))
+  t.equal(group.voters.length, 2)
+  await group.run(put(leader.engine, 'orders', wireMessage('b')))
+})
+
+t.test('a node that is removed while it is to take the place of its old incarnation does not come back', async (t) => {
+  const group = nodes(t)
+  await group.openAll()
+  const leader = await group.untilLeader()
+  const number = group.followerNumber()
+  const old = group.member(number)
+  await group.close(number)
+  group.wipe(number)
+  const again = await group.open(number, { role: 'learner' })
+  await group.until(() => leader.members().length === 4)
+  await group.run(leader.remove([again.nodeId, old.nodeId]))
+  await group.clock.advance(10_000)
+  t.equal(leader.members().length, 2)
+  t.ok(group.logged.some(([who, text]) => who === number && /was removed/.test(text)))
+})
+
 t.test('where a node listens that was added live is what the group was told last, whatever files say', async (t) => {
   const group = nodes(t)
   await group.openAll()
