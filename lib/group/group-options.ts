@@ -52,7 +52,8 @@ export interface MemberStatus {
 }
 
 /**
- * A leader that is gone is missed after 250 to 650 ms, by the first of several after some 350; an idle node wakes seven
- * times a second for itself. A loop that stands still for more than 300 ms costs the leadership.
+ * A leader that is silent, its machine gone or its process hanging, is missed after 600 to 1200 ms, by the first of two
+ * after some 800; one whose process has ended after 100 (`PeerSettings.goneAfterMs`, `ReplicaSettings.successionStepMs`). An
+ * idle node wakes three times a second for itself. A loop that stands still for more than 600 ms costs the leadership.
  */
-export const groupReplicaSettings = { tickMs: 50, electionTicks: 6, heartbeatTicks: 3, restTicks: 3 } as const satisfies Partial<ReplicaSettings>
+export const groupReplicaSettings = { tickMs: 50, electionTicks: 12, heartbeatTicks: 6, restTicks: 6 } as const satisfies Partial<ReplicaSettings>

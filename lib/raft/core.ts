@@ -24,6 +24,8 @@ export class RaftCore implements AckedIndexes {
   vote: NodeId = 0
   /** 0: unknown. */
   leaderId: NodeId = 0
+  /** Of a follower: what whoever carries the messages has said of the way to its leader since that was last heard. */
+  leaderLink: 'there' | 'cut' | 'gone' = 'there'
   /** Leader and candidates: since the last check or campaign. Follower: since it heard of the leader or voted. */
   electionElapsedTicks = 0
   heartbeatElapsedTicks = 0
@@ -85,9 +87,12 @@ export class RaftCore implements AckedIndexes {
   /** May win an election: a voter whose log is whole. */
   get isPromotable (): boolean { return this.membership.isVoter && this.log.pendingSnapshot === undefined }
 
-  /** A leader was heard of less than the shortest election timeout ago, so no other can be needed. @see thesis 4.2.3 */
+  /**
+   * A leader was heard of less than the shortest election timeout ago, so no other can be needed, unless there is no way to
+   * that one any more. @see thesis 4.2.3
+   */
   get isLeaderFresh (): boolean {
-    return this.options.checkQuorum && this.leaderId !== 0 && this.electionElapsedTicks < this.options.electionTicks
+    return this.options.checkQuorum && this.leaderId !== 0 && this.leaderLink === 'there' && this.electionElapsedTicks < this.options.electionTicks
   }
 
   /** Only then does the leader know what is committed. @see thesis 6.4 */
@@ -112,6 +117,7 @@ export class RaftCore implements AckedIndexes {
     this.#forgetVotes()
     this.role = 'preCandidate'
     this.leaderId = 0
+    this.leaderLink = 'there'
   }
 
   becomeCandidate (): void {
@@ -136,6 +142,7 @@ export class RaftCore implements AckedIndexes {
       if (this.messagesAfterLog.length > 0) this.messagesAfterLog = []
     }
     this.leaderId = 0
+    this.leaderLink = 'there'
     this.electionElapsedTicks = 0
     this.heartbeatElapsedTicks = 0
     this.drawElectionTimeout()

@@ -33,6 +33,7 @@ export function stepFollower (core: RaftCore, message: RaftMessage): void {
 function hearLeader (core: RaftCore, leaderId: number): void {
   core.electionElapsedTicks = 0
   core.leaderId = leaderId
+  core.leaderLink = 'there'
 }
 
 /** A leader that waits for this node to come back from a catch-up learns at once how far its log goes by now. */

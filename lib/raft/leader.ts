@@ -84,6 +84,8 @@ export function maybeAdvanceCommitIndex (core: RaftCore): boolean {
 
 /** A read asked of the leader, by itself or by a follower. */
 export function handleReadIndex (core: RaftCore, from: NodeId, context: number): void {
+  // it is lost; whoever asked asks again
+  if (from !== core.id && core.reads.isFull) return
   if (core.hasCommittedInTerm) takeRead(core, from, context)
   else core.reads.postpone(from, context)
 }
@@ -148,11 +150,6 @@ function probeAfterSnapshots (core: RaftCore, retryTicks: number): void {
 
 export function stepLeader (core: RaftCore, message: RaftMessage): void {
   switch (message.type) {
-    case 'appendEntries':
-    case 'heartbeat':
-    case 'installSnapshot':
-      invariant(false, `${message.from} and ${core.id} both lead term ${core.term}`)
-      break
     case 'appendEntriesReply':
       handleAppendReply(core, message)
       break
@@ -248,6 +245,14 @@ export function switchConfiguration (core: RaftCore, change: ConfChange): void {
 export function reportUnreachable (core: RaftCore, id: NodeId): void {
   const peer = core.membership.peer(id)
   if (core.role === 'leader' && peer?.state === 'stream') peer.becomeProbe()
+}
+
+export function reportBack (core: RaftCore, id: NodeId): void {
+  const peer = core.membership.peer(id)
+  if (core.role !== 'leader' || peer === undefined) return
+  // a probe that was out is lost
+  if (peer.state === 'probe') peer.paused = false
+  wish(core, peer, Due.always)
 }
 
 /** The snapshot reached the peer, or did not. Its own answer, when it comes, tells more. */

@@ -61,6 +61,13 @@ export class LogView {
     return this.#reader.term(index)
   }
 
+  /** Where the entry at `index` begins, or would as the next one; undefined when it takes the disk to know. */
+  positionOf (index: number): number | undefined {
+    if (index === this.lastIndex + 1) return this.endPosition
+    if (index > this.lastIndex) return undefined
+    return (index >= this.unstable.firstIndex ? this.unstable.at(index) : this.#reader.entries(index, index + 1, 1)?.[0])?.physicalOffset
+  }
+
   matches (index: number, term: number): boolean {
     return this.term(index) === term
   }

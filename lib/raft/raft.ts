@@ -4,6 +4,7 @@ import { RaftCore } from './core.ts'
 import { handleVoteRequest, learnCommit, maybeCampaign, recordVote } from './election.ts'
 import { stepFollower } from './follower.ts'
 import * as leader from './leader.ts'
+import { defectOfMessage } from './message-defects.ts'
 import type { RaftMessage } from './messages.ts'
 import { assertOptions, type RaftOptions } from './options.ts'
 import { Outbox } from './outbox.ts'
@@ -50,16 +51,24 @@ export class Raft {
   /** The target of the transfer under way, or 0. */
   get transfereeId (): NodeId { return this.#core.transfereeId }
 
-  /** Takes a message from a peer. Duplicates, delays and reordering are harmless. */
-  step (message: RaftMessage): void {
+  /**
+   * Takes a message from a peer. Duplicates, delays and reordering are harmless. Returns why it was dropped, if it is none
+   * that a correct node could have sent.
+   */
+  step (message: RaftMessage): string | undefined {
     const core = this.#core
-    if (message.to !== core.id || message.from === core.id) return
-    if (message.term > core.term) {
-      if (!this.#maybeRaiseTerm(message)) return
-    } else if (message.term < core.term) {
+    if (message.to !== core.id || message.from === core.id) return undefined
+    if (message.term < core.term) {
       this.#refuse(message)
-      return
+      return undefined
     }
+    const defect = defectOfMessage(core, message)
+    if (defect === undefined && (message.term === core.term || this.#maybeRaiseTerm(message))) this.#take(message)
+    return defect
+  }
+
+  #take (message: RaftMessage): void {
+    const core = this.#core
     if (message.type === 'requestVote' || message.type === 'requestPreVote') handleVoteRequest(core, message)
     else if (core.role === 'leader') leader.stepLeader(core, message)
     else if (core.role === 'follower') stepFollower(core, message)
@@ -190,7 +199,9 @@ export class Raft {
   /** Bytes from the leader, of whatever kind, are a sign of life. */
   heardFrom (id: NodeId): void {
     const core = this.#core
-    if (core.role === 'follower' && core.leaderId === id) core.electionElapsedTicks = 0
+    if (core.role !== 'follower' || core.leaderId !== id) return
+    core.electionElapsedTicks = 0
+    core.leaderLink = 'there'
   }
 
   /**
@@ -276,6 +287,31 @@ export class Raft {
 
   /** Messages to the peer are likely lost. */
   reportUnreachable (id: NodeId): void { leader.reportUnreachable(this.#core, id) }
+
+  /**
+   * There is no way to that node at the moment. A follower of it gives its vote to another one from now on, as far as it is
+   * asked: those who still hear the leader do not, so one that is wrong about it disturbs nobody.
+   */
+  reportCut (id: NodeId): void { this.#linkLost(id, 'cut') }
+
+  /** As `reportCut`, and its process has most likely ended: `isLeaderGone`, a follower of it may `campaign` before its time is up. */
+  reportGone (id: NodeId): void { this.#linkLost(id, 'gone') }
+
+  #linkLost (id: NodeId, leaderLink: 'cut' | 'gone'): void {
+    const core = this.#core
+    if (core.role === 'follower' && core.leaderId === id) core.leaderLink = leaderLink
+    leader.reportUnreachable(core, id)
+  }
+
+  /** Messages reach the peer again. A leader shows itself to it at once. */
+  reportBack (id: NodeId): void {
+    const core = this.#core
+    if (core.leaderId === id) core.leaderLink = 'there'
+    leader.reportBack(core, id)
+  }
+
+  /** This follower's leader was reported as gone, and was not heard of since. */
+  get isLeaderGone (): boolean { return this.#core.leaderLink === 'gone' }
 
   /** The transport delivered, or failed to deliver, the snapshot meant for the peer. */
   reportSnapshot (id: NodeId, ok: boolean): void { leader.reportSnapshot(this.#core, id, ok) }

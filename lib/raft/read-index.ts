@@ -1,6 +1,9 @@
 import { quorumIndex, type AckedIndexes, type Electorate } from './quorum.ts'
 import type { NodeId } from './types.ts'
 
+/** Of other nodes: each of them asks once for all reads that wait there. */
+const MAX_WAITING_READS = 4096
+
 interface PendingRead {
   readonly from: NodeId
   readonly context: number
@@ -29,6 +32,8 @@ export class ReadIndexQueue implements AckedIndexes {
 
   /** What heartbeats carry: 0 when no read waits. */
   get pendingSequence (): number { return this.#pending.length === 0 ? 0 : this.sequence }
+
+  get isFull (): boolean { return this.#pending.length + this.#postponed.length >= MAX_WAITING_READS }
 
   reset (): void {
     this.sequence = 0

@@ -71,10 +71,18 @@ export interface BaseDump {
   readonly path: string
 }
 
+/**
+ * What became of the way to another node. `broken`: what was on it may be lost. `cut`: there is none at the moment. `gone`:
+ * and the other's process has most likely ended, since nobody listens where it did; being wrong now and then is harmless.
+ * `back`: it can be reached again.
+ */
+export type LinkEvent = 'broken' | 'cut' | 'gone' | 'back'
+export type LinkListener = (nodeId: NodeId, event: LinkEvent) => void
+
 /** Carries messages to the other nodes; may lose, repeat, delay and reorder them. */
 export interface Transport {
-  /** `handler` gets what arrives; the bytes of its entries belong to the receiver. */
-  start (handler: (message: RaftMessage) => void): void
+  /** `handler` gets what arrives; the bytes of its entries belong to the receiver. A transport may know nothing of links. */
+  start (handler: (message: RaftMessage) => void, onLink?: LinkListener): void
   /**
    * Never throws and never waits. The entries' bytes need not be copied: they stay as they are until nobody refers to them
    * any more, but for the local part of their headers, which is each node's own.

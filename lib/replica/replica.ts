@@ -13,7 +13,7 @@ import { finishInstall } from './install.ts'
 import { Leadership } from './leadership.ts'
 import { LeaderTime } from './leader-time.ts'
 import { Persistence } from './persistence.ts'
-import type { LeadershipEvent, Proposal, StateMachine, Transport } from './ports.ts'
+import type { LeadershipEvent, LinkEvent, Proposal, StateMachine, Transport } from './ports.ts'
 import { ProposalPipeline } from './proposal-pipeline.ts'
 import { ReadBarriers } from './read-barriers.ts'
 import { defectOfEntries } from './received-entries.ts'
@@ -22,6 +22,7 @@ import { Sealer } from './sealer.ts'
 import { defaultReplicaSettings, type ReplicaSettings } from './settings.ts'
 import { LogWithSnapshots } from './snapshots.ts'
 import { assertFit, indexesOfConfigs, openStorage } from './storage.ts'
+import { Succession } from './succession.ts'
 import { Ticker } from './ticker.ts'
 import { upgradeDirectory } from './upgrade.ts'
 
@@ -34,6 +35,8 @@ interface Parts {
   readonly stateMachine: StateMachine
   readonly unappliedConfigs: readonly number[]
 }
+
+const MAX_DROPPED_KINDS = 1000
 
 /**
  * One member of a raft group: runs raft over the log, the state machine and the peers. All it does is a reaction to a
@@ -57,7 +60,11 @@ export class Replica {
   readonly #leadership = new Leadership()
   readonly #handOver: HandOver
   readonly #ticker: Ticker
+  readonly #succession: Succession
+  readonly #droppedKinds = new Set<string>()
   #writtenAtTick = 0
+  /** When this node last heard of its leader. */
+  #heardAtMs = 0
   readonly #failureListeners = new Set<(error: MqError) => void>()
   readonly #membershipListeners = new Set<(confState: ConfState) => void>()
   #transport: Transport | undefined
@@ -196,6 +203,7 @@ export class Replica {
     })
     this.#handOver = new HandOver(raft, 4 * settings.electionTicks)
     this.#ticker = new Ticker(clock, settings.tickMs, (ticks, sinceLastMs) => this.#tick(ticks, sinceLastMs))
+    this.#succession = new Succession({ clock, random, raft, stepMs: settings.successionStepMs, onCampaign: () => { this.#pump() } })
   }
 
   get nodeId (): NodeId { return this.identity.nodeId }
@@ -234,7 +242,7 @@ export class Replica {
     invariant(this.#transport === undefined, 'this node has a transport')
     if (this.#isStopped) return
     this.#transport = transport
-    transport.start((message) => { this.#receive(message) })
+    this.#startTransport()
   }
 
   /** Tells of each answer of another node to what this one sent as the leader: `status` says how far that one is. The listener may not throw. */
@@ -319,7 +327,7 @@ export class Replica {
   async [Symbol.asyncDispose] (): Promise<void> { await this.close() }
 
   #start (): void {
-    this.#transport?.start((message) => { this.#receive(message) })
+    this.#startTransport()
     if (this.log.failure !== undefined) this.#fail(this.log.failure)
     if (this.#isStopped) return
     this.#followConfiguration()
@@ -339,23 +347,59 @@ export class Replica {
     for (const listener of this.#membershipListeners) listener(this.stateMachine.confState)
   }
 
+  #startTransport (): void {
+    this.#transport?.start((message) => { this.#receive(message) }, (nodeId, event) => { this.#linkChanged(nodeId, event) })
+  }
+
+  #linkChanged (nodeId: NodeId, event: LinkEvent): void {
+    if (this.#isStopped) return
+    switch (event) {
+      case 'broken':
+        this.#raft.reportUnreachable(nodeId)
+        break
+      case 'cut':
+        this.#raft.reportCut(nodeId)
+        break
+      case 'gone':
+        this.#raft.reportGone(nodeId)
+        this.#succession.begin()
+        break
+      case 'back':
+        this.#raft.reportBack(nodeId)
+        break
+      default:
+        unreachable(event)
+    }
+    this.#pump()
+  }
+
   #receive (message: RaftMessage): void {
     if (this.#isStopped) return
     if (message.type === 'appendEntries' && message.entries.length > 0) {
       const defect = defectOfEntries(message.entries, this.#groupSeed)
       if (defect !== undefined) {
-        this.#options.logger.warn(`dropped entries from node ${message.from}: ${defect}`, { from: message.from })
+        this.#dropped(message, defect)
         return
       }
     }
     try {
-      this.#raft.step(message)
+      const defect = this.#raft.step(message)
+      if (defect !== undefined) this.#dropped(message, defect)
     } catch (error) {
       this.#fail(error)
       return
     }
+    if (this.#raft.hasHeardOfLeader) this.#heardAtMs = this.#options.clock.nowMs()
     this.#pump()
     if (message.type === 'appendEntriesReply' || message.type === 'heartbeatReply') for (const listener of this.#replyListeners) listener(message.from)
+  }
+
+  /** Said once of each node and kind of message: one that is faulty may send the same again and again. */
+  #dropped ({ from, type }: RaftMessage, defect: string): void {
+    const kind = `${from} ${type}`
+    if (this.#droppedKinds.has(kind) || this.#droppedKinds.size >= MAX_DROPPED_KINDS) return
+    this.#droppedKinds.add(kind)
+    this.#options.logger.error(`dropped ${type} from node ${from}, and will without a word from now on: ${defect}`, { from, type })
   }
 
   /** Returns how many ticks may pass until the next look. */
@@ -364,16 +408,20 @@ export class Replica {
     const { readRetryMs, leaderTimeoutMs, tickMs, electionTicks, restTicks } = this.#settings
     // A loop that stood still this long may have been replaced: it must not serve one read more as the leader.
     if (sinceLastMs > tickMs * electionTicks) this.#raft.stepDown()
-    // when within the ticks it heard of the leader a follower does not know: perhaps just now
     const hasHeard = this.#raft.hasHeardOfLeader
-    for (let tick = 0; tick < (hasHeard ? 1 : ticks); tick++) this.#raft.tick()
+    // to a follower that has heard of its leader, no more has passed than since then
+    const passed = hasHeard ? Math.min(ticks, Math.floor((this.#options.clock.nowMs() - this.#heardAtMs) / tickMs)) : ticks
+    for (let tick = 0; tick < passed; tick++) this.#raft.tick()
     this.#pump()
     this.#pipeline.tick()
     this.#reads.tick(readRetryMs, leaderTimeoutMs)
     this.#handOver.tick()
     const isBusy = this.log.writtenIndex !== this.#writtenAtTick
     this.#writtenAtTick = this.log.writtenIndex
-    return !isBusy && (hasHeard || this.#raft.role === 'leader') ? restTicks : 1
+    if (isBusy) return 1
+    if (this.#raft.role === 'leader') return restTicks
+    // nor is a time-out slept over
+    return hasHeard ? Math.max(1, Math.min(restTicks, electionTicks - passed)) : 1
   }
 
   /** Carries out what raft asks for until it asks for nothing more. */
@@ -509,6 +557,7 @@ export class Replica {
 
   #stop (): void {
     this.#ticker.run(false)
+    this.#succession.stop()
     this.#applier.stop()
     this.#persistence.stop()
     this.#leadingTerm = 0

@@ -7,6 +7,8 @@ export interface ReplicaSettings {
   readonly heartbeatTicks: number
   /** So many ticks pass at once while all is well and nothing is written: an idle node wakes less often. At most heartbeatTicks. */
   readonly restTicks: number
+  /** When the process of a leader has ended, the first of the other voters campaigns at once, each next one so much later. */
+  readonly successionStepMs: number
   /** Entries are sealed up to this size; a single larger proposal gets an entry of its own. */
   readonly maxEntryBytes: number
   /** Where more waits than this, it is sealed in pieces of about this size, so that the first is on its way early. */
@@ -45,6 +47,7 @@ export const defaultReplicaSettings: ReplicaSettings = {
   electionTicks: 8,
   heartbeatTicks: 2,
   restTicks: 1,
+  successionStepMs: 100,
   maxEntryBytes: MIB,
   sealBytes: 256 * 1024,
   maxProposalsPerEntry: 65_536,

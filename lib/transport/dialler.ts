@@ -15,15 +15,18 @@ export interface DiallerContext {
   readonly handshake: HandshakeContext
 }
 
+/** Why there is no link. `nobodyListens`: the machine is there and said so, which is what it does when a process has ended. */
+export interface LinkFailure { readonly reason: string, readonly refusal?: Refusal | undefined, readonly nobodyListens?: boolean }
+
 /** One attempt to connect and to be accepted; `cancel` gives it up. Exactly one of the two callbacks is called, once, unless cancelled. */
 export class Attempt {
   readonly #onMet: (acquaintance: Acquaintance) => void
-  readonly #onFailed: (reason: string, refusal: Refusal | undefined) => void
+  readonly #onFailed: (failure: LinkFailure) => void
   readonly #abort = new AbortController()
   #connection: PeerConnection | undefined
   #isCancelled = false
 
-  constructor (context: DiallerContext, address: Address, kind: LinkKind, wanted: NodeId, onMet: (acquaintance: Acquaintance) => void, onFailed: (reason: string, refusal: Refusal | undefined) => void) {
+  constructor (context: DiallerContext, address: Address, kind: LinkKind, wanted: NodeId, onMet: (acquaintance: Acquaintance) => void, onFailed: (failure: LinkFailure) => void) {
     this.#onMet = onMet
     this.#onFailed = onFailed
     this.#connect(context, address).then((bytes) => {
@@ -36,9 +39,9 @@ export class Attempt {
           if (this.#isCancelled) acquaintance.connection.close('given up')
           else this.#onMet(acquaintance)
         },
-        onFailed: (reason, refusal) => { if (!this.#isCancelled) this.#onFailed(reason, refusal) }
+        onFailed: (reason, refusal) => { if (!this.#isCancelled) this.#onFailed({ reason, refusal }) }
       })
-    }, (error: unknown) => { if (!this.#isCancelled) this.#onFailed((error as Error).message, undefined) })
+    }, ({ message, code }: Error & { readonly code?: unknown }) => { if (!this.#isCancelled) this.#onFailed({ reason: message, nobodyListens: code === 'ECONNREFUSED' }) })
   }
 
   cancel (): void {
@@ -63,7 +66,7 @@ export class Attempt {
 export interface DiallerEvents {
   readonly onMet: (acquaintance: Acquaintance) => void
   /** An attempt failed; the next is on its way by itself. */
-  readonly onFailed: (reason: string, refusal: Refusal | undefined) => void
+  readonly onFailed: (failure: LinkFailure) => void
 }
 
 /** Makes one link of one kind to a peer, again whenever it was lost, with growing pauses between attempts that fail. */
@@ -96,7 +99,7 @@ export class Dialler {
     if (this.#isClosed) return
     const { clock, settings } = this.#context
     // one that is taken down as soon as it stands is no better than none
-    if (clock.nowMs() - this.#metMs > settings.reconnectMaxMs) this.#pauseMs = settings.reconnectMinMs
+    if (clock.nowMs() - this.#metMs > settings.reconnectMaxMs / 4) this.#pauseMs = settings.reconnectMinMs
     this.#wait()
   }
 
@@ -120,10 +123,10 @@ export class Dialler {
       this.#attempt = undefined
       this.#metMs = this.#context.clock.nowMs()
       this.#events.onMet(acquaintance)
-    }, (reason, refusal) => {
+    }, (failure) => {
       this.#attempt = undefined
       this.#wait()
-      this.#events.onFailed(reason, refusal)
+      this.#events.onFailed(failure)
     })
   }
 

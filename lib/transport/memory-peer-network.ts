@@ -64,7 +64,10 @@ export class MemoryPeerNetwork implements PeerNetwork {
     const own = this.#network.transport(this.#self().nodeId)
     this.#transports.add(own)
     return {
-      start: (handler) => own.start(handler),
+      start: (handler, onLink) => {
+        own.start(handler, onLink)
+        this.#network.tellAll(this.#self().nodeId, 'back')
+      },
       send: (messages) => own.send(messages.filter((message: RaftMessage) => this.#linkTo(message.to) instanceof MemoryPeerNetwork)),
       close: () => {
         this.#transports.delete(own)
@@ -114,6 +117,9 @@ export class MemoryPeerNetwork implements PeerNetwork {
   }
 
   async close (): Promise<void> {
+    if (!this.#isClosed) {
+      for (const event of ['broken', 'cut', 'gone'] as const) this.#network.tellAll(this.#self().nodeId, event)
+    }
     this.#isClosed = true
     this.#ends.delete(this)
     for (const transport of this.#transports) await transport.close()

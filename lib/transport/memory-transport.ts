@@ -1,6 +1,6 @@
 import type { Clock } from '../base/index.ts'
 import type { NodeId, RaftMessage } from '../raft/index.ts'
-import type { Transport } from '../replica/index.ts'
+import type { LinkEvent, LinkListener, Transport } from '../replica/index.ts'
 import { copyMessage } from './copy-message.ts'
 
 type Handler = (message: RaftMessage) => void
@@ -9,6 +9,7 @@ type Handler = (message: RaftMessage) => void
 export class MemoryNetwork {
   readonly #clock: Clock
   readonly #handlers = new Map<NodeId, Handler>()
+  readonly #linkListeners = new Map<NodeId, LinkListener>()
   readonly #cut = new Set<string>()
   /** Sees every message when it is sent; returning false loses it. */
   filter: ((message: RaftMessage) => boolean) | undefined
@@ -21,16 +22,20 @@ export class MemoryNetwork {
   transport (nodeId: NodeId): Transport {
     let own: Handler | undefined
     return {
-      start: (handler) => {
+      start: (handler, onLink = () => {}) => {
         own = handler
         this.#handlers.set(nodeId, handler)
+        this.#linkListeners.set(nodeId, onLink)
       },
       send: (messages) => {
         if (own === undefined || this.#handlers.get(nodeId) !== own) return
         for (const message of messages) this.#send(nodeId, message)
       },
       close: () => {
-        if (this.#handlers.get(nodeId) === own) this.#handlers.delete(nodeId)
+        if (this.#handlers.get(nodeId) === own) {
+          this.#handlers.delete(nodeId)
+          this.#linkListeners.delete(nodeId)
+        }
         own = undefined
       }
     }
@@ -49,6 +54,16 @@ export class MemoryNetwork {
   }
 
   heal (): void { this.#cut.clear() }
+
+  /** What a node is told of its links to another one. */
+  tell (nodeId: NodeId, of: NodeId, event: LinkEvent): void {
+    this.#clock.defer(() => this.#linkListeners.get(nodeId)?.(of, event))
+  }
+
+  /** Tells all who are not cut off from it. */
+  tellAll (of: NodeId, event: LinkEvent): void {
+    for (const nodeId of this.#handlers.keys()) if (nodeId !== of && !this.isCut(of, nodeId)) this.tell(nodeId, of, event)
+  }
 
   isCut (from: NodeId, to: NodeId): boolean { return this.#cut.has(`${from}>${to}`) }
 

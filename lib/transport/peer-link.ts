@@ -20,6 +20,8 @@ export interface LinkContext {
   readonly onClosed: (link: PeerLink, reason: string) => void
 }
 
+const MAX_WAITING_BEFORE_PONG_BYTES = 64 * 1024
+
 /** One connection between two nodes that have met; what it carries depends on its kind. */
 export class PeerLink implements ConnectionOwner {
   readonly nodeId: NodeId
@@ -112,6 +114,8 @@ export class PeerLink implements ConnectionOwner {
     const { connection } = this
     switch (type) {
       case FrameType.ping:
+        // who asks on and on and reads no answer gets none
+        if (connection.waitingBytes > MAX_WAITING_BEFORE_PONG_BYTES) return
         connection.writer.add(this.#codecs, FrameType.pong, this.#codecs.decode<{ sentUs: number }>(type, header), undefined, 0)
         connection.flush()
         return

@@ -1,7 +1,9 @@
 import { MqError } from '../base/index.ts'
 import type { NodeId, RaftMessage } from '../raft/index.ts'
 import type { Address } from '../remoting/index.ts'
-import { Dialler, type DiallerContext } from './dialler.ts'
+import type { LinkListener } from '../replica/index.ts'
+import { Absence } from './absence.ts'
+import { Dialler, type DiallerContext, type LinkFailure } from './dialler.ts'
 import { LinkKind } from './frame.ts'
 import type { Acquaintance } from './handshake.ts'
 import type { Refusal } from './introduction.ts'
@@ -17,6 +19,7 @@ export interface PeerContext extends Omit<LinkContext, 'onClosed'> {
   readonly onRefused: (nodeId: NodeId, refusal: Refusal) => void
   /** All links stand, or not any more. */
   readonly onConnected: (peer: Peer, isConnected: boolean, reason: string | undefined) => void
+  readonly onLink: LinkListener
 }
 
 interface WaitingCall { readonly call: PendingCall, readonly method: string, readonly body: Uint8Array }
@@ -36,6 +39,7 @@ export class Peer {
   /** Calls that wait for a link that is being made. */
   #waiting: WaitingCall[] = []
   #isConnected = false
+  readonly #absence: Absence
   #bytesIn = 0
   #bytesOut = 0
   #dropped = 0
@@ -46,6 +50,7 @@ export class Peer {
     this.nodeId = nodeId
     this.#context = context
     this.#linkContext = { ...context, onClosed: (link, reason) => this.#lost(link, reason) }
+    this.#absence = new Absence({ clock: context.clock, goneAfterMs: context.settings.goneAfterMs, onGone: () => context.onLink(nodeId, 'gone') })
   }
 
   get address (): Address | undefined { return this.#address }
@@ -59,10 +64,14 @@ export class Peer {
     if (address === undefined) return
     for (const kind of kinds) {
       this.#diallers.set(kind, new Dialler(this.#context.dialling, address, kind, this.nodeId, {
-        onMet: (acquaintance) => this.#met(this.#made, acquaintance),
-        onFailed: (reason, refusal) => {
+        onMet: (acquaintance) => {
+          this.#absence.isFoundThere = true
+          this.#met(this.#made, acquaintance)
+        },
+        onFailed: ({ reason, refusal, nobodyListens }) => {
+          if (nobodyListens === true) this.#absence.nobodyListens()
           if (refusal !== undefined) this.#context.onRefused(this.nodeId, refusal)
-          if (kind === LinkKind.calls) this.#failWaiting(reason, refusal)
+          if (kind === LinkKind.calls) this.#failWaiting({ reason, refusal })
         }
       }))
     }
@@ -136,6 +145,7 @@ export class Peer {
     const link = new PeerLink(acquaintance, this.#linkContext)
     links.set(link.kind, link)
     this.#formatVersion = link.formatVersion
+    if (this.#absence.end()) this.#context.onLink(this.nodeId, 'back')
     if (link.kind === LinkKind.calls) for (const { call, method, body } of this.#waiting.splice(0)) link.call(call, method, body)
     this.#noteConnected(undefined)
   }
@@ -151,6 +161,11 @@ export class Peer {
       this.#made.delete(kind)
       this.#diallers.get(kind)?.redial()
     }
+    if (kind !== LinkKind.calls) this.#context.onLink(this.nodeId, 'broken')
+    if (!this.hasLinks) {
+      this.#context.onLink(this.nodeId, 'cut')
+      this.#absence.begin()
+    }
     this.#noteConnected(reason)
   }
 
@@ -159,16 +174,18 @@ export class Peer {
     if (isConnected === this.#isConnected) return
     this.#isConnected = isConnected
     this.#context.onConnected(this, isConnected, reason)
+    if (isConnected) this.#context.onLink(this.nodeId, 'back')
   }
 
   #stopDialling (reason: string): void {
     for (const dialler of this.#diallers.values()) dialler.close()
     this.#diallers.clear()
     for (const link of [...this.#made.values()]) link.connection.close(reason)
-    this.#failWaiting(reason, undefined)
+    this.#absence.forget()
+    this.#failWaiting({ reason })
   }
 
-  #failWaiting (reason: string, refusal: Refusal | undefined): void {
+  #failWaiting ({ reason, refusal }: LinkFailure): void {
     for (const { call } of this.#waiting.splice(0)) call.unavailable(reason, refusal === undefined ? {} : { refusal: refusal.code })
   }
 }

@@ -6,6 +6,8 @@ export interface PeerSettings {
   /** Between two attempts to connect, doubling from the one to the other, each drawn from [half of it, all of it). */
   readonly reconnectMinMs: number
   readonly reconnectMaxMs: number
+  /** A node is taken for gone so long after its last link was lost, if by then nobody listens where it did. It comes back before that if it is there. */
+  readonly goneAfterMs: number
   /** A probe goes over each link this often; so long after the last byte that came, times `silentProbes`, a link is given up. */
   readonly probeIntervalMs: number
   readonly silentProbes: number
@@ -36,6 +38,7 @@ export const defaultPeerSettings: PeerSettings = {
   handshakeTimeoutMs: 3000,
   reconnectMinMs: 50,
   reconnectMaxMs: 2000,
+  goneAfterMs: 60,
   probeIntervalMs: 2500,
   silentProbes: 2,
   writeStallTimeoutMs: 15_000,

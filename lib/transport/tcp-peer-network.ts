@@ -1,7 +1,7 @@
 import { MqError, silentLogger, type Clock, type Logger, type Random, type Timer } from '../base/index.ts'
 import type { NodeId, RaftMessage } from '../raft/index.ts'
 import { addressText, type Address, type ByteConnection, type Listener, type Network } from '../remoting/index.ts'
-import type { Transport } from '../replica/index.ts'
+import type { LinkListener, Transport } from '../replica/index.ts'
 import { CallHandlers } from './call-handlers.ts'
 import { Attempt, type DiallerContext } from './dialler.ts'
 import { LinkKind } from './frame.ts'
@@ -54,6 +54,7 @@ export class TcpPeerNetwork implements PeerNetwork {
   readonly #attempts = new Set<Attempt>()
   readonly #touched = new Set<Peer>()
   #handler: Handler | undefined
+  #onLink: LinkListener | undefined
   #probeTimer: Timer
   #isClosed = false
 
@@ -79,7 +80,8 @@ export class TcpPeerNetwork implements PeerNetwork {
       ...links,
       dialling: this.#dialling,
       onRefused: (nodeId, refusal) => this.#refusals.note(`the link to node ${nodeId}`, String(nodeId), refusal),
-      onConnected: (peer, isConnected, reason) => this.#noteConnected(peer, isConnected, reason)
+      onConnected: (peer, isConnected, reason) => this.#noteConnected(peer, isConnected, reason),
+      onLink: (nodeId, event) => this.#onLink?.(nodeId, event)
     }
     this.#probeTimer = clock.setTimer(this.#settings.probeIntervalMs, this.#probe)
   }
@@ -128,10 +130,13 @@ export class TcpPeerNetwork implements PeerNetwork {
   transport (): Transport {
     let own: Handler | undefined
     return {
-      start: (handler) => { this.#handler = own = handler },
+      start: (handler, onLink) => {
+        this.#handler = own = handler
+        this.#onLink = onLink
+      },
       send: (messages) => { if (own !== undefined && this.#handler === own) this.#send(messages) },
       close: () => {
-        if (this.#handler === own) this.#handler = undefined
+        if (this.#handler === own) this.#handler = this.#onLink = undefined
         own = undefined
       }
     }
@@ -153,7 +158,7 @@ export class TcpPeerNetwork implements PeerNetwork {
     const attempt = new Attempt(this.#dialling, address, LinkKind.stranger, 0, (acquaintance) => {
       link = new PeerLink(acquaintance, this.#strangerContext)
       link.call(call, method, body)
-    }, (reason, refusal) => call.unavailable(reason, refusal === undefined ? {} : { refusal: refusal.code }))
+    }, ({ reason, refusal }) => call.unavailable(reason, refusal === undefined ? {} : { refusal: refusal.code }))
     this.#attempts.add(attempt)
     try {
       return await call.result
@@ -174,7 +179,7 @@ export class TcpPeerNetwork implements PeerNetwork {
   async close (): Promise<void> {
     if (!this.#isClosed) {
       this.#isClosed = true
-      this.#handler = undefined
+      this.#handler = this.#onLink = undefined
       this.#probeTimer.cancel()
       const reason = 'this node closed its links'
       for (const peer of this.#peers.values()) peer.close(reason)

@@ -48,7 +48,7 @@ t.test('what does not fit together is named by the line to look at', async (t) =
   t.match(errorsOf('dLegerPeers=n70000-a:1'), [/expected nodes/])
   t.match(errorsOf(`${group}brokerRole=SLAVE`), [/^f:5: brokerRole: SLAVE, but the nodes of a group elect/])
   t.match(errorsOf(`${group}preferredLeaderIds=n1;n5`), [/^f:5: preferredLeaderIds, read as preferredLeaderId: n5 is not among/])
-  t.match(errorsOf(`${group}groupHeartbeatIntervalMs=300`), [/more than half of groupElectionTimeoutMs/])
+  t.match(errorsOf(`${group}groupHeartbeatIntervalMs=301`), [/more than half of groupElectionTimeoutMs/])
   t.match(errorsOf('enableDLedgerGroup=true\ndLegerGroup=g\ndLegerPeerId=n1\ndLederPeers=n0@a:10911;n1@b:10921'), [/^f:4: dLederPeers, read as dLegerPeers: with @ .* n1 is 10921, while listenPort is 10911/])
   t.match(errorsOf(`${group}listenPort=40912`), [/with - it names ports for the other nodes/])
   t.match(errorsOf(`${group}dLegerListenPort=10911`), [/it is the listenPort/])

@@ -13,7 +13,7 @@ const append = (raft: Raft, { term = raft.term, prevIndex = 0, prevTerm = 0, ter
   prevIndex,
   prevTerm,
   commitIndex,
-  entries: terms.map((entryTerm, at) => entryOf({ kind: EntryKind.normal, index: prevIndex + 1 + at, term: entryTerm, prevTerm: 0, physicalOffset: (prevIndex + at) * 10 }))
+  entries: terms.map((entryTerm, at) => entryOf({ kind: EntryKind.normal, index: prevIndex + 1 + at, term: entryTerm, prevTerm: terms[at - 1] ?? prevTerm, physicalOffset: (prevIndex + at) * 10 }))
 })
 const vote = (raft: Raft, from: number, term: number, lastIndex = 0, lastTerm = 0): RaftMessage => ({
   ...envelope(raft, from, term), type: 'requestVote', lastIndex, lastTerm, force: false, commitIndex: 0, commitTerm: 0

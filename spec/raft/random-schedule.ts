@@ -90,12 +90,23 @@ export class RandomSchedule {
     else if (dice < 0.975) this.#compact(node)
     else if (dice < 0.98) node.raft.transferLeadership(1 + this.#below(this.nodes.length))
     else if (dice < 0.988) this.#changeConf(node)
-    else if (dice < 0.99) node.raft.reportUnreachable(1 + this.#below(this.nodes.length))
+    else if (dice < 0.99) this.#tellOfLinks(node)
     else if (dice < 0.993) node.raft.reportSnapshot(1 + this.#below(this.nodes.length), this.#chance(0.5))
     else if (dice < 0.995) node.raft.forgetLeader()
     else if (dice < 0.997) node.raft.campaign()
     else if (dice < 0.998) node.raft.stepDown()
     else for (let i = 0; i < 12; i++) node.raft.tick()
+  }
+
+  /** True or not. */
+  #tellOfLinks ({ raft }: ScenarioNode): void {
+    const peer = 1 + this.#below(this.nodes.length)
+    const dice = this.#random()
+    if (dice < 0.2) raft.reportUnreachable(peer)
+    else if (dice < 0.4) raft.reportCut(peer)
+    else if (dice < 0.8) raft.reportGone(peer)
+    else raft.reportBack(peer)
+    if (raft.isLeaderGone && this.#chance(0.5)) raft.campaign()
   }
 
   #deliver (node: ScenarioNode): void {

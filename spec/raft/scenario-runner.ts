@@ -34,7 +34,7 @@ type Options = Record<string, string>
  * | cut ID ID, isolate ID..., heal | what is sent over a cut link is lost |
  * | stabilize [ID...] | ready, disk and deliver until nothing happens any more |
  * | step A->B TYPE key=value... | a message out of nowhere |
- * | tick ID [TICKS], random ID VALUE, restart ID, compact ID INDEX, cold ID INDEX, loaded ID PEER, unreachable ID PEER, snapshot ID PEER (sends one by hand), snapshots ID on/off, report ID PEER ok/failed | |
+ * | tick ID [TICKS], random ID VALUE, restart ID, compact ID INDEX, cold ID INDEX, loaded ID PEER, unreachable ID PEER, cutoff ID PEER, gone ID PEER, back ID PEER, snapshot ID PEER (sends one by hand), snapshots ID on/off, report ID PEER ok/failed | |
  * | status ID..., state, log ID, inbox ID, conf-of ID | shows |
  * | quiet | the rest of the block writes nothing |
  */
@@ -117,7 +117,8 @@ export class ScenarioRunner {
     stabilize: (ids) => this.#stabilize(this.#chosen(ids)),
     step: ([link, type], options) => {
       const message = parseMessage(link!, type!, options)
-      this.#node(String(message.to)).raft.step(message)
+      const defect = this.#node(String(message.to)).raft.step(message)
+      if (defect !== undefined) this.#note(`dropped: ${defect}`)
     },
     compact: ([id, index]) => this.#node(id).disk.compact(Number(index)),
     cold: ([id, index]) => { this.#node(id).disk.coldBelow = Number(index) },
@@ -126,6 +127,9 @@ export class ScenarioRunner {
       raft.entriesLoaded(Number(peer), from === undefined ? undefined : disk.slice(Number(from), Number(to) + 1, Infinity))
     },
     unreachable: ([id, peer]) => this.#node(id).raft.reportUnreachable(Number(peer)),
+    cutoff: ([id, peer]) => this.#node(id).raft.reportCut(Number(peer)),
+    gone: ([id, peer]) => this.#node(id).raft.reportGone(Number(peer)),
+    back: ([id, peer]) => this.#node(id).raft.reportBack(Number(peer)),
     report: ([id, peer, result]) => this.#node(id).raft.reportSnapshot(Number(peer), result === 'ok'),
     snapshots: ([id, mode]) => { this.#node(id).disk.snapshotsBlocked = mode === 'off' },
     snapshot: ([id, peer]) => {

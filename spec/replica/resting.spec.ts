@@ -4,9 +4,9 @@ import { Members, type Member } from './members.ts'
 
 const settings = groupReplicaSettings
 const restMs = settings.restTicks * settings.tickMs
-/** What came since the last look counts from there, and election time-outs are whole ticks. */
-const earliestMs = (settings.electionTicks - 2) * settings.tickMs - restMs
-const latestMs = (2 * settings.electionTicks - 1) * settings.tickMs + restMs
+/** Time-outs are whole ticks, and count from when the leader was last heard. */
+const earliestMs = (settings.electionTicks - 1) * settings.tickMs - settings.heartbeatTicks * settings.tickMs
+const latestMs = 2 * settings.electionTicks * settings.tickMs
 
 async function startedMembers (): Promise<{ members: Members, leader: Member }> {
   const members = new Members([1, 2, 3])

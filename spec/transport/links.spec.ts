@@ -16,6 +16,7 @@ class HeldNetwork extends MemoryNetwork {
   readonly far: Duplex[] = []
   attempts = 0
   isDown = false
+  downCode = 'ECONNREFUSED'
 
   override async listen (address: Address, onConnection: (connection: ByteConnection) => void) {
     return await super.listen(address, (connection) => {
@@ -26,7 +27,7 @@ class HeldNetwork extends MemoryNetwork {
 
   override async connect (address: Address, options: { readonly signal: AbortSignal }): Promise<ByteConnection> {
     this.attempts++
-    if (this.isDown) throw new Error('connect ECONNREFUSED')
+    if (this.isDown) throw Object.assign(new Error('connect ECONNREFUSED'), { code: this.downCode })
     const connection = await super.connect(address, options)
     this.near.push(connection.stream)
     return connection
@@ -49,9 +50,10 @@ function world (t: Test) {
     const peers = new TcpPeerNetwork({ clock, random: new NodeRandom(), network, logger, self: () => member(nodeId, differences), ...(settings && { settings }), ...(secret !== undefined && { secret: new SharedSecret(secret) }) })
     t.teardown(() => peers.close())
     const received: RaftMessage[] = []
+    const told: string[] = []
     const transport = peers.transport()
-    transport.start((message) => received.push(message))
-    return { peers, logger, received, transport }
+    transport.start((message) => received.push(message), (nodeId, event) => told.push(`${nodeId} ${event}`))
+    return { peers, logger, received, told, transport }
   }
   return { clock, network, open }
 }
@@ -92,6 +94,73 @@ t.test('links that were lost are made again, with growing pauses while nobody an
   one.transport.send([heartbeat(1, 2, 9)])
   await until(() => two.received.length === 1)
   t.same(two.logger.lines, ['node 1 is connected', 'node 1 is not connected any more: it was closed', 'node 1 is connected'])
+})
+
+/** Lets time pass in small steps, with all that happens meanwhile. */
+async function pass (clock: VirtualClock, ms: number): Promise<void> {
+  for (let passed = 0; passed < ms; passed += 10) {
+    await clock.advance(10)
+    await settle()
+  }
+}
+
+t.test('gone: no link, and nobody listens there any more', async (t) => {
+  const { clock, network, one } = await pair(t)
+  await clock.advance(10_000)
+  one.told.length = 0
+  network.isDown = true
+  network.far[0]!.destroy()
+  await pass(clock, 200)
+  t.same(one.told, ['2 broken'], 'some links are left')
+  for (const stream of network.far.splice(0)) stream.destroy()
+  await settle()
+  t.same(one.told, ['2 broken', '2 broken', '2 cut'], 'two for messages of raft')
+  await pass(clock, 50)
+  t.notOk(one.told.includes('2 gone'), 'it has time to come back')
+  await pass(clock, 50)
+  t.same(one.told.slice(3), ['2 gone'])
+  await pass(clock, 3000)
+  t.equal(one.told.length, 4, 'said once')
+  network.isDown = false
+  await pass(clock, 2500)
+  t.ok(linked(one.peers, 2))
+  t.equal(one.told.filter((line) => line === '2 gone').length, 1)
+  t.equal(one.told.at(-1), '2 back')
+})
+
+t.test('not gone: all links are lost and made again, or nobody says that nobody is there', async (t) => {
+  const { clock, network, one } = await pair(t)
+  await clock.advance(10_000)
+  one.told.length = 0
+  const cut = async (): Promise<void> => {
+    for (const stream of [...network.far.splice(0), ...network.near.splice(0)]) stream.destroy()
+    await settle()
+    t.notOk(linked(one.peers, 2))
+  }
+  for (let run = 0; run < 3; run++) {
+    await cut()
+    await pass(clock, 3000)
+    t.ok(linked(one.peers, 2), 'as when a proxy between them was started again')
+  }
+  await cut()
+  network.isDown = true
+  network.downCode = 'ETIMEDOUT'
+  await pass(clock, 5000)
+  t.notOk(one.told.includes('2 gone'), 'as when the machine is gone, or a firewall between them')
+})
+
+t.test('not gone: who refuses the link is there', async (t) => {
+  const { clock, network, one, two, address, open } = await pair(t)
+  await clock.advance(10_000)
+  one.told.length = 0
+  const other = open(2, { differences: { groupName: 'another' } })
+  await two.peers.close()
+  await other.peers.listen(address)
+  for (const stream of network.far.splice(0)) stream.destroy()
+  await pass(clock, 3000)
+  t.notOk(linked(one.peers, 2))
+  t.match(one.logger.lines.join('\n'), /belong|group/)
+  t.notOk(one.told.includes('2 gone'))
 })
 
 t.test('a peer that comes back is called at once, without waiting out the pause', async (t) => {

@@ -226,6 +226,25 @@ export function peerNetworkConformance (t: Test, name: string, make: (t: Test) =
     t.same(await refusalTo(member(2), 'right'), { linked: false, refusal: 'none' }, 'itself')
   })
 
+  t.test(`${name}: a node whose process ends is told of as gone, and as back when it is started again`, async (t) => {
+    const { ends: [one, two, three], addresses, open } = await group(t, 1, 2, 3)
+    const told: string[] = []
+    two!.transport().start(() => {})
+    await nextTurn()
+    one!.transport().start(() => {}, (nodeId, event) => told.push(`${nodeId} ${event}`))
+    await two!.close()
+    await until(() => told.includes('2 gone'))
+    t.equal(told.indexOf('2 broken'), 0)
+    t.same(told.filter((line) => line === '2 gone' || line === '2 back'), ['2 gone'])
+    const again = open(() => member(2))
+    await again.listen(addresses.get(2)!)
+    again.setPeers(addresses)
+    again.transport().start(() => {})
+    await until(() => told.at(-1) === '2 back')
+    t.same(told.filter((line) => line.startsWith('3') || line === '2 gone'), ['2 gone'])
+    t.ok(linked(three!, 1))
+  })
+
   t.test(`${name}: peers come and go`, async (t) => {
     const { ends: [one, two, three], addresses } = await group(t, 1, 2, 3)
     one!.setPeers(new Map([[2, addresses.get(2)!]]))
