@@ -9,8 +9,7 @@ export type RefusalCode =
   'no-group' | // one of the two is of no group yet
   'node-id' | // another node, or another incarnation, than the one meant
   'format-version' |
-  'itself' |
-  'busy'
+  'itself'
 
 export interface Refusal {
   readonly code: RefusalCode

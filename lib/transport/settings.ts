@@ -25,7 +25,7 @@ export interface PeerSettings {
   /** Calls of one link that are being answered: beyond it, or beyond their bytes, no more are read until half are done. */
   readonly maxInflightCalls: number
   readonly maxInflightCallBytes: number
-  /** Connections that have not introduced themselves yet, and those of strangers; more are closed as they come. */
+  /** Connections that have not introduced themselves yet, and those of strangers; for more the oldest are closed. */
   readonly maxUnknownConnections: number
   /** Nodes with links that are not in `setPeers`, as after changes of the group that this node has not heard of. */
   readonly maxUnknownNodes: number

@@ -95,12 +95,11 @@ export class TcpPeerNetwork implements PeerNetwork {
   }
 
   take (bytes: ByteConnection): void {
-    const { maxUnknownConnections } = this.#settings
-    if (this.#isClosed || this.#unknown.size + this.#strangers.size >= maxUnknownConnections) {
+    if (this.#isClosed) {
       bytes.stream.destroy()
-      if (!this.#isClosed) this.#refusals.note('connections', addressText(bytes.peer), { code: 'busy', reason: `${maxUnknownConnections} have not introduced themselves (maxUnknownConnections)` })
       return
     }
+    this.#makeWay()
     const connection = receive(bytes, this.#handshake, {
       onMet: (acquaintance) => {
         this.#unknown.delete(connection)
@@ -233,6 +232,16 @@ export class TcpPeerNetwork implements PeerNetwork {
     }
   }
 
+  /** Whoever has not introduced itself longest goes, then the oldest stranger: who means it needs a moment only, and gets it. */
+  #makeWay (): void {
+    if (this.#unknown.size + this.#strangers.size < this.#settings.maxUnknownConnections) return
+    const [silent] = this.#unknown
+    const [stranger] = this.#strangers
+    this.#refusals.noteCrowd(silent !== undefined)
+    if (silent !== undefined) silent.close('newer connections need its place')
+    else stranger?.connection.close('newer connections need its place')
+  }
+
   /** Forgets nodes without an address that have gone; false when there are too many of them all the same. */
   #makeRoom (): boolean {
     const unknown = [...this.#peers.values()].filter(({ address }) => address === undefined)
@@ -251,6 +260,7 @@ export class TcpPeerNetwork implements PeerNetwork {
 
   readonly #probe = (): void => {
     const nowMs = this.#clock.nowMs()
+    this.#refusals.report(nowMs)
     for (const peer of this.#peers.values()) peer.probe(nowMs)
     for (const link of [...this.#strangers]) link.probe(nowMs, true)
     this.#probeTimer = this.#clock.setTimer(this.#settings.probeIntervalMs, this.#probe)

@@ -40,6 +40,7 @@ export class MembershipRounds {
   async run ({ endsWith }: { readonly endsWith: 1 | 3 }): Promise<RoundFigures> {
     const { producer } = this.#load
     this.#disturbed = []
+    await producer.acks(STEADY_ACKS)
     producer.longestGapMs = 0
     const steps: Record<string, number> = {}
     for (const [from, to] of [[1, 3], [3, 5], [5, 3], [3, 1]] as const) {
