@@ -121,6 +121,10 @@ export class Forwarding {
         await answerBy(process, request, connection)
         return
       }
+      if (node.group?.isMember() === false) {
+        connection.respond(request, { code: ResponseCode.SERVICE_NOT_AVAILABLE, remark: 'this node is not of the group any more, or not yet' })
+        return
+      }
       if (leaderId !== 0 && node.group !== undefined) {
         body ??= encodeForwarded(request, connection.peer, clientIdOf(connection))
         try {

@@ -139,7 +139,7 @@ async function openMember ({ clock, config: { values }, engine, peerNetwork: net
 function nodeOf (member: GroupMember, brokerId: number): BrokerNode {
   return {
     get engine () { return member.engine },
-    group: { brokerId, peers: member.peers, members: () => member.members(), addPeer: (number, address) => member.addPeer(number, address), remove: (nodeIds) => member.remove(nodeIds) },
+    group: { brokerId, peers: member.peers, members: () => member.members(), isMember: () => member.isMember, addPeer: (number, address) => member.addPeer(number, address), remove: (nodeIds) => member.remove(nodeIds) },
     onEngine (listener) {
       const { engine: first } = member
       member.onEngine((engine) => { if (engine !== first) listener(engine) })

@@ -23,6 +23,8 @@ export interface NodeOfGroup {
   readonly brokerId: number
   readonly peers: Pick<PeerNetwork, 'call' | 'onCall' | 'linkStats'>
   members (): MemberStatus[]
+  /** It is of the group, and stays. */
+  isMember (): boolean
   /** @see GroupMember.addPeer */
   addPeer (number: number, address: string): Promise<void>
   /** @see GroupMember.remove */

@@ -218,6 +218,12 @@ export class GroupMember {
   /** Told when this node cannot go on, since its engine could not be opened again: it closes, and should be started anew. The listener may not throw. */
   onFailure (listener: (error: Error) => void): void { this.#failureListeners.push(listener) }
 
+  /** It is of the group by the configuration that it has applied, and will be. */
+  get isMember (): boolean {
+    const { confState: { voters, learners, learnersNext } } = this.#engine.status()
+    return !this.#isRemoved && [voters, learners, learnersNext].some((ids) => ids.includes(this.nodeId))
+  }
+
   /** Told once when the group says that this node was removed from it; at once when it has. The listener may not throw. */
   onRemoved (listener: () => void): void {
     if (this.#isRemoved) listener()

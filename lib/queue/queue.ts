@@ -207,7 +207,7 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
    * Lets other nodes reach this queue, so that it can grow to a group that outlives this process: `addPeer` of the result
    * names them. Resolves when it listens; further calls, and those on a queue that was opened with `serve`, give the same
    * node. Afterwards the directory is opened with `serve`, once there are others.
-   * @throws TypeError, MQ_INVALID_ARGUMENT, MQ_CLOSED; the system's error when it cannot listen there
+   * @throws TypeError, MQ_INVALID_ARGUMENT (also with `durability: 'memory'`), MQ_CLOSED; the system's error when it cannot listen there
    */
   serve (options?: ServeOptions): Promise<QueueNode> {
     if (this.#serving !== undefined) return this.#serving
@@ -220,7 +220,9 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
   async #serve (options: ServeOptions | undefined): Promise<QueueNode> {
     const checked = checkServe(options)
     this.#engine.assertOpen()
-    const { directory } = this.#options
+    const { directory, durability } = this.#options
+    // its own copy would count towards a majority without being on its disk
+    if (durability === 'memory' && directory !== MEMORY) throw new MqError('MQ_INVALID_ARGUMENT', "a queue with durability 'memory' takes no other nodes while it is open: close it and open it with `serve`; nodes of a group confirm what is on their disks")
     if (directory === MEMORY) throw new MqError('MQ_INVALID_ARGUMENT', 'a queue in memory has no group')
     // most queues are alone: what is only for groups is loaded when it is needed
     const { serveEngine } = await import('./queue-node.ts')

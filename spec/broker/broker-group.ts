@@ -25,6 +25,8 @@ export class BrokerGroup {
   readonly network = new MemoryNetwork()
   readonly links = new PeerLinks(this.clock)
   readonly brokers = new Map<number, Broker>()
+  /** Nodes that know that they are none of the group any more. */
+  readonly gone = new Set<number>()
   readonly #machines = new Map<number, Machine>()
   readonly #clients: Client[] = []
   /** How a broker sees its disk, where that is not as it is; for those opened from then on. */
@@ -70,7 +72,7 @@ export class BrokerGroup {
       openNode: async (options) => {
         const engine = await Engine.open({ ...options, group: { nodeId: id, founding: { groupId: GROUP_ID, founders: this.#founders }, transport: peers.transport() } })
         const close = async (): Promise<void> => { await engine.close(); await peers.close() }
-        return { engine, group: { brokerId: id, peers, members: () => [], addPeer: async () => {}, remove: async () => {} }, onEngine () {}, close }
+        return { engine, group: { brokerId: id, peers, members: () => [], isMember: () => !this.gone.has(id), addPeer: async () => {}, remove: async () => {} }, onEngine () {}, close }
       }
     }))
     this.brokers.set(id, broker)

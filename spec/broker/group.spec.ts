@@ -207,3 +207,17 @@ t.test('a leader that closes does not take its successor out of the name servers
   await group.close(first)
   t.same(left, [first], 'older name servers take out whoever holds the id, and 0 is the next leader by now')
 })
+
+t.test('a node that is none of the group any more says so at once, instead of waiting for a leader', async (t) => {
+  const group = await started(t)
+  const id = group.followerIds[0]!
+  const client = group.connect(id)
+  await group.run(client.send('orders', 'a'))
+  group.isolate(id)
+  group.gone.add(id)
+  const startMs = group.clock.nowMs()
+  const refused = await group.run(client.trySend('orders', 'b'))
+  t.equal(refused.code, ResponseCode.SERVICE_NOT_AVAILABLE)
+  t.match(refused.remark, /not of the group/)
+  t.ok(group.clock.nowMs() - startMs < 500, `${group.clock.nowMs() - startMs} ms`)
+})
