@@ -230,8 +230,10 @@ export class Engine {
       this.#topics.leadershipChanged()
       const wasLeading = this.#leaderWork.isLeading
       this.#leaderWork.leadershipChanged(isLeader)
+      if (!wasLeading || isLeader) return
+      this.offsets.leadershipLost()
       // whoever waits for messages here is told that they come from elsewhere now
-      if (wasLeading && !isLeader) this.#waiting.wakeAll()
+      this.#waiting.wakeAll()
     })
     replica.onFailure((error) => { this.#fail(error) })
   }

@@ -138,6 +138,25 @@ export class OffsetCommits {
     this.#add(key, offset, clientId)
   }
 
+  /**
+   * The same for a commit that took another way than others of its client, if the group is still where it was when it set out:
+   * at `from`, undefined when it had no offset. What comes late changes nothing.
+   */
+  commitFrom (key: OffsetKey, from: number | undefined, offset: number, clientId?: string): void {
+    const { group, topic, queueId } = key
+    const name = `${group}@${topic}@${queueId}`
+    const latest = this.#newestWith(name)?.commits.get(name)?.offset ?? this.#options.store.consumerOffsets.offset(group, topic, queueId)
+    if (latest === from) this.commit(key, offset, clientId)
+  }
+
+  /** This node leads no more: what waits to be submitted would, if it leads again soon, come after what others commit meanwhile. */
+  leadershipLost (): void {
+    if (this.#waiting === undefined) return
+    this.#waiting.cancel()
+    this.#waiting = undefined
+    this.#open!.fail(new MqError('MQ_NOT_LEADER', 'another node leads the group'))
+  }
+
   /** Returns whether there was anything to commit. */
   #add ({ group, topic, queueId }: OffsetKey, offset: number, clientId: string | undefined): boolean {
     // nobody ever comes there, and it could not be logged

@@ -164,6 +164,21 @@ t.test('progress committed anywhere is there after the leader has changed', asyn
   }
 })
 
+t.test('progress that comes along with a pull of a follower, and is late, undoes no commit', async (t) => {
+  const group = await started(t)
+  const client = group.connect(group.leaderId)
+  for (let i = 0; i < 10; i++) await group.run(client.send('orders', `m${i}`))
+  await group.run(client.heartbeat('c1', { consumers: [consumerData('group', { orders: '*' })] }))
+  await group.run(commit(client, 4))
+  t.equal(await offsetAt(group, client), 4)
+  await group.run(commit(client, 9))
+  // as the follower sent it when it knew of 4
+  await group.run(client.ask(RequestCode.UPDATE_CONSUMER_OFFSET, { ...place, commitOffset: 5, fromOffset: 4 }))
+  t.equal(await offsetAt(group, client), 9)
+  await group.run(client.ask(RequestCode.UPDATE_CONSUMER_OFFSET, { ...place, commitOffset: 10, fromOffset: 9 }))
+  t.equal(await offsetAt(group, client), 10)
+})
+
 t.test('administration and locks through any node; each has the clients that it was told of', async (t) => {
   const group = await started(t)
   const [id] = group.followerIds

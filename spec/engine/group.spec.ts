@@ -2,7 +2,7 @@ import t, { type Test } from 'tap'
 import { Engine } from '../../lib/engine/index.ts'
 import { checkOpenOptions } from '../../lib/queue/options.ts'
 import { EngineGroup } from './engine-group.ts'
-import { get, put, topicConfig, wireMessage } from './wire.ts'
+import { get, groupConfig, put, topicConfig, wireMessage } from './wire.ts'
 
 async function three (t: Test): Promise<{ group: EngineGroup, leader: Engine, followers: Engine[] }> {
   const group = new EngineGroup([1, 2, 3])
@@ -189,4 +189,19 @@ t.test('a member is not opened as if it were alone', async (t) => {
   const { nodeId } = leader.status()
   await group.close(leader)
   await t.rejects(group.run(Engine.open({ ...checkOpenOptions('/data', {}), directory: '/data', ports: group.portsOf(nodeId) })), { code: 'MQ_INVALID_ARGUMENT' })
+})
+
+t.test('a commit that waits for others is not made any more by a leader that was none meanwhile', async (t) => {
+  const { group, leader, followers } = await three(t)
+  const key = { group: 'g', topic: 'orders', queueId: 0 }
+  const [other] = followers
+  await group.run(put(leader, 'orders', wireMessage('a'), topicConfig('orders', 1)))
+  await group.run(leader.config.ensureGroup(groupConfig('g'), topicConfig('%RETRY%g', 1)))
+  leader.offsets.commitSoon(key, 5)
+  await group.run(leader.transferLeadership(other!.status().nodeId))
+  other!.offsets.commit(key, 9)
+  t.equal(await group.run(Promise.resolve(other!.offsets.query(key))), 9)
+  await group.run(other!.transferLeadership(leader.status().nodeId))
+  await group.clock.advance(1000)
+  t.equal(await group.run(Promise.resolve(leader.offsets.query(key))), 9)
 })

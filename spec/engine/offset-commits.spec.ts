@@ -70,6 +70,22 @@ t.test('commits that wait come before what is submitted after them', async (t) =
   t.equal(engine.offsets.query(key), 0)
 })
 
+t.test('a commit that comes late, by way of another node, undoes none that came before it, higher or lower', async (t) => {
+  const engine = await open(t)
+  engine.offsets.commitFrom(key, undefined, 1)
+  engine.offsets.commitFrom(key, 1, 2)
+  t.equal(await engine.offsets.query(key), 2)
+  engine.offsets.commit(key, 4)
+  engine.offsets.commitFrom(key, 2, 3)
+  t.equal(await engine.offsets.query(key), 4)
+  engine.offsets.commit(key, 0)
+  engine.offsets.commitFrom(key, 4, 5)
+  t.equal(await engine.offsets.query(key), 0)
+  engine.offsets.commitFrom(key, undefined, 5)
+  await engine.offsets.settled()
+  t.equal(engine.offsets.query(key), 0)
+})
+
 t.test('more than fits one command list goes on in the next', async (t) => {
   const engine = await open(t)
   for (let i = 0; i < 2000; i++) engine.offsets.commit({ ...key, group: `group-${i}` }, i)

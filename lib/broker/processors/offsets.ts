@@ -23,11 +23,13 @@ export function offsetProcessors ({ engine, topics, groups, clients }: BrokerCon
   }
 
   const update: Processor = (request, connection) => {
-    const { consumerGroup: group, topic, queueId, commitOffset } = updateConsumerOffset.request.decode(request)
+    const { consumerGroup: group, topic, queueId, commitOffset, fromOffset } = updateConsumerOffset.request.decode(request)
     if (groups.find(group) === undefined) return failure(ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, `the consumer group ${group} does not exist`)
     if (topics.find(topic) === undefined) return failure(ResponseCode.TOPIC_NOT_EXIST, `topic ${topic} does not exist`)
     if (queueId < 0) return failure(ResponseCode.INVALID_PARAMETER, `queueId ${queueId} is illegal`)
-    offsets.commit({ group, topic, queueId }, commitOffset, clients.clientIdOf(connection))
+    const clientId = clients.clientIdOf(connection)
+    if (fromOffset === undefined) offsets.commit({ group, topic, queueId }, commitOffset, clientId)
+    else offsets.commitFrom({ group, topic, queueId }, fromOffset < 0 ? undefined : fromOffset, commitOffset, clientId)
     return success
   }
 

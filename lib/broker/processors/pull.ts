@@ -75,10 +75,14 @@ export function pullProcessors (context: BrokerContext): { readonly pull: Proces
 
   function commit (connection: RemotingConnection, isLeader: boolean): void {
     const { consumerGroup: group, topic, queueId, commitOffset } = header
-    if (isLeader) engine.offsets.commitSoon({ group, topic, queueId }, commitOffset, clients.clientIdOf(connection))
-    else if (engine.store.consumerOffsets.offset(group, topic, queueId) !== commitOffset) {
-      forwarding.tell({ code: RequestCode.UPDATE_CONSUMER_OFFSET, extFields: updateConsumerOffset.request.encode({ consumerGroup: group, topic, queueId, commitOffset }) }, connection)
+    if (isLeader) {
+      engine.offsets.commitSoon({ group, topic, queueId }, commitOffset, clients.clientIdOf(connection))
+      return
     }
+    const known = engine.store.consumerOffsets.offset(group, topic, queueId)
+    if (known === commitOffset) return
+    // a commit that the client makes itself goes to the leader, and may be there before this one
+    forwarding.tell({ code: RequestCode.UPDATE_CONSUMER_OFFSET, extFields: updateConsumerOffset.request.encode({ consumerGroup: group, topic, queueId, commitOffset, fromOffset: known ?? -1 }) }, connection)
   }
 
   /** By the expression that came along, or by what the group's heartbeats said. */

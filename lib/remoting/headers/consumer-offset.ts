@@ -23,8 +23,9 @@ export const queryConsumerOffset = defineRequest(RequestCode.QUERY_CONSUMER_OFFS
  *     topic          S
  *     queueId        I
  *     commitOffset   L
+ *     fromOffset     L?  between nodes of a group: where the group is, by what the sender knew, -1 for nowhere; if it is elsewhere by now nothing is changed
  *
  * @see RocketMQ UpdateConsumerOffsetRequestHeader
  */
 export const updateConsumerOffset = defineRequest(RequestCode.UPDATE_CONSUMER_OFFSET,
-  { consumerGroup: text, topic: text, queueId: int, commitOffset: long })
+  { consumerGroup: text, topic: text, queueId: int, commitOffset: long, fromOffset: optional(long) })
