@@ -22,6 +22,7 @@ import { Writer } from './writer.ts'
 
 const MIB = 1024 * 1024
 const SCAN_BYTES = 4 * MIB
+const NEARLY = 15 / 16
 /** After so long without a flush the sync mark vouches for the last entries. */
 const IDLE_MS = 20
 
@@ -139,6 +140,12 @@ export class RaftLog {
   get durableIndex (): number { return this.#writer.durable.index }
   get durablePosition (): number { return this.#writer.durable.position }
   get writtenIndex (): number { return this.#writer.written.index }
+  /** Where the segment begins that is written to, once it is nearly full. */
+  get nearlyFullSegment (): number | undefined {
+    const { active, segmentBytes } = this.#segments
+    return active.usedBytes >= segmentBytes * NEARLY ? active.basePosition : undefined
+  }
+
   get failure (): MqError | undefined { return this.#failure }
   /** How long the last write or sync took, or the one under way has taken by now if that is longer, ms. */
   get flushMs (): number { return this.#writer.flushMs }

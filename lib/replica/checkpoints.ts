@@ -5,6 +5,8 @@ import type { StateMachine } from './ports.ts'
 export interface CheckpointedLog {
   readonly durableIndex: number
   syncThrough (index: number): Promise<void>
+  /** Where the segment begins that is written to, once it is nearly full. */
+  readonly nearlyFullSegment?: number | undefined
   /** A base dump holds the effect of the entries through this index: segments with later ones stay. */
   mayDeleteThrough?: number
   /** The log may drop whole segments below `position`. */
@@ -32,6 +34,8 @@ export class Checkpoints {
   #isDemanded = false
   #isDumpDemanded = false
   #isDumping = false
+  /** What is due waits until this segment is full: what begins the next one would wait for the writes of a checkpoint. */
+  #awaitedSegment: number | undefined
   #floorPosition = 0
   #floorIndex = 0
 
@@ -62,8 +66,9 @@ export class Checkpoints {
   maybeStart (): void {
     if (this.#running !== undefined || this.#stopped) return
     const { stateMachine } = this.#options
-    if (this.#isDemanded || stateMachine.checkpointDue) {
+    if (this.#isDemanded || (stateMachine.checkpointDue && this.#isAwayFromRoll)) {
       this.#isDemanded = false
+      this.#awaitedSegment = undefined
       this.#start(() => stateMachine.checkpoint())
     } else if (this.#isDumpDemanded || stateMachine.baseDumpDue === true) {
       this.#isDumpDemanded = false
@@ -83,6 +88,14 @@ export class Checkpoints {
   async finish (): Promise<void> {
     await this.stop()
     await this.#run(() => this.#options.stateMachine.checkpoint())
+  }
+
+  /** Waits for the end of one segment, no more: small ones are always nearly full. */
+  get #isAwayFromRoll (): boolean {
+    const { nearlyFullSegment } = this.#options.log
+    if (nearlyFullSegment === undefined) return true
+    this.#awaitedSegment ??= nearlyFullSegment
+    return nearlyFullSegment !== this.#awaitedSegment
   }
 
   #start (write: () => Promise<void>): void {
