@@ -1,6 +1,8 @@
-import { repairLog } from '../log/index.ts'
+import { defectOfMark, repairLog } from '../log/index.ts'
 import { withLogDirectory } from './existing-directory.ts'
 import { openStoredEngine } from './stored-engine.ts'
+
+const OF_A_GROUP = 'this is a node of a group: nothing was removed. When it is started it asks the others for what is damaged. If they have that no more, or it does not start, empty the directory: the node then joins again as a new member, with all that they have'
 
 /**
  * Cuts a damaged log before its first damage, when `doIt`; otherwise says what would go. Never that of a node of a group: others
@@ -9,8 +11,16 @@ import { openStoredEngine } from './stored-engine.ts'
 export async function repair (dataDirectory: string, doIt: boolean): Promise<number> {
   const { report, node, isAlone } = await withLogDirectory(dataDirectory, async (directory, node) => {
     const isAlone = node.others.length === 0
-    return { node, isAlone, report: await repairLog({ ...directory, dryRun: !doIt || !isAlone }) }
+    const dryRun = !doIt || !isAlone
+    // without the mark what is damaged at the end of the log would pass for torn, and be cut
+    const defect = dryRun ? await defectOfMark(directory) : undefined
+    if (defect !== undefined) console.log(`damaged: ${defect}`)
+    return { node, isAlone, report: defect === undefined ? await repairLog({ ...directory, dryRun }) : undefined }
   })
+  if (report === undefined) {
+    console.log(isAlone ? 'a repair would go on with the entries that can be read, without knowing whether there were more: ledgermq repair --yes' : OF_A_GROUP)
+    return 1
+  }
   for (const cut of report.tornCuts) console.log(`cut a torn tail of ${cut.sizeBytes} bytes at byte ${cut.fileByte} of ${cut.file}; kept aside as ${cut.keptAside}`)
   for (const { file, fileByte, reason } of report.damaged) console.log(`damaged: ${file}, byte ${fileByte}: ${reason}`)
   if (report.damaged.length === 0) {
@@ -18,7 +28,7 @@ export async function repair (dataDirectory: string, doIt: boolean): Promise<num
     return 0
   }
   if (!isAlone) {
-    console.log('this is a node of a group: nothing was removed. When it is started it asks the others for what is damaged. If they have that no more, empty the directory: the node then joins again as a new member, with all that they have')
+    console.log(OF_A_GROUP)
     return 1
   }
   console.log(`${doIt ? 'removed' : 'a repair would remove'} entry ${report.firstLostIndex} and all after it: ${report.lostBytes} bytes from position ${report.firstLostPosition} on, confirmed messages among them`)

@@ -28,11 +28,10 @@ interface Member { readonly node: string, readonly role: string, readonly matchI
 
 /**
  * Restarts the nodes of a group one after the other: those that follow, each once all others have the whole log; then a
- * restarted one takes over from the last. Stops at the first that fails or does not come back in time.
+ * restarted one takes over from the last. Stops at the first that fails or does not come back in time. The client is closed.
  * @throws CommandError says which, and what was not restarted
  */
-export async function rollingRestart (options: RollingRestartOptions): Promise<void> {
-  const client = new ClusterClient()
+export async function rollingRestart (options: RollingRestartOptions, client = new ClusterClient()): Promise<void> {
   try {
     await new RollingRestart(client, options, await nodesOf(client, await brokersOfGroup(client, options))).run()
   } finally {
@@ -74,11 +73,19 @@ class RollingRestart {
     if (members.filter(({ role }) => role === 'voter').length < 3) throw new CommandError(`${leader.brokerName} has ${members.filter(({ role }) => role === 'voter').length} nodes with a vote: without one of them it serves nobody, so it cannot be restarted while it serves`)
     console.log(`${leader.brokerName}: ${[...this.#nodes.filter((node) => node !== leader), leader].map((node) => `${node.id} (${node.address})`).join(', then ')}, which leads and hands over before`)
     if (this.#options.dryRun === true) return
+    let hasHandedOver = false
     while (this.#left.size > 0) {
       const { leader, members } = await this.#whole()
       const next = [...this.#left].find((node) => node !== leader)
-      if (next === undefined) await this.#handOver(leader, members)
-      else await this.#restart(next)
+      if (next !== undefined) {
+        await this.#restart(next)
+      } else if (!hasHandedOver) {
+        hasHandedOver = true
+        await this.#handOver(leader, members)
+      } else {
+        console.log(`${leader.id} leads again, as a preferred node does (preferredLeaderId): it hands over when it stops`)
+        await this.#restart(leader)
+      }
     }
     console.log(`all ${this.#nodes.length} nodes were restarted, in ${seconds(performance.now() - startMs)}`)
   }
@@ -102,7 +109,12 @@ class RollingRestart {
     await haveLead(this.#client, leader, successor.number)
     console.log(`${successor.id} leads in place of ${leader.id}, ${seconds(performance.now() - startMs)} after it was asked to`)
     const { namesrv } = this.#options
-    await this.#until(() => `the name server ${namesrv} does not know that ${successor.id} leads`, async () => (await this.#client.brokers(namesrv)).some(({ brokerName, brokerId, address }) => brokerName === leader.brokerName && brokerId === MASTER_ID && address === successor.address))
+    let leadsAgain = false
+    await this.#until(() => `the name server ${namesrv} does not know that ${successor.id} leads`, async () => {
+      leadsAgain = (await this.#client.runtimeInfo(leader.address)).get('groupRole') === 'leader'
+      return leadsAgain || (await this.#client.brokers(namesrv)).some(({ brokerName, brokerId, address }) => brokerName === leader.brokerName && brokerId === MASTER_ID && address === successor.address)
+    })
+    if (leadsAgain) return
     if (this.#pauseMs > 0) console.log(`clients have ${seconds(this.#pauseMs)} to look who leads`)
     await sleep(this.#pauseMs)
   }

@@ -1,11 +1,11 @@
-import { loadChecksum, silentLogger, type Clock, type Disk, type Logger } from '../base/index.ts'
+import { isMqError, loadChecksum, silentLogger, type Clock, type Disk, type Logger } from '../base/index.ts'
 import type { CutFile } from './cut.ts'
 import { seedOfGroup } from './entry.ts'
 import { recoverLog, type Recovered } from './recovery.ts'
 import type { DamagedRange, TornCut } from './recovery-report.ts'
 import type { Segment } from './segment.ts'
 import { SegmentStore } from './segment-store.ts'
-import { dropUnreadableMark } from './sync-mark.ts'
+import { dropUnreadableMark, SyncMark } from './sync-mark.ts'
 import { keepAside, wipe } from './tail-check.ts'
 import { endOfNonZero } from './zeros.ts'
 
@@ -60,6 +60,21 @@ export async function repairLog ({ disk, clock, logger = silentLogger, directory
   } finally {
     await segments.close({ failed: false })
     for (const file of [recovered.mark, recovered.intent, recovered.floor]) await file.close()
+  }
+}
+
+/**
+ * Undefined: the sync mark can be read, or there is none. Else why not: a repair drops it, and with it the witness of how far the end
+ * of the log is to be whole.
+ */
+export async function defectOfMark ({ disk, directory, groupId }: Pick<RepairOptions, 'disk' | 'directory' | 'groupId'>): Promise<string | undefined> {
+  await loadChecksum()
+  try {
+    await (await SyncMark.open(disk, directory, seedOfGroup(groupId))).close()
+    return undefined
+  } catch (error) {
+    if (!isMqError(error, 'MQ_CORRUPT')) throw error
+    return error.message
   }
 }
 

@@ -33,7 +33,7 @@ export class QueueNode {
     await this.#member.addPeer(numberIn(id), address)
   }
 
-  /** Removes nodes, in one step; what they hold is not touched. @throws MQ_INVALID_ARGUMENT, MQ_NOT_LEADER, MQ_BUSY */
+  /** Removes nodes, in one step; what they hold is not touched. @throws MQ_INVALID_ARGUMENT, MQ_NOT_LEADER, MQ_BUSY, MQ_UNAVAILABLE of those left too many cannot be reached */
   async removePeers (...ids: string[]): Promise<void> {
     const numbers = ids.map(numberIn)
     const nodeIds = numbers.map((number) => this.#member.members().filter((member) => member.number === number).map(({ nodeId }) => nodeId))

@@ -1,8 +1,11 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { NodeDisk } from '../../lib/adapters/index.ts'
+import { repair } from '../../lib/cli/repair.ts'
 import { openQueue } from '../../lib/index.ts'
+import { makeNodeId, readIdentity, writeIdentity } from '../../lib/replica/index.ts'
 import { root } from '../rules/sources.ts'
 import { childProgram } from '../support/child-program.ts'
 
@@ -77,4 +80,31 @@ t.test('damage: verify names it, repair says what would go, then removes it', as
   await queue.close()
   t.ok(kept > 0 && kept < MESSAGES, `${kept} messages are left`)
   t.equal(ledgermq('verify', directory).status, 0)
+})
+
+t.test('a sync mark that cannot be read: a repair that only looks leaves it, and so does one of a node of a group', async (t) => {
+  const directory = join(t.testdir(), 'data')
+  await filled(directory)
+  const path = join(directory, 'log', 'mark')
+  writeFileSync(path, readFileSync(path).fill(1))
+  const unreadable = readFileSync(path)
+  await t.rejects(openQueue(directory), { code: 'MQ_CORRUPT' })
+  const told = t.capture(console, 'log')
+  t.equal(await repair(directory, false), 1)
+  t.match(told().map(({ args }) => args[0]), [/^damaged: .*mark/, /ledgermq repair --yes$/])
+  t.ok(readFileSync(path).equals(unreadable))
+
+  const disk = new NodeDisk()
+  const identity = (await readIdentity(disk, directory))!
+  rmSync(join(directory, 'state'), { recursive: true })
+  await writeIdentity(disk, directory, { ...identity, founders: [1, makeNodeId(1, 1)] })
+  t.equal(await repair(directory, true), 1)
+  t.match(told().map(({ args }) => args[0]), [/^damaged: .*mark/, /of a group: nothing was removed/])
+  t.ok(readFileSync(path).equals(unreadable))
+
+  await writeIdentity(disk, directory, identity)
+  t.equal(await repair(directory, true), 0)
+  const queue = await openQueue(directory)
+  t.equal(queue.topics().find(({ name }) => name === 'orders')!.queues.reduce((sum, { maxOffset }) => sum + maxOffset, 0), MESSAGES)
+  await queue.close()
 })

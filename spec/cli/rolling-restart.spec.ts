@@ -1,14 +1,15 @@
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { NodeClock, NodeSockets } from '../../lib/adapters/index.ts'
 import { ClusterClient } from '../../lib/cli/cluster-client.ts'
 import { rollingRestart } from '../../lib/cli/rolling-restart.ts'
 import { nodeStatuses, type NodeStatus } from '../../lib/cli/status.ts'
-import { RemotingClient } from '../../lib/remoting/index.ts'
+import { encodeRequest, HeaderType, OutboundBuffer, RemotingClient, RemotingFrame, SlabPool } from '../../lib/remoting/index.ts'
 import type { RouteBroker } from '../cluster/cluster.ts'
 import { NumberedProducer } from '../cluster/numbered-producer.ts'
 import { readBack } from '../cluster/read-back.ts'
-import { CommandChild, ended, folderOf } from './command-child.ts'
+import { CommandChild, ended, fileWith, folderOf } from './command-child.ts'
 import { freeGroupPorts } from './group-ports.ts'
 
 // processes start slowly where much else runs
@@ -57,4 +58,51 @@ t.test('a group is restarted node by node while messages are sent: none fails, a
   t.comment(`${storedCount} confirmed; the longest time between two was ${Math.round(producer.longestGapMs)} ms`)
   t.same(producer.history.check(await readBack({ client }, (await brokers()).get('broker-a')!.brokerAddrs['0']!, 'rolled', QUEUES)), [])
   t.equal((await group.stop('SIGTERM')).status, 0)
+})
+
+/** Three nodes of which the first is preferred as the leader; a node is started anew by writing its name to a file. */
+class PreferringGroup {
+  readonly #started: string
+  #leader = 'n0'
+
+  constructor (started: string) {
+    this.#started = started
+  }
+
+  #addressOf (node: string): string { return `127.0.0.1:${node.slice(1)}` }
+
+  async brokers (): Promise<unknown> {
+    return ['n0', 'n1', 'n2'].map((node, i) => ({ cluster: 'c', brokerName: 'broker-a', brokerId: node === this.#leader ? 0 : i + 1, address: this.#addressOf(node) }))
+  }
+
+  async runtimeInfo (address: string): Promise<ReadonlyMap<string, string>> {
+    const node = `n${address.split(':')[1]}`
+    const members = ['n0', 'n1', 'n2'].map((one) => ({ node: one, role: 'voter', matchIndex: 7 }))
+    return new Map([
+      ['groupNode', node],
+      ['groupRole', node === this.#leader ? 'leader' : 'follower'],
+      ['groupCommitIndex', '7'],
+      ['groupMembers', JSON.stringify(members)],
+      ['bootTimestamp', String(readFileSync(this.#started, 'utf8').split(node).length)]
+    ])
+  }
+
+  async ask (_: string, { extFields }: { readonly extFields: { readonly brokerId: string } }): Promise<unknown> {
+    this.#leader = `n${Number(extFields.brokerId) - 1}`
+    setTimeout(() => { this.#leader = 'n0' }, 20)
+    const out = new OutboundBuffer(new SlabPool())
+    encodeRequest(out, HeaderType.json, { code: 0, extFields: {} }, 0, false)
+    return new RemotingFrame(out.bytes, 0, out.at)
+  }
+
+  async close (): Promise<void> {}
+}
+
+t.test('a preferred leader that takes leadership back is restarted all the same', { timeout: 20_000 }, async (t) => {
+  const started = fileWith(t, 'started', '')
+  const told = t.capture(console, 'log')
+  const client = new PreferringGroup(started) as unknown as ClusterClient
+  await rollingRestart({ namesrv: '', command: `printf %s $LEDGERMQ_NODE >> ${started}`, timeout: '5', pause: '0.1' }, client)
+  t.equal(readFileSync(started, 'utf8'), 'n1n2n0')
+  t.match(told().map(({ args }) => args[0]).join('\n'), /n0 leads again, [^]*all 3 nodes were restarted/)
 })
