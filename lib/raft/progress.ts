@@ -134,6 +134,8 @@ export class Progress {
     } else {
       // Probes go out one at a time, so only an answer to the last one counts.
       if (rejectedIndex !== this.nextIndex - 1) return false
+      // It lacks what it had acknowledged: an old copy of its directory was put back, or its disk lied. Nothing of it counts before it is there again.
+      if (rejectedIndex <= this.matchIndex) this.matchIndex = this.syncedIndex = 0
       this.nextIndex = Math.max(Math.min(rejectedIndex, hintIndex + 1), this.matchIndex + 1)
       this.paused = false
     }

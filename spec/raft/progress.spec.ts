@@ -53,6 +53,7 @@ t.test('progress: rejections lower, unless they are stale', (t) => {
     ['probe', 0, 10, 9, 2, true, 3],
     ['probe', 0, 10, 9, 0, true, 1],
     ['probe', 4, 10, 9, 0, true, 5],
+    ['probe', 4, 5, 4, 2, true, 3],
     ['probe', 0, 2, 1, 1, true, 1]
   ]
   for (const [state, match, next, rejected, hint, answer, after] of cases) {

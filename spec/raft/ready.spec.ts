@@ -176,3 +176,32 @@ t.test('options that cannot work are refused', (t) => {
   t.throws(() => raftWith([], { confState: confOf([1], { learners: [1] }) }), { code: 'MQ_INVARIANT' })
   t.end()
 })
+
+t.test('a peer that lacks what it has acknowledged gets it again, and counts no more before it has', (t) => {
+  const raft = raftWith([])
+  elect(raft)
+  for (let i = 0; i < 3; i++) propose(raft)
+  drain(raft)
+  acknowledge(raft, 2, 4)
+  drain(raft)
+  raft.reportUnreachable(2)
+  propose(raft)
+  let appends = 0
+  let lastIndex = 1
+  for (let answer = 0; answer < 20; answer++) {
+    const [append] = drain(raft).filter((message): message is AppendEntries => message.type === 'appendEntries' && message.to === 2)
+    if (append === undefined) break
+    appends++
+    if (append.prevIndex > lastIndex) {
+      raft.step({ type: 'appendEntriesReply', from: 2, to: 1, term: raft.term, index: append.prevIndex, rejected: true, hintIndex: 1, hintTerm: 1 })
+      t.equal(raft.status().peers.find(({ id }) => id === 2)!.matchIndex, 0)
+    } else {
+      lastIndex = append.prevIndex + append.entries.length
+      acknowledge(raft, 2, lastIndex)
+    }
+  }
+  t.equal(lastIndex, 5)
+  t.equal(raft.commitIndex, 5)
+  t.ok(appends < 5, `${appends} appends`)
+  t.end()
+})
