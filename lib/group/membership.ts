@@ -158,15 +158,15 @@ export class Membership {
     await this.#change(steps)
   }
 
-  /** Those that want to be voters and have caught up. */
+  /** Those that want to be voters, have caught up, and are there: two that died since would be two of three. */
   #readyLearners (): NodeId[] {
-    const { engine, settings: { promotionLagEntries }, nowMs } = this.#options
+    const { engine, settings: { promotionLagEntries }, nowMs, isConnected } = this.#options
     const { peers, commitIndex, confState: { learners } } = engine().status()
     const ready: NodeId[] = []
     for (const [nodeId, askedAtMs] of this.#wishes) {
       if (!learners.includes(nodeId) || nowMs() - askedAtMs > WISH_LASTS_MS) {
         this.#wishes.delete(nodeId)
-      } else if ((peers.find(({ id }) => id === nodeId)?.matchIndex ?? 0) + promotionLagEntries >= commitIndex) {
+      } else if (isConnected(nodeId) && (peers.find(({ id }) => id === nodeId)?.matchIndex ?? 0) + promotionLagEntries >= commitIndex) {
         ready.push(nodeId)
       }
     }

@@ -131,6 +131,22 @@ t.test('where a node listens that was added live is what the group was told last
   t.equal(leader.peers.linkStats().find(({ nodeId }) => nodeId === group.member(number).nodeId)!.address!.host, 'elsewhere')
 })
 
+t.test('a learner that has just gone is not made a voter', async (t) => {
+  const group = nodes(t, [0])
+  await group.open(0)
+  const leader = await group.untilLeader()
+  for (const number of [1, 2]) await group.run(leader.addPeer(number, `host${number}:40911`))
+  await group.open(1, joining(group, 1))
+  await group.until(() => leader.members().length === 2)
+  await group.close(1)
+  await group.open(2, joining(group, 2))
+  await group.until(() => leader.members().length === 3)
+  await group.clock.advance(2_000)
+  t.same(group.voters, [0], 'one of two that are there would be all that is left to decide')
+  await group.open(1, joining(group, 1))
+  await group.until(voters(group, [0, 1, 2]))
+})
+
 t.test('who has not been named may not join, unless classic slaves are taken, as learners', async (t) => {
   const group = nodes(t, [0])
   await group.open(0)
