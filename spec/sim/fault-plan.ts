@@ -8,7 +8,6 @@ export class FaultPlan {
   readonly #world: World
   readonly #nodes: readonly SimNode[]
   readonly #work: Work
-  /** Only these ever lose what they have confirmed: a majority always has all good copies. */
   readonly #mayLose: readonly SimNode[]
   #isOver = false
 
@@ -16,7 +15,7 @@ export class FaultPlan {
     this.#world = world
     this.#nodes = nodes
     this.#work = work
-    this.#mayLose = world.random.shuffle(nodes.slice()).slice(0, (nodes.length - 1) >> 1)
+    this.#mayLose = world.mayLose.map((number) => nodes[number]!)
   }
 
   end (): void { this.#isOver = true }

@@ -82,7 +82,7 @@ export class Machine {
   /** Rot in some byte of the log that was synced. Returns whether there was one. */
   flipInLog (): boolean {
     const { random } = this.#world
-    const files = [...this.disk.images(LOG_PREFIX)].filter(([path, { sizeBytes }]) => path.endsWith('.seg') && sizeBytes > ENTRY_HEADER_BYTES)
+    const files = [...this.disk.images(LOG_PREFIX, false)].filter(([path, { sizeBytes }]) => path.endsWith('.seg') && sizeBytes > ENTRY_HEADER_BYTES)
     if (files.length === 0) return false
     const [path, { sizeBytes }] = random.pick(files)
     this.disk.flip(path, random.below(sizeBytes), 1 << random.below(8))
@@ -90,9 +90,9 @@ export class Machine {
     return true
   }
 
-  /** Whether that entry would be there after a power cut now (`durable` false: after the end of the process). */
+  /** Whether that entry would be there after a power cut now (`durable` false: after the end of the process), or was until the disk was replaced or damaged. */
   holds (entry: RaftEntry, durable = true): boolean {
-    if (entry.index <= this.heldThrough) return true
+    if (entry.index <= this.heldThrough || this.isDamaged) return true
     let lowest = Infinity
     let best: PagedBytes | undefined
     let base = -1

@@ -81,11 +81,12 @@ const never = Infinity
 export function drawParameters (random: SeededRandom): Parameters {
   const some = (rate: number, value: () => number) => random.chance(rate) ? value() : never
   const between = (low: number, high: number) => low + random.next() * (high - low)
-  const level = 'replica'
+  const level = random.pick<Parameters['level']>(['replica', 'member'])
   const nodeCount = random.pick([1, 3, 3, 3, 3, 3, 3, 3, 3, 5])
   const hasPeers = nodeCount > 1
   const powerCuts = random.chance(0.75)
-  const mode = hasPeers && random.chance(0.2) ? 'liveness' : 'safety'
+  const mode: Parameters['mode'] = hasPeers && random.chance(0.2) ? 'liveness' : 'safety'
+  const mayLose = level === 'member' && hasPeers && mode === 'safety'
   return {
     level,
     nodeCount,
@@ -109,8 +110,8 @@ export function drawParameters (random: SeededRandom): Parameters {
     stuckEveryMs: some(0.2, () => between(1_000, 5_000)),
     stuckMs: between(100, random.chance(0.3) ? 6_000 : 800),
     alignBytes: random.pick([1, 512, 4096]),
-    flipEveryMs: never,
-    wipeEveryMs: never,
+    flipEveryMs: mayLose ? some(0.3, () => between(500, 4_000)) : never,
+    wipeEveryMs: mayLose ? some(0.3, () => between(1_500, 6_000)) : never,
     loseStateEveryMs: some(0.15, () => between(1_000, 6_000)),
     crashEveryMs: some(0.8, () => between(300, 3_000)),
     crashMs: between(50, 1_500),
@@ -127,7 +128,7 @@ export function drawParameters (random: SeededRandom): Parameters {
     payloadBytes: random.pick([0, 50, 400, 3_000]),
     readEveryMs: between(50, 400),
     transferEveryMs: hasPeers ? some(0.3, () => between(500, 3_000)) : never,
-    membershipEveryMs: hasPeers ? some(0.25, () => between(500, 2_500)) : never,
+    membershipEveryMs: hasPeers && mode === 'safety' ? some(0.25, () => between(500, 2_500)) : never,
     checkpointEntries: random.pick([3, 20, 100, 10_000]),
     segmentBytes: random.pick([4, 16, 64]) * 1024,
     tailCacheBytes: random.pick([4, 32, 1024]) * 1024,

@@ -54,10 +54,8 @@ export class ReplicaNode extends SimNode {
     await catchUp.detach()
     await replica.close()
     if (this.isOver(life)) return
-    this.replaced(index)
     const isInstalled = await catchUp.install()
     if (this.isOver(life)) return
-    if (isInstalled) this.installs++
     this.world.trace.note(this.world.clock.nowMs(), isInstalled ? 'install' : 'no install', this.number, index)
     await this.#open(life, clock, random)
     if (!this.isOver(life)) catchUp.attach(this.replica!)

@@ -41,6 +41,7 @@ export class ReplicaWork implements Work {
 
   completeMembership (leader: ReplicaNode): void { this.#change(leader, () => undefined) }
 
+  settle (): void {}
   isSettled (): boolean { return true }
   pending (): string { return '' }
 

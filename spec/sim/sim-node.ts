@@ -105,6 +105,8 @@ export abstract class SimNode {
     watchDisk(this.machine.disk, {
       onLog: (log) => {
         if (this.isOver(life)) return
+        const before = this.#log
+        if (before !== undefined && log.lastIndex > 0 && before.term(log.lastIndex) !== log.term(log.lastIndex)) this.#replaced(log.lastIndex)
         this.guard(() => { this.#promises.check(this.number, log) })
         for (let index = log.firstIndex; index <= log.lastIndex; index++) this.guard(() => { ledger.recovered(this.number, index, log.term(index)!) })
         this.#log = log
@@ -122,11 +124,12 @@ export abstract class SimNode {
           return truncateFrom(index)
         }
       },
-      onStore: (store) => { if (!this.isOver(life)) this.onStore(store) },
+      onStore: (store) => { if (!this.isOver(life)) this.onStore(life, store) },
       onReplica: (replica) => {
         if (this.isOver(life)) return
         const { log } = replica
         this.replica = replica
+        this.#seen = { ...this.#seen, commitIndex: 0, appliedIndex: 0 }
         this.world.durability.founded(replica.identity.founders)
         this.guard(() => { this.#promises.checkTerm(this.number, replica.status().term) })
         replica.onFailure((error) => { this.failed(life, error) })
@@ -138,7 +141,7 @@ export abstract class SimNode {
   }
 
   /** A store was opened that this node will run. */
-  protected onStore (_: Store): void {}
+  protected onStore (_life: number, _store: Store): void {}
 
   /** To be called for each entry that is applied here, with the hash of the state after it. */
   protected applied (entry: RaftEntry, ids: readonly number[], stateHash: bigint): void {
@@ -195,10 +198,11 @@ export abstract class SimNode {
     this.#log = undefined
   }
 
-  /** It was opened on another log, through `index`; what it held beyond was not committed. */
-  protected replaced (index: number): void {
+  /** It was opened on another node's log, through `index`: what it held beyond was not committed, or the leader would have sent what comes next. */
+  #replaced (index: number): void {
+    this.installs++
+    this.world.trace.note(this.world.clock.nowMs(), 'replaced', this.number, index)
     this.#promises.cutFrom(index + 1)
-    this.#seen = { term: this.#seen.term, commitIndex: 0, appliedIndex: 0 }
   }
 
   pause (): void { this.clock?.pause() }

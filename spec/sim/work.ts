@@ -11,6 +11,8 @@ export interface Work {
   changeMembership (leader: SimNode): void
   /** All become voters again, step by step. */
   completeMembership (leader: SimNode): void
+  /** Called now and then at the end, while there is a leader: brings about what `isSettled` waits for. */
+  settle (leader: SimNode): void
   /** Nothing that has to come is still to come. */
   isSettled (): boolean
   /** Reads the whole state of the node back as a client would; rejects with what is wrong, else resolves with a hash of it. */

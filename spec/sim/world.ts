@@ -21,6 +21,8 @@ export interface World {
   readonly faults: FaultCounts
   /** Numbers of the nodes. */
   readonly numbers: readonly number[]
+  /** Only these ever lose what they have confirmed: a majority always has all good copies. */
+  readonly mayLose: readonly number[]
   readonly founders: readonly NodeId[]
   readonly facts: StoreFacts
   parameters: Parameters
