@@ -24,7 +24,9 @@ export class EntryWindow {
 
   /** Reads [from, from + sizeBytes); holds less only at the end of the file. */
   async load (from: number, sizeBytes: number): Promise<void> {
-    const whole = this.#reuse && this.bytes.buffer.byteLength >= sizeBytes ? new Uint8Array(this.bytes.buffer, 0, sizeBytes) : Buffer.allocUnsafeSlow(sizeBytes)
+    // Never a Buffer, `slice` of which copies nothing.
+    const memory = this.#reuse && this.bytes.buffer.byteLength >= sizeBytes ? this.bytes.buffer : Buffer.allocUnsafeSlow(sizeBytes).buffer
+    const whole = new Uint8Array(memory, 0, sizeBytes)
     const bytesRead = await this.#file.read(whole, from)
     this.bytes = bytesRead === sizeBytes ? whole : whole.subarray(0, bytesRead)
     this.view = viewOf(this.bytes)

@@ -24,7 +24,8 @@ export class PieceMemory {
   take (sizeBytes: number): Uint8Array {
     const capacity = Math.ceil(sizeBytes / STEP_BYTES) * STEP_BYTES
     const slot = this.#free.findIndex(({ byteLength }) => byteLength >= capacity && byteLength <= MAX_EXCESS * capacity)
-    if (slot < 0) return Buffer.allocUnsafeSlow(capacity).subarray(0, sizeBytes)
+    // No Buffer: `slice` of one copies nothing, and whoever keeps what was read keeps it with `slice`.
+    if (slot < 0) return new Uint8Array(Buffer.allocUnsafeSlow(capacity).buffer, 0, sizeBytes)
     const [memory] = this.#free.splice(slot, 1)
     this.#freeBytes -= memory!.byteLength
     return new Uint8Array(memory!, 0, sizeBytes)

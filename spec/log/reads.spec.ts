@@ -50,6 +50,24 @@ t.test('random and sequential readers at the same time get the bytes that were w
   await log.close()
 })
 
+t.test('what a reader has kept with slice stays as it was, however much is read after it', async (t) => {
+  const { log, entries } = await coldLog(new MemoryDisk(), Array.from({ length: 4000 }, () => 1000))
+  const kept: Uint8Array[] = []
+  for (const { physicalOffset } of entries) {
+    kept.push((await log.read(physicalOffset + ENTRY_HEADER_BYTES, 900)).slice())
+    // memory that was let go of is used again from the next turn on
+    if (kept.length % 100 === 0) await new Promise((resolve) => { setImmediate(resolve) })
+  }
+  const scanned: Uint8Array[] = []
+  for await (const { bytes } of log.scan(1)) scanned.push(bytes.slice())
+  entries.forEach((entry, i) => {
+    if (Buffer.compare(kept[i]!, expected(entry, entry.physicalOffset + ENTRY_HEADER_BYTES, 900)) !== 0) t.fail(`entry ${entry.index} as it was read changed later`)
+    if (Buffer.compare(scanned[i]!.subarray(88), entry.bytes.subarray(88)) !== 0) t.fail(`entry ${entry.index} as it was scanned changed later`)
+  })
+  t.equal(kept.length, 4000)
+  await log.close()
+})
+
 t.test('a reader in order needs few reads of the disk, several readers too', async (t) => {
   const disk = new FaultyDisk({ directories: ['/data'] })
   const { log, entries } = await coldLog(disk, Array.from({ length: 2000 }, () => 1000))
