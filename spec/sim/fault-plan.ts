@@ -72,6 +72,14 @@ export class FaultPlan {
       const node = random.pick(this.#mayLose)
       if (node.machine.flipInLog()) this.#note('bit flip', node)
     })
+    this.#repeat(parameters.loseVoteEveryMs, () => {
+      if (this.#mayLose.length === 0) return
+      const node = random.pick(this.#mayLose)
+      this.#note('lost vote', node)
+      if (node.isRunning) node.crash(false)
+      node.loseVote()
+      this.#startLater(node, random.next() * parameters.crashMs)
+    })
     this.#repeat(parameters.wipeEveryMs, () => {
       if (this.#mayLose.length === 0) return
       const node = random.pick(this.#mayLose)

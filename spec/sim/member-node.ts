@@ -13,6 +13,8 @@ import { replicaSettingsOf } from './parameters.ts'
 import { addressOf, SimPeerNetwork } from './peer-network.ts'
 import { SimNode } from './sim-node.ts'
 
+export const DISK_STALL_TIMEOUT_MS = 600
+
 /** A whole node of a group, as a broker runs it: formation, joining, engine, catching up, mending. */
 export class MemberNode extends SimNode {
   #member: GroupMember | undefined
@@ -38,7 +40,7 @@ export class MemberNode extends SimNode {
         return peers
       },
       replicaSettings: replicaSettingsOf(parameters),
-      settings: { leaderSilenceMs: 1_500, diskStallTimeoutMs: 600, handOverPauseMs: 2_000, promotionLagEntries: 8 },
+      settings: { leaderSilenceMs: 1_500, diskStallTimeoutMs: DISK_STALL_TIMEOUT_MS, handOverPauseMs: 2_000, promotionLagEntries: 8 },
       catchUp: { donorSettings: { idleMs: 3_000 }, receiverSettings: { chunkBytes: parameters.chunkBytes, callTimeoutMs: 500, reserveBytes: 0, dumpAttempts: 20 } },
       engine: this.#engineOptions(clock, random)
     })

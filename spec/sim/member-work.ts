@@ -247,7 +247,8 @@ export class MemberWork implements Work {
     const key = this.#offsets.get(queueId)!
     if (key.isBusy || engine.store.metadata.topic('sim') === undefined) return
     key.isBusy = true
-    const offset = this.#messages.nextNumber()
+    // up and down, and never the same twice
+    const offset = random.below(1_000) * 10_000 + this.#messages.nextNumber()
     const written = key.register.write(offset)
     try {
       engine.offsets.commit({ group: 'readers', topic: 'sim', queueId }, offset)

@@ -7,8 +7,11 @@ export interface Parameters {
   /** `replica`: replica, log and store alone, so that much happens in few steps. `member`: whole nodes of a group. */
   readonly level: 'replica' | 'member'
   readonly nodeCount: number
-  /** `safety`: at the end everything works again, and all must become one. `liveness`: only a majority does, the others never come back. */
-  readonly mode: 'safety' | 'liveness'
+  /**
+   * `safety`: at the end everything works again, and all must become one. `liveness`: only a majority does, the others never
+   * come back. `calm`: nothing fails but clocks, and a disk that stands still, so that nothing but that disk may cost a leader its place.
+   */
+  readonly mode: 'safety' | 'liveness' | 'calm'
   /** Virtual time under faults, and how many steps it takes at most. */
   readonly faultyMs: number
   readonly maxSteps: number
@@ -36,6 +39,8 @@ export interface Parameters {
   // what is lost, of a minority that is always the same
   readonly flipEveryMs: number
   readonly wipeEveryMs: number
+  /** The file of term and vote goes. */
+  readonly loseVoteEveryMs: number
   /** The database goes, the log stays. */
   readonly loseStateEveryMs: number
   // machine
@@ -85,9 +90,9 @@ export function drawParameters (random: SeededRandom): Parameters {
   const nodeCount = random.pick([1, 3, 3, 3, 3, 3, 3, 3, 3, 5])
   const hasPeers = nodeCount > 1
   const powerCuts = random.chance(0.75)
-  const mode: Parameters['mode'] = hasPeers && random.chance(0.2) ? 'liveness' : 'safety'
+  const mode: Parameters['mode'] = !hasPeers || random.chance(0.75) ? 'safety' : random.chance(0.8) ? 'liveness' : 'calm'
   const mayLose = level === 'member' && hasPeers && mode === 'safety'
-  return {
+  const drawn: Parameters = {
     level,
     nodeCount,
     mode,
@@ -112,6 +117,7 @@ export function drawParameters (random: SeededRandom): Parameters {
     alignBytes: random.pick([1, 512, 4096]),
     flipEveryMs: mayLose ? some(0.3, () => between(500, 4_000)) : never,
     wipeEveryMs: mayLose ? some(0.3, () => between(1_500, 6_000)) : never,
+    loseVoteEveryMs: mayLose ? some(0.1, () => between(1_000, 4_000)) : never,
     loseStateEveryMs: some(0.15, () => between(1_000, 6_000)),
     crashEveryMs: some(0.8, () => between(300, 3_000)),
     crashMs: between(50, 1_500),
@@ -141,6 +147,25 @@ export function drawParameters (random: SeededRandom): Parameters {
     maxUndecidedEntries: random.pick([2, 16, 256]),
     decisionTimeoutMs: random.pick([500, 4_000]),
     rebuilds: random.chance(0.25)
+  }
+  return mode === 'calm' ? calmed(drawn) : drawn
+}
+
+/** Only clocks are wrong: they run fast or slow, and jump. */
+function calmed (parameters: Parameters): Parameters {
+  return {
+    ...withoutFaults(parameters),
+    partitionEveryMs: never,
+    diskErrorEveryMs: never,
+    stuckEveryMs: never,
+    crashEveryMs: never,
+    loseStateEveryMs: never,
+    pauseEveryMs: never,
+    transferEveryMs: never,
+    membershipEveryMs: never,
+    clockStepEveryMs: 300,
+    clockDrift: Math.min(parameters.clockDrift, 0.1),
+    faultyMs: 6_000
   }
 }
 

@@ -5,7 +5,7 @@ import type { Replica } from '../../lib/replica/index.ts'
 import type { Store } from '../../lib/store/index.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { Violation } from './ledger.ts'
-import { Machine } from './machine.ts'
+import { DIRECTORY, Machine } from './machine.ts'
 import { NodeClock } from './node-clock.ts'
 import { watchDisk } from './probes.ts'
 import { Promises } from './promises.ts'
@@ -166,12 +166,13 @@ export abstract class SimNode {
   check (): void {
     const { replica } = this
     if (replica === undefined) return
-    const { term, commitIndex, appliedIndex, lastIndex, state } = replica.status()
+    const { term, commitIndex, appliedIndex, lastIndex, state, role, nodeId, confState: { voters, votersOutgoing } } = replica.status()
     if (state === 'failed' || state === 'closed') return
     const seen = this.#seen
     if (term < seen.term) throw new Violation('terms only grow', `node ${this.number} is in term ${term} after ${seen.term}`)
     if (commitIndex < seen.commitIndex) throw new Violation('commit only grows', `node ${this.number} is at ${commitIndex} after ${seen.commitIndex}`)
     if (appliedIndex > commitIndex || commitIndex > lastIndex) throw new Violation('applied <= committed <= last', `node ${this.number}: applied ${appliedIndex}, committed ${commitIndex}, last ${lastIndex}`)
+    if (role === 'leader' && !voters.includes(nodeId) && !votersOutgoing.includes(nodeId)) throw new Violation('only voters lead', `node ${this.number} leads term ${term} and is no voter any more`)
     seen.term = term
     seen.commitIndex = commitIndex
     seen.appliedIndex = appliedIndex
@@ -196,6 +197,12 @@ export abstract class SimNode {
     this.machine.wipe(this.lastIndex)
     this.#promises = new Promises()
     this.#log = undefined
+  }
+
+  /** Of a node that is down: its term and vote are gone. It must not start again as if it had never voted. */
+  loseVote (): boolean {
+    this.machine.isDamaged = true
+    return this.machine.disk.lose(`${DIRECTORY}/vote`)
   }
 
   /** It was opened on another node's log, through `index`: what it held beyond was not committed, or the leader would have sent what comes next. */

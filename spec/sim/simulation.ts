@@ -10,7 +10,7 @@ import { Ledger, Violation } from './ledger.ts'
 import { SimNetwork } from './network.ts'
 import { drawParameters, withoutFaults, type Parameters } from './parameters.ts'
 import { Hosts } from './peer-network.ts'
-import { MemberNode } from './member-node.ts'
+import { DISK_STALL_TIMEOUT_MS, MemberNode } from './member-node.ts'
 import { MemberWork } from './member-work.ts'
 import { ReplicaNode } from './replica-node.ts'
 import { ReplicaWork } from './replica-work.ts'
@@ -40,6 +40,13 @@ export interface SimOptions {
 
 /** Virtual time for everybody to come back, elect and catch up once nothing fails any more. */
 const HEALED_MS = 60_000
+/** A damaged node asks the others for so long what nobody may have any more; then it is given an empty disk. */
+const MENDED_MS = 90_000
+/** A leader who has a majority keeps its place at least so long. */
+const STABLE_MS = 3_000
+/** A disk that stands still, and how soon its node leads no more: two looks and a hand-over beyond what is allowed. */
+const STUCK_MS = 20_000
+const SPARE_MS = 1_500
 /** The states are compared at most so often until nothing has changed meanwhile. */
 const MAX_ATTEMPTS = 10
 /** More steps than this at one time: something defers itself for ever. */
@@ -114,6 +121,7 @@ class Simulation {
     this.#plan.end()
     if (this.#violation === undefined) {
       if (parameters.mode === 'liveness') await this.#keepOnlyCore()
+      else if (parameters.mode === 'calm') await this.#stayCalm()
       else await this.#healAndConverge()
     }
     if (this.#violation === undefined && parameters.mode === 'safety') await this.#verify()
@@ -179,6 +187,26 @@ class Simulation {
       const leader = core.nodes.find(({ isLeading }) => isLeading)
       if (leader !== undefined && !isDecided) this.#work.decideOne(leader, () => { isDecided = true })
     })
+    // Those who can be heard and do not hear must not depose it.
+    const leader = () => core.nodes.find(({ isLeading }) => isLeading)?.replica?.role.term
+    const term = leader()
+    await this.#runUntil(() => false, this.#clock.nowMs() + STABLE_MS)
+    if (this.#violation === undefined && leader() !== term) this.#violated(new Violation('who cannot hear disturbs nobody', `a majority that nothing disturbs was led in term ${term}, and in ${leader()} ${STABLE_MS} ms later`))
+  }
+
+  /** Wrong clocks cost no leader its place. A disk that stands still does, and soon. */
+  async #stayCalm (): Promise<void> {
+    const { ledger, parameters: { level } } = this.#world
+    if (ledger.leaderCount > 1) this.#violated(new Violation('clocks depose nobody', `${ledger.leaderCount} leaders, although nothing failed but clocks`))
+    const leader = this.#leader()
+    if (level === 'replica' || leader === undefined) return
+    this.#world.faults.note('stuck disk', 'leader', 'calm')
+    leader.machine.stick(STUCK_MS)
+    // it is at work on something when it gets stuck
+    this.#work.decideOne(leader, () => {})
+    const untilMs = this.#clock.nowMs() + 2 * DISK_STALL_TIMEOUT_MS + SPARE_MS
+    const isReplaced = await this.#runUntil(() => this.#nodes.some((node) => node !== leader && node.isLeading), untilMs)
+    if (!isReplaced && this.#violation === undefined) this.#violated(new Violation('a stuck disk costs leadership', `node ${leader.number} leads on with a disk that does nothing`))
   }
 
   /** Keeps nodes running and does `act` now and then until the condition holds. */
@@ -189,10 +217,11 @@ class Simulation {
       this.#clock.setTimer(500, again)
     }
     again()
-    const isDone = await this.#runUntil(condition, this.#clock.nowMs() + HEALED_MS)
+    const limitMs = HEALED_MS + (nodes.some(({ machine }) => machine.isDamaged) ? MENDED_MS : 0)
+    const isDone = await this.#runUntil(condition, this.#clock.nowMs() + limitMs)
     if (this.#violation !== undefined || isDone) return
     const state = this.#nodes.map((node) => `${node.number}: ${node.role} ${JSON.stringify(node.replica?.status())}`).join('\n')
-    this.#violated(new Violation('liveness', `nothing was decided, or not everywhere, ${HEALED_MS} ms after all faults ended\n${state}\n${this.#work.pending()}`))
+    this.#violated(new Violation('liveness', `nothing was decided, or not everywhere, ${limitMs} ms after all faults ended\n${state}\n${this.#work.pending()}`))
   }
 
   /** Nothing that was asked for is still to be decided. */

@@ -245,6 +245,14 @@ export class FaultyDisk implements Disk {
     }
   }
 
+  /** The file is gone for good. Returns whether there was one. */
+  lose (path: string): boolean {
+    const name = normalize(path)
+    this.#durable.files.delete(name)
+    this.#pending = this.#pending.filter(({ add }) => add !== name)
+    return this.#now.files.delete(name)
+  }
+
   /** Puts a file there, durable. */
   plant (path: string, bytes: Uint8Array): void {
     const name = normalize(path)

@@ -1,0 +1,92 @@
+import { spawn } from 'node:child_process'
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { parseArgs } from 'node:util'
+import { fileURLToPath } from 'node:url'
+import { mutants, type Mutant } from './mutants.ts'
+
+const USAGE = `npm run sim:mutants -- [--only TEXT] [--seeds N] [--first N] [--workers W] [--json]
+
+Plants each bug of spec/mutants/mutants.ts in a copy of lib/ and lets the simulator look for it in up to N seeds (5000).
+--only: those whose rule or name holds the text. Exit status 1 when one was not found, or its text is gone.
+`
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+/** What the simulator is made of. */
+const PARTS = ['lib', 'spec/sim', 'spec/support', 'spec/replica', 'spec/store', 'spec/engine']
+/** A mutant that runs into a loop was not found by the simulator. */
+const LIMIT_MS = 20 * 60_000
+
+interface Outcome { readonly mutant: Mutant, readonly seeds: number | undefined, readonly by: string }
+
+async function main (): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string', default: '' },
+      seeds: { type: 'string', default: '5000' },
+      first: { type: 'string', default: '1' },
+      workers: { type: 'string', default: String(availableParallelism()) },
+      json: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false }
+    }
+  })
+  if (values.help) {
+    console.log(USAGE)
+    return 0
+  }
+  const wanted = mutants.map((mutant, number) => ({ mutant, number })).filter(({ mutant: { rule, name } }) => rule === values.only || name.includes(values.only))
+  for (const { mutant } of wanted) await editedFiles(mutant)
+  const waiting = wanted[Symbol.iterator]()
+  const outcomes: Outcome[] = []
+  await Promise.all(Array.from({ length: Number(values.workers) }, async () => {
+    for (const { mutant, number } of waiting) {
+      const outcome = await look(mutant, number, Number(values.first), Number(values.seeds))
+      outcomes.push(outcome)
+      console.log(`${mutant.rule.padStart(15)}  ${outcome.seeds === undefined ? 'NOT FOUND' : `seed ${String(outcome.seeds).padStart(4)}`}  ${mutant.name}: ${outcome.by}`)
+    }
+  }))
+  const needed = outcomes.flatMap(({ seeds }) => seeds ?? []).sort((a, b) => a - b)
+  const missed = outcomes.filter(({ seeds }) => seeds === undefined)
+  console.log(`${outcomes.length} mutants, ${missed.length} not found; seeds needed: median ${needed[needed.length >> 1]}, most ${needed.at(-1)}`)
+  if (values.json) console.log(JSON.stringify({ mutants: outcomes.length, missed: missed.length, median: needed[needed.length >> 1], most: needed.at(-1) }))
+  return missed.length === 0 ? 0 : 1
+}
+
+/** The changed texts by file. @throws the text is not there exactly once */
+async function editedFiles ({ rule, name, edits }: Mutant): Promise<Map<string, string>> {
+  const files = new Map<string, string>()
+  for (const { file, text, by } of edits) {
+    const before = files.get(file) ?? await readFile(`${ROOT}lib/${file}`, 'utf8')
+    if (before.split(text).length !== 2) throw new Error(`rule ${rule}, '${name}': lib/${file} holds ${before.split(text).length - 1} times\n${text}`)
+    files.set(file, before.replace(text, () => by))
+  }
+  return files
+}
+
+/** Runs seeds on a copy with the bug in it. */
+async function look (mutant: Mutant, number: number, first: number, seeds: number): Promise<Outcome> {
+  const directory = `${ROOT}build/mutants/${number}`
+  await rm(directory, { recursive: true, force: true })
+  await mkdir(directory, { recursive: true })
+  for (const part of PARTS) await cp(`${ROOT}${part}`, `${directory}/${part}`, { recursive: true })
+  for (const [file, text] of await editedFiles(mutant)) await writeFile(`${directory}/lib/${file}`, text)
+  const { output, code } = await run(['--import', 'tsx', `${directory}/spec/sim/main.ts`, '--seed', String(first), '--seeds', String(seeds), '--workers', '1', '--json'])
+  await rm(directory, { recursive: true, force: true })
+  const lines = output.trimEnd().split('\n')
+  const found = lines.find((line) => /^seed \d+: (?!ok)/.test(line))
+  if (code !== 1 || found === undefined) return { mutant, seeds: undefined, by: code === 0 ? `nothing in ${seeds} seeds` : `status ${code}: ${lines.slice(-3).join(' | ')}` }
+  return { mutant, seeds: (JSON.parse(lines.at(-1)!) as { readonly seeds: number }).seeds, by: found.replace(/^seed \d+: /, '').slice(0, 120) }
+}
+
+function run (args: readonly string[]): Promise<{ readonly output: string, readonly code: number | null }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'], timeout: LIMIT_MS, killSignal: 'SIGKILL' })
+    let output = ''
+    const collect = (bytes: Buffer): void => { output += bytes.toString() }
+    child.stdout.on('data', collect)
+    child.stderr.on('data', collect)
+    child.on('error', reject)
+    child.on('close', (code) => { resolve({ output, code }) })
+  })
+}
+
+process.exitCode = await main()

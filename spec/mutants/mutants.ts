@@ -1,0 +1,128 @@
+/** One change of a text that must be there exactly once. */
+export interface Edit {
+  /** Below lib/. */
+  readonly file: string
+  readonly text: string
+  readonly by: string
+}
+
+/** A planted bug. The simulator must find it, or it cannot be trusted when it finds nothing. */
+export interface Mutant {
+  /** A rule of the list in docs/testing.md, or a state machine. */
+  readonly rule: string
+  readonly name: string
+  readonly edits: readonly Edit[]
+}
+
+const mutant = (rule: string, name: string, file: string, text: string, by: string, ...more: Edit[]): Mutant => ({ rule, name, edits: [{ file, text, by }, ...more] })
+
+export const mutants: readonly Mutant[] = [
+  // 1: term and vote are durable before any message that depends on them leaves
+  mutant('1', 'votes leave before they are durable', 'replica/persistence.ts', 'const saved = hardState === undefined ||', 'const saved = hardState !== null ||'),
+  mutant('1', 'what is written twice is not synced', 'log/slot-file.ts', 'await file.write(encodeSlot(this.#format, this.#sequence, values), at)\n    await file.sync()', 'await file.write(encodeSlot(this.#format, this.#sequence, values), at)'),
+  mutant('1', 'the term is saved, the vote is not', 'log/vote-file.ts', 'writeBoth([hardState.term, hardState.vote])', 'writeBoth([hardState.term, 0])'),
+  // 2: never back to term 0
+  mutant('2', 'a lost vote file is made anew', 'replica/storage.ts', '{ mustExist: hasLog }', '{ mustExist: false }', { file: 'replica/storage.ts', text: 'if (hardState.term < log.lastTerm) {', by: 'if (hardState.term < log.lastTerm - 1e9) {' }),
+  // 3: one vote per term, for a log as good as the own
+  mutant('3', 'a vote is given to whoever asks', 'raft/election.ts', '(core.vote === 0 && core.leaderId === 0) ||', 'core.leaderId !== core.id ||'),
+  mutant('3', 'a candidate may lack entries', 'raft/election.ts', 'const granted = mayVote && core.log.isUpToDate(request.lastIndex, request.lastTerm)', 'const granted = mayVote'),
+  mutant('3', 'the longer log wins, whatever its last term', 'raft/raft-log.ts', 'return lastTerm > this.lastTerm || (lastTerm === this.lastTerm && lastIndex >= this.lastIndex)', 'return lastIndex >= this.lastIndex'),
+  mutant('3', 'the higher last term wins, however short', 'raft/raft-log.ts', 'return lastTerm > this.lastTerm || (lastTerm === this.lastTerm && lastIndex >= this.lastIndex)', 'return lastTerm >= this.lastTerm'),
+  // 4: the term comes first
+  mutant('4', 'messages of older terms are acted on', 'raft/raft.ts', '    } else if (message.term < core.term) {\n      this.#refuse(message)\n      return\n    }', '    } else if (message.term < core.term - 1e9) {\n      this.#refuse(message)\n      return\n    }'),
+  mutant('4', 'a leader does not step down for a later term', 'raft/raft.ts', 'default:\n        core.becomeFollower(message.term, 0)\n        return true', 'default:\n        return true'),
+  // 5: what an append follows is checked
+  mutant('5', 'the term before an append is not compared', 'raft/raft-log.ts', 'if (!this.matches(prevIndex, prevTerm)) return -1', 'if (prevIndex > this.lastIndex) return -1'),
+  // 6, 7: cuts only from the first conflict, never of what is committed
+  mutant('6', 'an append cuts what lies behind it', 'raft/raft-log.ts', 'while (next < entries.length && this.matches(entries[next]!.index, entries[next]!.term)) next++', ''),
+  mutant('7', 'a stale append cuts what is committed', 'raft/raft-log.ts', 'while (next < entries.length && this.matches(entries[next]!.index, entries[next]!.term)) next++', '',
+    { file: 'raft/follower.ts', text: 'if (message.prevIndex < log.commitIndex) {', by: 'if (message.prevIndex < log.commitIndex - 1e9) {' },
+    { file: 'raft/raft-log.ts', text: 'invariant(index > this.commitIndex, `entry ${index} of', by: 'invariant(index > 0, `entry ${index} of' }),
+  // 9: only entries of the present term are counted
+  mutant('9', 'entries of older terms are committed by counting', 'raft/leader.ts', 'if (index < core.termStartIndex || !core.log.commitTo(index)) return false', 'if (!core.log.commitTo(index)) return false'),
+  mutant('9', 'one copy counts as a majority', 'raft/quorum.ts', 'return scratch[count >> 1]!', 'return scratch[0]!'),
+  // 10: a no-op begins a term
+  mutant('10', 'a term begins without an entry', 'raft/leader.ts', 'appendOwn(core, EntryKind.noop, undefined)\n', ''),
+  mutant('10', 'reads do not wait for the first entry of the term', 'raft/leader.ts', 'if (core.hasCommittedInTerm) takeRead(core, from, context)\n  else core.reads.postpone(from, context)', 'takeRead(core, from, context)'),
+  // 11: acknowledged is durable
+  mutant('11', 'a leader counts its own copy before it is synced', 'raft/core.ts', 'id === this.id ? this.log.durableIndex :', 'id === this.id ? this.log.lastIndex :'),
+  mutant('11', 'a follower acknowledges what it has not synced', 'replica/persistence.ts', '(index === undefined || index <= this.#persistedIndex)', '(index === undefined || index > 0)'),
+  mutant('11', 'flushes end without a sync', 'log/buffered-flush.ts', 'if (this.#sync) await file.sync()', ''),
+  mutant('11', 'a flush is reported when it begins', 'log/writer.ts', 'this.#collect()\n    const startedAt = this.#flushingSinceMs = this.#clock.nowMs()\n    await this.#flush.write(this.#zerosBehind)', 'this.#collect()\n    const startedAt = this.#flushingSinceMs = this.#clock.nowMs()\n    const writing = this.#flush.write(this.#zerosBehind)\n    this.#finish(0)\n    this.#options.onProgress()\n    await writing'),
+  // 12: an error of the disk stops the node
+  mutant('12', 'the log goes on after an error', 'log/writer.ts', '      }\n    } catch (error) {\n      this.#fail(error)\n    }\n    this.#rest()\n  }', '      }\n    } catch {}\n    this.#rest()\n  }'),
+  mutant('12', 'a vote that could not be written counts as written', 'log/vote-file.ts', 'throw this.#fail(cause)', ''),
+  // 13: names are durable before what they name matters
+  mutant('13', 'the name of a new segment is not synced', 'log/segment-store.ts', 'await this.#disk.syncDirectory(this.#directory)\n    } catch (error) {', '} catch (error) {'),
+  // 14: torn and rotten are different
+  mutant('14', 'rot is taken for a torn tail', 'log/recovery.ts', 'if (witness > position) {\n      const damage', 'if (witness > Infinity) {\n      const damage'),
+  mutant('14', 'what another process wrote is not written again', 'log/recovery.ts', 'await writeAgain(file, Math.max(0, provenByte), fromByte)', ''),
+  // 15: checksums hold for bodies, and are looked at
+  mutant('15', 'checksums of bodies are not looked at', 'log/entry.ts', 'if (hash64(bytes.subarray(from, to), blockSeed(header.checksum, block)) !== view.getBigUint64(bodyAt + header.bodyBytes + 8 * block)) return block', ''),
+  // 16: nothing stale behind the tail
+  mutant('16', 'what is cut stays on disk', 'log/cut.ts', 'await zeroRange(file, from - basePosition, Math.min(to - basePosition, await file.sizeBytes()))', '',
+    { file: 'log/recovery.ts', text: 'await wipe(file, fromByte, junkEnd)', by: '' }),
+  // 18: a tail is proven anew
+  mutant('18', 'what a peer held in an earlier term counts', 'raft/progress.ts', "this.#enter('probe')\n    this.matchIndex = 0\n", "this.#enter('probe')\n"),
+  // 19: who lost its disk is somebody else
+  mutant('19', 'an empty node takes its old name', 'group/incarnation-file.ts', 'const incarnation = 1 + Math.floor(random.next() * (INCARNATIONS - 1))', 'const incarnation = 7'),
+  mutant('19', 'two nodes may found the group', 'group/formation.ts', 'believed.length === others.length && isLowest && mayFound', 'believed.length === others.length && mayFound'),
+  // 20: apply is deterministic, in order, once
+  mutant('20', 'applying reads a clock', 'store/commit-log.ts', 'if (stampMs >= this.#lastStampMs) {\n', 'stampMs += Math.floor(performance.now() % 2)\n    if (stampMs >= this.#lastStampMs) {\n'),
+  mutant('20', 'a restart applies the last entry again', 'replica/applier.ts', 'this.#appliedIndex = this.#committedIndex = options.appliedIndex', 'this.#appliedIndex = this.#committedIndex = Math.max(0, options.appliedIndex - 1)'),
+  // 21: acknowledged is committed, unknown is not refused
+  mutant('21', 'writes are acknowledged when they are sealed', 'replica/undecided-batches.ts', 'this.#batches.push(batch)\n', 'settleRange(batch.proposals, batch.from, batch.to)\n    batch = { ...batch, to: batch.from }\n    this.#batches.push(batch)\n'),
+  mutant('21', 'a write that was given up is said not to be applied', 'replica/undecided-batches.ts', 'fail(batch, error(batch.term))', "fail(batch, new MqError(error(batch.term).code, 'given up', { outcome: 'not-applied' }))"),
+  mutant('21', 'a write is acknowledged though another took its place', 'replica/undecided-batches.ts', 'if (batch.term === term) {', 'if (batch.term <= term) {'),
+  // 22: reads ask a majority
+  mutant('22', 'a read is answered without a majority', 'raft/leader.ts', 'if (core.membership.isSingleVoter) {\n    answerRead', 'if (core.membership.isVoter) {\n    answerRead'),
+  mutant('22', 'a read does not wait for what it is to see', 'replica/read-barriers.ts', 'const ready = this.#answered.filter(({ index }) => index <= appliedIndex)', 'const ready = this.#answered.slice()', { file: 'replica/read-barriers.ts', text: 'this.#answered = this.#answered.filter(({ index }) => index > appliedIndex)', by: 'this.#answered = []' }),
+  // 23: wall clocks decide nothing
+  mutant('23', 'ticks are measured on the wall clock', 'replica/ticker.ts', 'const nowMs = this.#clock.nowMs()', 'const nowMs = this.#clock.wallMs()'),
+  // 24: pre-votes, quorum checks, loyalty to a leader
+  mutant('24', 'nodes campaign without asking first', 'replica/replica.ts', 'preVote: true', 'preVote: false', { file: 'raft/core.ts', text: 'return this.options.checkQuorum && this.leaderId !== 0 && this.electionElapsedTicks < this.options.electionTicks', by: 'return false' }),
+  mutant('24', 'a leader without a majority goes on', 'replica/replica.ts', 'checkQuorum: true', 'checkQuorum: false'),
+  // 25: a leader whose disk stands still goes
+  mutant('25', 'a leader with a stuck disk stays', 'group/leader-watch.ts', 'if (flushMs >= settings.diskStallTimeoutMs) {', 'if (flushMs >= Infinity) {'),
+  // 26: changes of members
+  mutant('26', 'two changes of members at once', 'raft/leader.ts', "if (core.pendingConfIndex > core.log.appliedIndex) return 'refused'\n", ''),
+  mutant('26', 'a joint configuration needs one majority only', 'raft/quorum.ts', 'return Math.min(incoming, majorityIndex(electorate.votersOutgoing, acked))', 'return incoming'),
+  mutant('26', 'learners count', 'raft/membership.ts', 'return quorumIndex(this.conf, acked)', 'return quorumIndex({ voters: [...this.conf.voters, ...this.conf.learners], votersOutgoing: this.conf.votersOutgoing }, acked)'),
+  // 27: who was removed steps down
+  mutant('27', 'a leader that was removed goes on', 'raft/leader.ts', 'if (!core.membership.isVoter) {\n    core.becomeFollower(core.term, 0)\n    return\n  }', ''),
+  // 28: a log is replaced only forward, at once, durably
+  mutant('28', 'what another node has sent is put in place before it is synced', 'log/received-log.ts', 'await this.#file?.sync()\n', ''),
+  mutant('28', 'the state that was sent lies beside the old log', 'replica/install.ts', 'for (const part of PARTS) await removeOthers(disk, join(directory, part), filesOf[part])', ''),
+  // 29: what stood before the first entry is known
+  mutant('29', 'the head is removed before its end is noted', 'log/log-upkeep.ts', 'await this.#floorFile.save(floor)\n', ''),
+  // 31: old, repeated and foreign messages do no harm
+  mutant('31', 'a heartbeat commits what was not compared', 'raft/replication.ts', 'const commitIndex = Math.min(peer.matchIndex, core.log.commitIndex)', 'const commitIndex = core.log.commitIndex'),
+  mutant('31', 'an append commits beyond itself', 'raft/follower.ts', 'log.commitTo(Math.min(message.commitIndex, matched))', 'log.commitTo(Math.min(message.commitIndex, log.lastIndex))'),
+  // 32: a write that replaces an entry waits for the one before
+  mutant('32', 'a report of a write counts for what replaced it', 'raft/unstable.ts', 'return this.#cutDue && this.#writeUnderWay', 'return false'),
+
+  // what was found with the simulator, and is guarded since
+  mutant('found', 'what was read of the log changes in the hands of who keeps it', 'log/piece-memory.ts', 'return new Uint8Array(Buffer.allocUnsafeSlow(capacity).buffer, 0, sizeBytes)', 'return Buffer.allocUnsafeSlow(capacity).subarray(0, sizeBytes)'),
+
+  // the overlay of proposed changes, checkpoints, base dumps
+  mutant('overlay', 'what was proposed outlives its term', 'store/store.ts', 'startLeading (): void { this.#resetOverlay() }\n  stopLeading (): void { this.#resetOverlay() }', 'startLeading (): void {}\n  stopLeading (): void {}\n  overlay (): void { this.#resetOverlay() }'),
+  mutant('checkpoint', 'checkpoints are not synced', 'kv/kv.ts', 'this.#db.batch(operations, { sync: true } as object)', 'this.#db.batch(operations, {} as object)'),
+  mutant('checkpoint', 'a checkpoint is ahead of the log', 'store/checkpoints.ts', 'const meta = { ...frozen,', 'const meta = { ...frozen, index: frozen.index + 1,'),
+
+  // state machines
+  mutant('commit-log', 'checkpoints forget the floor', 'store/commit-log.ts', 'if (!this.#changed) return []\n', 'if (this.#changed !== undefined) return []\n'),
+  mutant('commit-log', 'the floor falls', 'store/commit-log.ts', 'if (position <= this.#floorPosition) return\n', 'position = Math.max(0, position - 500)\n'),
+  mutant('consume-queue', 'a message is told another offset than it gets', 'store/consume-queue.ts', 'return this.#overlayGeneration === this.#overlay.generation ? this.#proposedNextOffset : this.nextOffset', 'return this.nextOffset'),
+  mutant('consume-queue', 'checkpoints forget which queues have grown', 'store/queue-pages.ts', 'queue.isDirty = true\n    this.#dirty.add(queue)', 'queue.isDirty = true\n    if (queue.nextOffset % 3 !== 0) this.#dirty.add(queue)'),
+  mutant('delay', 'a message is delivered again while its delivery is under way', 'store/delay-machine.ts', 'this.#proposed.get(number)?.has(ordinal) !== true', 'ordinal >= 0'),
+  mutant('delay', 'checkpoints do not say what was delivered', 'store/delay-machine.ts', 'bucket.remove(ordinal)\n      this.#changed.add(bucket)', 'bucket.remove(ordinal)'),
+  mutant('delay', 'a delivery takes nothing from what waits', 'store/delay-machine.ts', 'on(delayDeliver, ({ parts }) => { for (const { units } of parts) this.#removeAll(units) }),', 'on(delayDeliver, () => {}),'),
+  mutant('pop', 'acknowledgements are not applied', 'store/pop-machine.ts', 'this.#handler(popAck, (command) => this.#applied.ack(command)),', 'this.#handler(popAck, () => {}),'),
+  mutant('pop', 'checkpoints forget some queues', 'store/pop-machine.ts', 'changed: (queue) => { this.#dirty.set(queue.number, queue) },', 'changed: (queue) => { if (queue.number % 2 === 0) this.#dirty.set(queue.number, queue) },'),
+  mutant('consumer-offset', 'a lower offset is not obeyed', 'store/consumer-offsets.ts', 'on(commitConsumerOffset, ({ group, topic, queueId, offset }) => { this.#offsets.set(group, topic, queueId, offset) }),', 'on(commitConsumerOffset, ({ group, topic, queueId, offset }) => { this.#offsets.set(group, topic, queueId, Math.max(offset, this.#offsets.get(group, topic, queueId) ?? 0)) }),'),
+  mutant('consumer-offset', 'checkpoints forget commits', 'store/consumer-offsets.ts', 'this.#offsetsIn(group, topic).set(queueId, offset)\n    this.#changed.add(keyOf(group, topic))', 'this.#offsetsIn(group, topic).set(queueId, offset)'),
+  mutant('lock', 'a queue is given to two clients', 'store/lock-machine.ts', 'if (lock !== undefined && lock.expiresAtMs > nowMs) return false\n', ''),
+  mutant('lock', 'checkpoints forget who holds what', 'store/lock-machine.ts', '      owners.set(queueId, owner)\n    }\n    this.#changed.add(key)', '      owners.set(queueId, owner)\n    }'),
+  mutant('metadata', 'checkpoints forget topics, groups and settings', 'store/metadata.ts', 'else this.applied.set(name, value)\n    this.#changed.add(name)', 'else this.applied.set(name, value)'),
+  mutant('metadata', 'what is proposed hides what is applied for ever', 'store/metadata.ts', 'this.pending.settle(name)\n    if (value === undefined)', 'if (value === undefined)')
+]
