@@ -37,7 +37,7 @@ export const mutants: readonly Mutant[] = [
   mutant('6', 'an append cuts what lies behind it', 'raft/raft-log.ts', 'while (next < entries.length && this.matches(entries[next]!.index, entries[next]!.term)) next++', ''),
   mutant('7', 'a stale append cuts what is committed', 'raft/raft-log.ts', 'while (next < entries.length && this.matches(entries[next]!.index, entries[next]!.term)) next++', '',
     { file: 'raft/follower.ts', text: 'if (message.prevIndex < log.commitIndex) {', by: 'if (message.prevIndex < log.commitIndex - 1e9) {' },
-    { file: 'raft/raft-log.ts', text: 'invariant(index > this.commitIndex, `entry ${index} of', by: 'invariant(index > 0, `entry ${index} of' }),
+    { file: 'raft/raft-log.ts', text: '    invariant(index > this.commitIndex,', by: '    invariant(index > 0,' }),
   // 9: only entries of the present term are counted
   mutant('9', 'entries of older terms are committed by counting', 'raft/leader.ts', 'if (index < core.termStartIndex || !core.log.commitTo(index)) return false', 'if (!core.log.commitTo(index)) return false'),
   mutant('9', 'one copy counts as a majority', 'raft/quorum.ts', 'return scratch[count >> 1]!', 'return scratch[0]!'),
@@ -61,7 +61,7 @@ export const mutants: readonly Mutant[] = [
   mutant('15', 'checksums of bodies are not looked at', 'log/entry.ts', 'if (hash64(bytes.subarray(from, to), blockSeed(header.checksum, block)) !== view.getBigUint64(bodyAt + header.bodyBytes + 8 * block)) return block', ''),
   // 16: nothing stale behind the tail
   mutant('16', 'what is cut stays on disk', 'log/cut.ts', 'await zeroRange(file, from - basePosition, Math.min(to - basePosition, await file.sizeBytes()))', '',
-    { file: 'log/recovery.ts', text: 'await wipe(file, fromByte, junkEnd)', by: '' }),
+    { file: 'log/recovery.ts', text: 'await wipe(file, fileByte, junkEnd)', by: '' }),
   // 18: a tail is proven anew
   mutant('18', 'what a peer held in an earlier term counts', 'raft/progress.ts', "this.#enter('probe')\n    this.matchIndex = 0\n", "this.#enter('probe')\n"),
   // 19: who lost its disk is somebody else

@@ -16,7 +16,7 @@ const DEAD_LETTER_TOPIC = '%DLQ%workers'
 /** Longer than a run: what is locked stays so. */
 const CLIENTS = ['client-a', 'client-b', 'client-c']
 
-type Operation = (engine: Engine, node: MemberNode) => Promise<void>
+type Operation = (engine: Engine, node: MemberNode) => Promise<unknown>
 
 /** Everything a broker or an embedded queue asks of an engine, by several clients at once, and what they may conclude from the answers. */
 export class MemberWork implements Work {
@@ -169,7 +169,7 @@ export class MemberWork implements Work {
   readonly #pop = async (engine: Engine): Promise<void> => { await this.#consume(engine, 1 + this.#world.random.below(3)) }
   readonly #popMany = async (engine: Engine): Promise<void> => { await this.#consume(engine, 40) }
 
-  async #consume (engine: Engine, max: number): Promise<void> {
+  async #consume (engine: Engine, max: number): Promise<unknown> {
     const { random } = this.#world
     const topic = random.pick(['sim', 'sim', 'bulk', LATER])
     if (engine.store.metadata.topic(topic) === undefined) return
@@ -180,7 +180,7 @@ export class MemberWork implements Work {
       case 0: return
       case 1: return await engine.release(deliveries, random.chance(0.5))
       case 2: return await engine.retryLater(deliveries[0]!, random.below(800))
-      case 3: return void await engine.renew(deliveries, 500 + random.below(2_000))
+      case 3: return await engine.renew(deliveries, 500 + random.below(2_000))
       case 4: return await this.#giveUp(engine, deliveries[0]!)
       case 5: return await this.#sendBack(engine, deliveries[0]!)
       default: return await this.#ackAll(engine, deliveries)
@@ -321,18 +321,18 @@ export class MemberWork implements Work {
   /** It does not let go at the moment, nor may something that it has asked for still come. */
   #isSure (client: string): boolean { return (this.#lettingGo.get(client) ?? 0) === 0 }
 
-  readonly #changeConfig = async (engine: Engine): Promise<void> => {
+  readonly #changeConfig = async (engine: Engine): Promise<unknown> => {
     const { random } = this.#world
     const name = random.pick(['a', 'b'])
     switch (random.below(4)) {
       case 0: return await engine.config.putGroups([{ config: { ...groupConfig(`group-${name}`), retryMaxTimes: random.below(20) } }])
       case 1: return await engine.config.putTopics([{ config: topicConfig(`topic-${name}`, 1 + random.below(4)) }])
-      case 2: return void await engine.config.ensureGroup(groupConfig(`group-${name}`), topicConfig(`%RETRY%group-${name}`, 1))
+      case 2: return await engine.config.ensureGroup(groupConfig(`group-${name}`), topicConfig(`%RETRY%group-${name}`, 1))
       default: return await engine.config.deleteGroup(`group-${name}`, { removeOffsets: random.chance(0.5) })
     }
   }
 
-  readonly #changeTopic = async (engine: Engine): Promise<void> => {
+  readonly #changeTopic = async (engine: Engine): Promise<unknown> => {
     const { random } = this.#world
     switch (random.below(5)) {
       case 0: return await engine.deleteTopic(TEMPORARY)
@@ -340,9 +340,9 @@ export class MemberWork implements Work {
       case 2: {
         const put = new Put(engine, { ...wireMessage('soon', { delayMs: random.below(600) }), queueId: random.below(QUEUES) }, topicConfig(TEMPORARY, QUEUES))
         engine.submit(put)
-        return void await put.done
+        return await put.done
       }
-      case 3: return void await engine.pop({ group: 'moved', topic: TEMPORARY, max: 5, invisibleMs: 300 })
+      case 3: return await engine.pop({ group: 'moved', topic: TEMPORARY, max: 5, invisibleMs: 300 })
       default: {
         engine.offsets.commit({ group: 'moved', topic: TEMPORARY, queueId: 0 }, random.below(10))
         return await engine.offsets.settled()
@@ -401,4 +401,3 @@ export class MemberWork implements Work {
     })
   }
 }
-
