@@ -22,7 +22,7 @@ export const mutants: readonly Mutant[] = [
   mutant('1', 'what is written twice is not synced', 'log/slot-file.ts', 'await file.write(encodeSlot(this.#format, this.#sequence, values), at)\n    await file.sync()', 'await file.write(encodeSlot(this.#format, this.#sequence, values), at)'),
   mutant('1', 'the term is saved, the vote is not', 'log/vote-file.ts', 'writeBoth([hardState.term, hardState.vote])', 'writeBoth([hardState.term, 0])'),
   // 2: never back to term 0
-  mutant('2', 'a lost vote file is made anew', 'replica/storage.ts', '{ mustExist: hasLog }', '{ mustExist: false }', { file: 'replica/storage.ts', text: 'if (hardState.term < log.lastTerm) {', by: 'if (hardState.term < log.lastTerm - 1e9) {' }),
+  mutant('2', 'a lost vote file is made anew', 'replica/storage.ts', '{ mustExist: true }).catch(', '{ mustExist: false }).catch(', { file: 'replica/storage.ts', text: 'if (hardState.term < log.lastTerm) {', by: 'if (hardState.term < log.lastTerm - 1e9) {' }),
   // 3: one vote per term, for a log as good as the own
   mutant('3', 'a vote is given to whoever asks', 'raft/election.ts', '(core.vote === 0 && core.leaderId === 0) ||', 'core.leaderId !== core.id ||'),
   mutant('3', 'a candidate may lack entries', 'raft/election.ts', 'const granted = mayVote && core.log.isUpToDate(request.lastIndex, request.lastTerm)', 'const granted = mayVote'),
@@ -45,7 +45,7 @@ export const mutants: readonly Mutant[] = [
   mutant('10', 'a term begins without an entry', 'raft/leader.ts', 'appendOwn(core, EntryKind.noop, undefined)\n', ''),
   mutant('10', 'reads do not wait for the first entry of the term', 'raft/leader.ts', 'if (core.hasCommittedInTerm) takeRead(core, from, context)\n  else core.reads.postpone(from, context)', 'takeRead(core, from, context)'),
   // 11: acknowledged is durable
-  mutant('11', 'a leader counts its own copy before it is synced', 'raft/core.ts', 'id === this.id ? this.log.durableIndex :', 'id === this.id ? this.log.lastIndex :'),
+  mutant('11', 'a leader counts its own copy before it is synced', 'raft/core.ts', 'if (id === this.id) return this.inDoubt ? 0 : this.log.durableIndex', 'if (id === this.id) return this.inDoubt ? 0 : this.log.lastIndex'),
   mutant('11', 'a follower acknowledges what it has not synced', 'replica/persistence.ts', '(index === undefined || index <= this.#persistedIndex)', '(index === undefined || index > 0)'),
   mutant('11', 'flushes end without a sync', 'log/buffered-flush.ts', 'if (this.#sync) await file.sync()', ''),
   mutant('11', 'a flush is reported when it begins', 'log/writer.ts', 'this.#collect()\n    const startedAt = this.#flushingSinceMs = this.#clock.nowMs()\n    await this.#flush.write(this.#zerosBehind)', 'this.#collect()\n    const startedAt = this.#flushingSinceMs = this.#clock.nowMs()\n    const writing = this.#flush.write(this.#zerosBehind)\n    this.#finish(0)\n    this.#options.onProgress()\n    await writing'),
@@ -63,7 +63,7 @@ export const mutants: readonly Mutant[] = [
   mutant('16', 'what is cut stays on disk', 'log/cut.ts', 'await zeroRange(file, from - basePosition, Math.min(to - basePosition, await file.sizeBytes()))', '',
     { file: 'log/recovery.ts', text: 'await wipe(file, fileByte, junkEnd)', by: '' }),
   // 18: a tail is proven anew
-  mutant('18', 'what a peer held in an earlier term counts', 'raft/progress.ts', "this.#enter('probe')\n    this.matchIndex = 0\n", "this.#enter('probe')\n"),
+  mutant('18', 'what a peer held in an earlier term counts', 'raft/progress.ts', "reset (nextIndex: number): void {\n    this.#enter('probe')\n    this.matchIndex = 0\n    this.syncedIndex = 0\n", "reset (nextIndex: number): void {\n    this.#enter('probe')\n"),
   // 19: who lost its disk is somebody else
   mutant('19', 'an empty node takes its old name', 'group/incarnation-file.ts', 'const incarnation = 1 + Math.floor(random.next() * (INCARNATIONS - 1))', 'const incarnation = 7'),
   mutant('19', 'two nodes may found the group', 'group/formation.ts', 'believed.length === others.length && isLowest && mayFound', 'believed.length === others.length && mayFound'),
@@ -96,7 +96,7 @@ export const mutants: readonly Mutant[] = [
   // 29: what stood before the first entry is known
   mutant('29', 'the head is removed before its end is noted', 'log/log-upkeep.ts', 'await this.#floorFile.save(floor)\n', ''),
   // 31: old, repeated and foreign messages do no harm
-  mutant('31', 'a heartbeat commits what was not compared', 'raft/replication.ts', 'const commitIndex = Math.min(peer.matchIndex, core.log.commitIndex)', 'const commitIndex = core.log.commitIndex'),
+  mutant('31', 'a heartbeat commits what was not compared', 'raft/replication.ts', 'const commitIndex = Math.min(peer.matchIndex, commitIndexFor(core, peer))', 'const commitIndex = commitIndexFor(core, peer)'),
   mutant('31', 'an append commits beyond itself', 'raft/follower.ts', 'log.commitTo(Math.min(message.commitIndex, matched))', 'log.commitTo(Math.min(message.commitIndex, log.lastIndex))'),
   // 32: a write that replaces an entry waits for the one before
   mutant('32', 'a report of a write counts for what replaced it', 'raft/unstable.ts', 'return this.#cutDue && this.#writeUnderWay', 'return false'),
