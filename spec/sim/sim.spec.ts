@@ -4,6 +4,8 @@ import { fileURLToPath } from 'node:url'
 import type { Parameters } from './parameters.ts'
 import { simulate } from './simulation.ts'
 
+t.setTimeout(300_000)
+
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url))
 /** Breaks the process that the command runs in: a proposal is settled when it is sealed. */
 const PLANTED = `data:text/javascript,${encodeURIComponent(`
