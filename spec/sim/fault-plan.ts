@@ -15,7 +15,8 @@ export class FaultPlan {
     this.#world = world
     this.#nodes = nodes
     this.#work = work
-    this.#mayLose = world.mayLose.map((number) => nodes[number]!)
+    // only whole nodes come back under another name, and are mended
+    this.#mayLose = world.parameters.level === 'member' ? world.mayLose.map((number) => nodes[number]!) : []
   }
 
   end (): void { this.#isOver = true }

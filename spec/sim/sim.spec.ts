@@ -17,7 +17,7 @@ const PLANTED = `data:text/javascript,${encodeURIComponent(`
   }`)}`
 
 /** Nodes are away for long, and the others remove what they need. */
-const returns: Partial<Parameters> = { nodeCount: 3, stateMachine: 'store', retention: true, segmentBytes: 4096, checkpointEntries: 10, crashEveryMs: 700, crashMs: 3_000, proposeEveryMs: 8, payloadBytes: 400, mode: 'safety', faultyMs: 10_000, maxSteps: 20_000, chunkBytes: 4_000, powerCuts: true, keeps: ['none'] }
+const returns: Partial<Parameters> = { level: 'replica', nodeCount: 3, stateMachine: 'store', retention: true, segmentBytes: 4096, checkpointEntries: 10, crashEveryMs: 700, crashMs: 3_000, proposeEveryMs: 8, payloadBytes: 400, mode: 'safety', faultyMs: 10_000, maxSteps: 20_000, chunkBytes: 4_000, powerCuts: true, keeps: ['none'] }
 
 t.test('some seeds, of one, three and five nodes, break no rule and decide something', async (t) => {
   for (const [seed, nodeCount] of [[1, undefined], [7, undefined], [23, 1], [42, 3], [99, 5]] as const) {
