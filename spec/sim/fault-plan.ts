@@ -22,7 +22,7 @@ export class FaultPlan {
   end (): void { this.#isOver = true }
 
   begin (): void {
-    const { parameters, random, clock } = this.#world
+    const { parameters, random, clock, network } = this.#world
     this.#repeat(parameters.crashEveryMs, () => {
       const node = random.pick(this.#nodes)
       if (!node.isRunning) return
@@ -59,6 +59,12 @@ export class FaultPlan {
       if (!node.isRunning) return
       this.#note('clock step', node)
       node.stepClock(Math.round((random.next() * 2 - 1) * parameters.clockStepMs))
+    })
+    this.#repeat(parameters.rumourEveryMs, () => {
+      const [node, of] = [random.pick(this.#nodes), random.pick(this.#nodes)]
+      if (node === of || node.nodeId === undefined || of.nodeId === undefined) return
+      this.#note('rumour', node)
+      network.tell(node.nodeId, of.nodeId, random.pick(['broken', 'cut', 'gone', 'gone', 'back'] as const))
     })
     this.#repeat(parameters.loseStateEveryMs, () => {
       const node = random.pick(this.#nodes)

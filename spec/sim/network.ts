@@ -1,5 +1,5 @@
 import type { NodeId, RaftMessage } from '../../lib/raft/index.ts'
-import { numberOf, type Transport } from '../../lib/replica/index.ts'
+import { numberOf, type LinkEvent, type LinkListener, type Transport } from '../../lib/replica/index.ts'
 import { copyMessage } from '../../lib/transport/index.ts'
 import type { SeededRandom } from '../support/seeded-random.ts'
 import type { VirtualClock } from '../support/virtual-clock.ts'
@@ -8,7 +8,7 @@ import type { Parameters } from './parameters.ts'
 
 type Handler = (message: RaftMessage) => void
 
-interface Receiver { readonly clock: NodeClock, readonly handler: Handler }
+interface Receiver { readonly clock: NodeClock, readonly handler: Handler, readonly onLink: LinkListener }
 
 export interface NetworkWatch {
   onSend (message: RaftMessage): void
@@ -36,9 +36,10 @@ export class SimNetwork {
   transport (nodeId: NodeId, clock: NodeClock, mayReach: (to: NodeId) => boolean = () => true): Transport {
     let receiver: Receiver | undefined
     return {
-      start: (handler) => {
-        receiver = { clock, handler }
+      start: (handler, onLink = () => {}) => {
+        receiver = { clock, handler, onLink }
         this.#receivers.set(nodeId, receiver)
+        this.#tellOthers(nodeId, 'back')
       },
       send: (messages) => {
         for (const message of messages) if (mayReach(message.to)) this.#send(message)
@@ -47,9 +48,27 @@ export class SimNetwork {
     }
   }
 
-  /** The node's process ended: what is under way to it is lost. */
-  forget (number: number): void {
-    for (const nodeId of [...this.#receivers.keys()]) if (numberOf(nodeId) === number) this.#receivers.delete(nodeId)
+  /** The node's process ended: what is under way to it is lost. The others see it, unless the machine went down with it. */
+  forget (number: number, isSeen: boolean): void {
+    for (const nodeId of [...this.#receivers.keys()]) {
+      if (numberOf(nodeId) !== number) continue
+      this.#receivers.delete(nodeId)
+      if (isSeen) for (const event of ['broken', 'cut', 'gone'] as const) this.#tellOthers(nodeId, event)
+    }
+  }
+
+  /** What a node is told of its links to another one, true or not. */
+  tell (nodeId: NodeId, of: NodeId, event: LinkEvent): void {
+    const receiver = this.#receivers.get(nodeId)
+    receiver?.clock.run(() => { receiver.onLink(of, event) })
+  }
+
+  #tellOthers (of: NodeId, event: LinkEvent): void {
+    const { minDelayMs, maxDelayMs } = this.parameters
+    for (const nodeId of this.#receivers.keys()) {
+      if (nodeId === of || this.isCut(numberOf(of), numberOf(nodeId))) continue
+      this.#clock.setTimer(minDelayMs + this.#random.next() * (maxDelayMs - minDelayMs), () => { this.tell(nodeId, of, event) })
+    }
   }
 
   /** Runs `act` in the other process after the time a message takes, unless it is lost. */

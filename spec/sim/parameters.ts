@@ -57,6 +57,8 @@ export interface Parameters {
   /** Wall clocks jump by up to this. */
   readonly clockStepEveryMs: number
   readonly clockStepMs: number
+  /** Some node takes another one for gone, or for back, without reason. */
+  readonly rumourEveryMs: number
   // work
   readonly proposeEveryMs: number
   readonly burst: number
@@ -129,6 +131,7 @@ export function drawParameters (random: SeededRandom): Parameters {
     clockDrift: random.chance(0.4) ? between(0, 0.2) : 0,
     clockStepEveryMs: some(0.25, () => between(500, 4_000)),
     clockStepMs: random.pick([2_000, 60_000, 3_600_000]),
+    rumourEveryMs: hasPeers ? some(0.4, () => between(20, 1_000)) : never,
     proposeEveryMs: between(5, 60),
     burst: random.pick([1, 1, 3, 10]),
     payloadBytes: random.pick([0, 50, 400, 3_000]),

@@ -58,7 +58,7 @@ export class SimPeerNetwork implements PeerNetwork {
     const own = network.transport(this.#self.nodeId, clock, (to) => this.#linkTo(to) instanceof SimPeerNetwork)
     this.#transports.add(own)
     return {
-      start: (handler) => { own.start(handler) },
+      start: (handler, onLink) => { own.start(handler, onLink) },
       send: (messages) => { own.send(messages) },
       close: () => {
         this.#transports.delete(own)

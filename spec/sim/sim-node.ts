@@ -186,7 +186,7 @@ export abstract class SimNode {
     this.#life++
     this.replica = undefined
     this.forget()
-    network.forget(this.number)
+    network.forget(this.number, !cut)
     this.machine.stop(cut)
     trace.note(clock.nowMs(), cut ? 'power cut' : 'kill', this.number)
   }

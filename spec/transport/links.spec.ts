@@ -4,10 +4,12 @@ import { NodeRandom, SharedSecret } from '../../lib/adapters/index.ts'
 import type { Logger } from '../../lib/base/index.ts'
 import type { RaftMessage } from '../../lib/raft/index.ts'
 import type { Address, ByteConnection } from '../../lib/remoting/index.ts'
+import { FrameType } from '../../lib/transport/frame.ts'
+import { FrameWriter, HeadArena } from '../../lib/transport/frame-writer.ts'
 import { TcpPeerNetwork, type PeerSettings, type SelfDescription } from '../../lib/transport/index.ts'
 import { MemoryNetwork } from '../remoting/memory-network.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
-import { entries } from './messages.ts'
+import { codecs, entries } from './messages.ts'
 import { ANY, heartbeat, linked, member, until } from './peer-network-conformance.ts'
 
 /** A network whose connections can be taken hold of, in the order they were made. */
@@ -361,6 +363,23 @@ t.test('a flood of connections and names leaves a few lines in the log, and how 
   const counts = two.logger.lines.filter((line) => /^\d+ /.test(line))
   t.ok(counts.some((line) => /^\d{3} connections that had not introduced themselves were closed for newer ones/.test(line)), counts.join('; '))
   t.ok(counts.some((line) => /^\d+ more refusals of other nodes/.test(line)), counts.join('; '))
+})
+
+t.test('a peer that asks for signs without end and reads none gets no more of them', async (t) => {
+  const { network, two } = await pair(t)
+  const writer = new FrameWriter(new HeadArena())
+  for (let i = 0; i < 50_000; i++) writer.add(codecs, FrameType.ping, { sentUs: i }, undefined, 0)
+  const [votes] = network.near
+  votes!.pause()
+  const before = two.peers.linkStats()[0]!.bytesIn
+  const pings = Buffer.concat(writer.take())
+  votes!.write(pings)
+  await until(() => two.peers.linkStats()[0]!.bytesIn === before + pings.length)
+  const { waitingBytes } = two.peers.linkStats()[0]!
+  t.ok(waitingBytes > 32 * 1024 && waitingBytes < 128 * 1024, `${waitingBytes} of ${pings.length} bytes wait`)
+  votes!.resume()
+  await until(() => two.peers.linkStats()[0]!.waitingBytes === 0)
+  t.ok(linked(two.peers, 1))
 })
 
 t.test('who is refused says so once, on both sides, and again when it was let in meanwhile', async (t) => {
