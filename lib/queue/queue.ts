@@ -74,6 +74,7 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
    * Stores one message; resolves once it is durable (see `durability`) and visible to consumers. Bytes handed over must
    * not change before that. Rejections carry `outcome`: 'not-applied', or 'unknown' when the message may have been stored.
    * @throws TypeError, MQ_INVALID_ARGUMENT, MQ_PAYLOAD_INVALID, MQ_MESSAGE_TOO_LARGE, MQ_TOPIC_NOT_FOUND, MQ_QUEUE_NOT_FOUND, MQ_BUSY, MQ_DISK_ROOM, MQ_ABORTED, MQ_TIMEOUT, MQ_IO, MQ_CLOSED
+   * @throws MQ_NOT_LEADER in a group (`serve`) while another node leads, 'not-applied' and retryable: nothing is sent on to it; MQ_OVERWRITTEN, MQ_LEADERSHIP_LOST when that changes meanwhile
    */
   send<Name extends TopicName<Topics>> (topic: Name, body: Topics[Name], options?: SendOptions): Promise<SendResult> {
     return this.#sender.send(topic, body, options)
