@@ -110,8 +110,11 @@ async function untilLeading (member: GroupMember, clock: Clock, signal: AbortSig
     engine.assertOpen()
     if (engine.role.isLeader) return
     try {
-      await engine.readBarrier()
-      if (!engine.role.isLeader) await engine.transferLeadership(nodeId)
+      // alone it elects itself
+      if (engine.role.leaderId !== 0 && engine.role.leaderId !== nodeId) {
+        await engine.readBarrier()
+        await engine.transferLeadership(nodeId)
+      }
     } catch (error) {
       if (!isMqError(error) || !(error.retryable || error.code === 'MQ_CLOSED' || error.code === 'MQ_INVALID_ARGUMENT')) throw error
       // no leader yet, no voter yet, or the engine is being replaced by one that has caught up

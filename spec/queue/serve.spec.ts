@@ -94,5 +94,8 @@ t.test('what may be asked for', async (t) => {
   await unsynced.send('orders', 1)
   await t.rejects(unsynced.serve({ listen: '127.0.0.1:0' }), { code: 'MQ_INVALID_ARGUMENT', message: /durability/ }, 'what it holds may not be on its disk')
   await unsynced.close()
+  const served = await openQueue(directory, { durability: 'memory', serve: { listen: '127.0.0.1:0' } })
+  t.equal(served.topics()[0]!.queues.reduce((sum, { maxOffset }) => sum + maxOffset, 0), 1, 'one that is alone leads')
+  await served.close()
   await t.rejects(openQueue(':memory:', { serve: { listen: '127.0.0.1:0' } }), { code: 'MQ_INVALID_ARGUMENT' })
 })
