@@ -1,5 +1,5 @@
 import { SeededRandom } from '../support/seeded-random.ts'
-import { Cluster, type BrokerGroup, type ClusterProcess, type Settings } from '../cluster/cluster.ts'
+import { Cluster, Patience, type BrokerGroup, type ClusterProcess, type Settings } from '../cluster/cluster.ts'
 import { NumberedProducer } from '../cluster/numbered-producer.ts'
 import { readBack } from '../cluster/read-back.ts'
 import type { Program } from '../cluster/server-process.ts'
@@ -134,10 +134,13 @@ export class Scene implements AsyncDisposable {
 
 async function within<T> (what: string, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => { timer = setTimeout(() => reject(new Error(`still waiting after ${RECOVERY_LIMIT_MS} ms until ${what}`)), RECOVERY_LIMIT_MS) })
+  const patience = new Patience(RECOVERY_LIMIT_MS)
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setInterval(() => { if (patience.isOver()) reject(new Error(`still waiting after ${RECOVERY_LIMIT_MS} ms until ${what}`)) }, 1000)
+  })
   try {
     return await Promise.race([promise, late])
   } finally {
-    clearTimeout(timer)
+    clearInterval(timer)
   }
 }

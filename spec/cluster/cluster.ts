@@ -38,6 +38,7 @@ export interface RouteBroker {
 
 const WAIT_LIMIT_MS = 60_000
 const LOOK_EVERY_MS = 5
+const MAX_STEP_MS = 5000
 const ASK_TIMEOUT_MS = 2000
 
 /** Name servers and groups of brokers, each a process of its own with files of its own, on ports that the system chose. */
@@ -273,7 +274,7 @@ function throwIfFailed (node: ClusterProcess): void {
 
 /** Looks until it is so. @throws Error it does not come about, with what failed last */
 export async function until (what: string, condition: () => boolean | Promise<boolean>, limitMs = WAIT_LIMIT_MS): Promise<void> {
-  const deadlineMs = performance.now() + limitMs
+  const patience = new Patience(limitMs)
   let problem = ''
   for (;;) {
     try {
@@ -283,8 +284,25 @@ export async function until (what: string, condition: () => boolean | Promise<bo
       if (error instanceof Fatal) throw error
       problem = `: ${(error as Error).message}`
     }
-    if (performance.now() > deadlineMs) throw new Error(`still waiting after ${limitMs} ms until ${what}${problem}`)
+    if (patience.isOver()) throw new Error(`still waiting after ${limitMs} ms until ${what}${problem}`)
     await sleep(LOOK_EVERY_MS)
+  }
+}
+
+/** A limit in time that passes only while somebody looks: a machine that stands still for a minute is no failure. */
+export class Patience {
+  #leftMs: number
+  #lookedAtMs = performance.now()
+
+  constructor (limitMs: number) {
+    this.#leftMs = limitMs
+  }
+
+  isOver (): boolean {
+    const nowMs = performance.now()
+    this.#leftMs -= Math.min(nowMs - this.#lookedAtMs, MAX_STEP_MS)
+    this.#lookedAtMs = nowMs
+    return this.#leftMs < 0
   }
 }
 
