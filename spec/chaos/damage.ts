@@ -125,7 +125,9 @@ async function maybeDamage (scene: Scene, damage: Damage | 'flip', data: string,
       if (now.usedBytes < from + 4 * CHUNK_BYTES && logs.at(-1) === old!.path) return false
       if (now.usedBytes < from + CHUNK_BYTES) return false
       const file = await open(old!.path, 'r+')
-      await file.write(old!.bytes, from, CHUNK_BYTES, from)
+      const chunk = Buffer.alloc(CHUNK_BYTES)
+      chunk.set(old!.bytes.subarray(from, from + CHUNK_BYTES))
+      await file.write(chunk, 0, CHUNK_BYTES, from)
       await file.close()
       return true
     }

@@ -3,6 +3,8 @@ import { open, readFile, stat, type FileHandle } from 'node:fs/promises'
 import type { DiskFile } from '../../lib/base/index.ts'
 
 const PAGE_BYTES = 4096
+/** A disk that answers and syncs nothing of the log's segments, to see that it is noticed. */
+const LIES = process.env.LEDGERMQ_CHAOS_DISK === 'lies'
 
 /** What was written to one file since it was synced: only this process has it, so SIGKILL takes it as a power cut takes a page cache. */
 class Unsynced {
@@ -40,6 +42,7 @@ export class ForgetfulFile implements DiskFile {
     if (isNew || !unsyncedByInode.has(ino)) unsyncedByInode.set(ino, new Unsynced(size))
   }
 
+  get #lies (): boolean { return LIES && this.path.endsWith('.seg') }
   get #unsynced (): Unsynced { return unsyncedByInode.get(this.#inode)! }
 
   async sizeBytes (): Promise<number> { return this.#unsynced.sizeBytes }
@@ -66,6 +69,7 @@ export class ForgetfulFile implements DiskFile {
   writeThroughNow (bytes: Uint8Array, position: number): void {
     const unsynced = this.#unsynced
     if (unsynced.pages.size > 0 || unsynced.cutTo !== Infinity) this.writeNow(bytes, position)
+    if (this.#lies) return this.writeNow(bytes, position)
     if (unsynced.cutTo !== Infinity) return this.syncNow()
     writeWhole(this.#handle.fd, bytes, position)
     unsynced.sizeBytes = Math.max(unsynced.sizeBytes, position + bytes.length)
@@ -78,6 +82,7 @@ export class ForgetfulFile implements DiskFile {
 
   /** In the order of the pages: a kill meanwhile leaves some of them. */
   syncNow (): void {
+    if (this.#lies) return
     const unsynced = this.#unsynced
     const { pages, cutTo, sizeBytes } = unsynced
     const { fd } = this.#handle
