@@ -29,7 +29,7 @@ export const mutants: readonly Mutant[] = [
   mutant('3', 'the longer log wins, whatever its last term', 'raft/raft-log.ts', 'return lastTerm > this.lastTerm || (lastTerm === this.lastTerm && lastIndex >= this.lastIndex)', 'return lastIndex >= this.lastIndex'),
   mutant('3', 'the higher last term wins, however short', 'raft/raft-log.ts', 'return lastTerm > this.lastTerm || (lastTerm === this.lastTerm && lastIndex >= this.lastIndex)', 'return lastTerm >= this.lastTerm'),
   // 4: the term comes first
-  mutant('4', 'messages of older terms are acted on', 'raft/raft.ts', '    } else if (message.term < core.term) {\n      this.#refuse(message)\n      return\n    }', '    } else if (message.term < core.term - 1e9) {\n      this.#refuse(message)\n      return\n    }'),
+  mutant('4', 'messages of older terms are acted on', 'raft/raft.ts', 'if (message.term < core.term) {\n      this.#refuse(message)', 'if (message.term < core.term - 1e9) {\n      this.#refuse(message)'),
   mutant('4', 'a leader does not step down for a later term', 'raft/raft.ts', 'default:\n        core.becomeFollower(message.term, 0)\n        return true', 'default:\n        return true'),
   // 5: what an append follows is checked
   mutant('5', 'the term before an append is not compared', 'raft/raft-log.ts', 'if (!this.matches(prevIndex, prevTerm)) return -1', 'if (prevIndex > this.lastIndex) return -1'),
@@ -80,7 +80,7 @@ export const mutants: readonly Mutant[] = [
   // 23: wall clocks decide nothing
   mutant('23', 'ticks are measured on the wall clock', 'replica/ticker.ts', 'const nowMs = this.#clock.nowMs()', 'const nowMs = this.#clock.wallMs()'),
   // 24: pre-votes, quorum checks, loyalty to a leader
-  mutant('24', 'nodes campaign without asking first', 'replica/replica.ts', 'preVote: true', 'preVote: false', { file: 'raft/core.ts', text: 'return this.options.checkQuorum && this.leaderId !== 0 && this.electionElapsedTicks < this.options.electionTicks', by: 'return false' }),
+  mutant('24', 'nodes campaign without asking first', 'replica/replica.ts', 'preVote: true', 'preVote: false', { file: 'raft/core.ts', text: "return this.options.checkQuorum && this.leaderId !== 0 && this.leaderLink === 'there' && this.electionElapsedTicks < this.options.electionTicks", by: 'return false' }),
   mutant('24', 'a leader without a majority goes on', 'replica/replica.ts', 'checkQuorum: true', 'checkQuorum: false'),
   // 25: a leader whose disk stands still goes
   mutant('25', 'a leader with a stuck disk stays', 'group/leader-watch.ts', 'if (flushMs >= settings.diskStallTimeoutMs) {', 'if (flushMs >= Infinity) {'),

@@ -46,6 +46,11 @@ export class Promises {
     if (term < this.#term) throw new Violation('terms only grow', `node ${node} restarts in term ${term} after it has spoken in term ${this.#term}`)
   }
 
+  /** Its log was replaced by what was decided: what it held and was not decided is gone. */
+  replaced (isDecided: (index: number, term: number) => boolean): void {
+    for (const [index, term] of [...this.#acknowledged]) if (!isDecided(index, term)) this.#acknowledged.delete(index)
+  }
+
   /** It overwrites its log from there, as the leader says. */
   cutFrom (index: number): void {
     for (const acknowledged of [...this.#acknowledged.keys()]) if (acknowledged >= index) this.#acknowledged.delete(acknowledged)

@@ -210,6 +210,7 @@ export abstract class SimNode {
     this.installs++
     this.world.trace.note(this.world.clock.nowMs(), 'replaced', this.number, index)
     this.#promises.cutFrom(index + 1)
+    this.#promises.replaced((acknowledged, term) => this.world.ledger.decided[acknowledged - 1]?.term === term)
   }
 
   pause (): void { this.clock?.pause() }
