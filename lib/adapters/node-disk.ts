@@ -77,14 +77,29 @@ export class NodeDisk implements Disk {
     return { freeBytes: bavail * bsize, totalBytes: blocks * bsize }
   }
 
-  async bootId (): Promise<string | undefined> {
+  async bootId (directory: string): Promise<string | undefined> {
     try {
-      if (process.platform === 'linux') return (await readFile('/proc/sys/kernel/random/boot_id', 'latin1')).trim() || undefined
+      if (process.platform === 'linux') {
+        const boot = (await readFile('/proc/sys/kernel/random/boot_id', 'latin1')).trim()
+        const mount = await mountOf(directory)
+        return boot === '' || mount === undefined ? undefined : `${boot} ${mount}`
+      }
       if (process.platform === 'darwin') return (await promisify(execFile)('sysctl', ['-n', 'kern.bootsessionuuid'])).stdout.trim() || undefined
     } catch {
       // Unknown: the caller must assume a reboot.
     }
     return undefined
+  }
+}
+
+/** Which device is mounted there, and by which mount. */
+async function mountOf (directory: string): Promise<string | undefined> {
+  const fd = await openFile(directory, constants.O_RDONLY)
+  try {
+    const [, mount] = /^mnt_id:\s*(\d+)$/m.exec(await readFile(`/proc/self/fdinfo/${fd}`, 'latin1')) ?? []
+    return mount === undefined ? undefined : `${(await statFile(fd)).dev} ${mount}`
+  } finally {
+    await closeFile(fd)
   }
 }
 

@@ -57,8 +57,8 @@ export interface Disk {
   syncDirectory (directory: string): Promise<void>
   /** Bytes free for this user, and in all, on the file system that holds `directory`. */
   room (directory: string): Promise<{ readonly freeBytes: number, readonly totalBytes: number }>
-  /** Changes at every boot of the machine; undefined where that cannot be told. */
-  bootId (): Promise<string | undefined>
+  /** Changes at every boot of the machine, and when the file system of that directory is mounted anew; undefined where that cannot be told. */
+  bootId (directory: string): Promise<string | undefined>
 }
 
 export interface DiskFile {

@@ -14,7 +14,7 @@ import { DelayDelivery } from './delay-delivery.ts'
 import { Expiry } from './expiry.ts'
 import { LeaderWork } from './leader-work.ts'
 import { MessageReader, offsetTooSmall } from './message-reader.ts'
-import type { EngineOptions, GroupQueueProgress, QueueOffsets, ReadRequest, SeekRequest, TopicDescription } from './options.ts'
+import type { EngineOptions, FlushDiskType, GroupQueueProgress, QueueOffsets, ReadRequest, SeekRequest, TopicDescription } from './options.ts'
 import { OffsetCommits } from './offset-commits.ts'
 import { Pops, type PopOptions } from './pops.ts'
 import { directoryPorts, memoryPorts } from './ports.ts'
@@ -78,6 +78,7 @@ export class Engine {
   readonly #topicGoneListeners: Array<(name: string) => void> = []
   readonly #arrivalListeners: Array<(arrival: Arrival) => void> = []
   readonly #holds = new Set<Timer>()
+  #flushMode: Promise<void> = Promise.resolve()
   #failure: MqError | undefined
   #closing: Promise<void> | undefined
 
@@ -91,7 +92,6 @@ export class Engine {
   static async open (options: EngineOptions): Promise<Engine> {
     const { logger, signal, group } = options
     const inMemory = options.directory === MEMORY
-    if (group !== undefined && options.durability === 'memory') logger.warn('flushDiskType ASYNC_FLUSH is taken for SYNC_FLUSH: nodes of a group confirm only what is on their disks')
     const directory = inMemory || options.ports !== undefined ? options.directory : await realDirectory(options.directory)
     const { disk, kv, clock, random, lock } = options.ports ?? (inMemory ? memoryPorts(options.clock) : directoryPorts(directory))
     throwIfAborted(signal)
@@ -134,7 +134,7 @@ export class Engine {
             coldCacheBytes: options.limits.coldCacheBytes,
             reserveBytes: options.limits.reserveBytes ?? 0,
             refetch: group?.refetch,
-            flush: { ...options.flush, mode: flushDiskTypeOf(options) === 'SYNC_FLUSH' ? 'sync' : 'async' },
+            flush: options.flush,
             inlineFlush: true,
             preallocate: !inMemory
           }
@@ -149,7 +149,10 @@ export class Engine {
       }
       const session = `${sessionPrefix(group?.nodeId)}${Math.floor(random.next() * 2 ** 52).toString(36)}`
       engine = new Engine({ options, clock, lock, replica, store: store!, pop: store!.machine('pop') as PopMachine, session })
-      if (group === undefined) await engine.#leaderWork.begun
+      if (group === undefined) {
+        await engine.#leaderWork.begun
+        await engine.#flushMode
+      }
       return engine
     } catch (error) {
       if (engine !== undefined) {
@@ -236,12 +239,16 @@ export class Engine {
       this.#waiting.wakeAll()
     })
     replica.onFailure((error) => { this.#fail(error) })
+    this.config.onChange((kind, name) => { if (kind === 'setting' && name === 'flushDiskType') this.#followFlushMode() })
+    this.#followFlushMode()
   }
 
   async #putSettings (): Promise<void> {
     const { metadata, formatVersion, newestFormat } = this.store
-    const flushDiskType = flushDiskTypeOf(this.#options)
-    const hasOther = metadata.setting('flushDiskType') !== flushDiskType
+    const flushDiskType = this.#options.durability === 'disk' ? 'SYNC_FLUSH' : 'ASYNC_FLUSH'
+    const agreed = metadata.setting('flushDiskType')
+    // what a node was told at its start holds while it is alone, and for a group that has not agreed on anything yet
+    const hasOther = agreed !== flushDiskType && (agreed === undefined || allMembers(this.store.confState).length === 1)
     // in a group of several whoever knows all members does it
     const mayRaise = this.#options.group === undefined && formatVersion < newestFormat
     if (!hasOther && !mayRaise) return
@@ -251,7 +258,27 @@ export class Engine {
     })
   }
 
+  /** Takes into force what the group has agreed on. */
+  #followFlushMode (): void {
+    const agreed = this.flushDiskType
+    this.#flushMode = this.#replica.setFlushMode(agreed === 'ASYNC_FLUSH' ? 'async' : 'sync')
+    // a replica that has stopped tells its failure otherwise
+    this.#flushMode.catch(() => {})
+  }
+
   // ---- the group ----
+
+  /** When what is confirmed is on disk, as all nodes have agreed on; `SYNC_FLUSH` until they have. */
+  get flushDiskType (): FlushDiskType { return this.store.metadata.setting('flushDiskType') === 'ASYNC_FLUSH' ? 'ASYNC_FLUSH' : 'SYNC_FLUSH' }
+
+  /**
+   * Changes it for all nodes. Of what is sent after this has resolved, all that is confirmed is on disk on a majority, with SYNC_FLUSH.
+   * @throws MQ_NOT_LEADER
+   */
+  async setFlushDiskType (flushDiskType: FlushDiskType): Promise<void> {
+    await this.config.putSettings({ flushDiskType })
+    await this.#flushMode
+  }
 
   /** For the group's own work beside messages: catching up. */
   get replica (): Replica { return this.#replica }
@@ -648,12 +675,4 @@ function replicaSettingsOf ({ limits, group }: EngineOptions): Partial<ReplicaSe
 /** Owners of the leases that a node has given, in any of its lives; without a node: that any has. */
 function sessionPrefix (nodeId: NodeId | undefined): string {
   return nodeId === undefined ? SESSION_PREFIX : `${SESSION_PREFIX}${nodeId}/`
-}
-
-/**
- * What the log counts as stored. A member of a group confirms only what is on its disk, whatever it was told: the leader
- * relies on it, and would commit with copies that a power cut takes.
- */
-function flushDiskTypeOf ({ durability, group }: EngineOptions): 'SYNC_FLUSH' | 'ASYNC_FLUSH' {
-  return durability === 'disk' || group !== undefined ? 'SYNC_FLUSH' : 'ASYNC_FLUSH'
 }

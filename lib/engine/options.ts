@@ -8,6 +8,8 @@ import type { EnginePorts } from './ports.ts'
 import type { RetentionRules } from './retention.ts'
 import type { ScrubRules } from './scrub.ts'
 
+export type FlushDiskType = 'SYNC_FLUSH' | 'ASYNC_FLUSH'
+
 export interface RecoveryProgress {
   readonly phase: string
   readonly done: number
@@ -29,6 +31,7 @@ export interface GroupOptions {
 export interface EngineOptions {
   /** Or ':memory:'. */
   readonly directory: string
+  /** What a node alone obeys, and what a new group begins with: 'disk' is SYNC_FLUSH. */
   readonly durability: 'disk' | 'memory'
   readonly flush: { readonly timed: boolean, readonly intervalMs: number, readonly leastPages: number, readonly thoroughIntervalMs: number }
   readonly logger: Logger

@@ -3,10 +3,13 @@ import type { ConfigDecoder } from './entry-reader.ts'
 import type { LogFloor } from './floor-file.ts'
 import type { Refetch } from './refetch.ts'
 
+/** `sync`: an entry counts as persisted when fdatasync has returned. `async`: when it is written; a timer syncs. */
+export type FlushMode = 'sync' | 'async'
+
 /** When written bytes are synced. The asynchronous settings are RocketMQ's flushCommitLog ones. */
 export interface FlushOptions {
-  /** `sync`: an entry counts as persisted when fdatasync has returned. `async`: when it is written; a timer syncs. */
-  readonly mode: 'sync' | 'async'
+  /** At first: see RaftLog.setFlushMode. Default: sync. */
+  readonly mode?: FlushMode
   /** Sync only by the timer; otherwise also as soon as `leastPages` wait. */
   readonly timed?: boolean
   readonly intervalMs?: number

@@ -7,7 +7,7 @@ import { EntryReader, type EntryStart } from './entry-reader.ts'
 import { seedOfGroup } from './entry.ts'
 import type { LogFloor } from './floor-file.ts'
 import { IdleTimer } from './idle-timer.ts'
-import type { LogOptions } from './log-options.ts'
+import type { FlushMode, LogOptions } from './log-options.ts'
 import type { LogPoint } from './log-point.ts'
 import { LogUpkeep } from './log-upkeep.ts'
 import { Mending } from './mending.ts'
@@ -43,7 +43,7 @@ export class RaftLog {
   readonly #cold: ColdReader
   readonly #room: DiskRoom
   readonly #idle: IdleTimer
-  readonly #syncSchedule: SyncSchedule | undefined
+  readonly #syncSchedule: SyncSchedule
   readonly #terms: TermTable
   readonly #upkeep: LogUpkeep
   readonly #mending: Mending | undefined
@@ -88,7 +88,7 @@ export class RaftLog {
       onFailure: (error) => this.#fail(error)
     })
     this.#mending = options.refetch && new Mending({ refetch: options.refetch, logger: this.#logger, groupSeed, segments, writer: this.#writer, upkeep: this.#upkeep, term: (index) => this.term(index) })
-    this.#syncSchedule = flush?.mode === 'async' ? new SyncSchedule(clock, this.#writer, flush) : undefined
+    this.#syncSchedule = new SyncSchedule(clock, this.#writer, flush ?? {})
     this.#room = new DiskRoom({ disk, clock, logger: this.#logger, directory, reserveBytes })
     this.#idle = new IdleTimer(clock, IDLE_MS, () => { this.#upkeep.raiseMark() })
     this.#written = recovered.end.position
@@ -149,6 +149,16 @@ export class RaftLog {
   get failure (): MqError | undefined { return this.#failure }
   /** How long the last write or sync took, or the one under way has taken by now if that is longer, ms. */
   get flushMs (): number { return this.#writer.flushMs }
+  /** What `onPersisted` reports and when entries are synced: see FlushOptions. */
+  get flushMode (): FlushMode { return this.#writer.syncsEachWrite ? 'sync' : 'async' }
+
+  /** Resolves when it is in force; with `sync`, when all that was reported is on disk. Appends go on meanwhile. */
+  async setFlushMode (mode: FlushMode): Promise<void> {
+    this.#assertUsable()
+    await this.#upkeep.inTurn(async () => { if (mode !== this.flushMode) await this.#writer.switchTo(mode === 'sync') })
+    this.#assertUsable()
+  }
+
   /** Without it no flush runs on the event loop, whatever `inlineFlush` allows. */
   get mayFlushInline (): boolean { return this.#writer.inlineFlush }
   set mayFlushInline (may: boolean) { this.#writer.inlineFlush = may && this.#options.inlineFlush === true }
@@ -354,11 +364,11 @@ export class RaftLog {
     if (written.position > this.#written) this.#room.noteWritten(written.position - this.#written)
     this.#written = written.position
     if (!this.#closed) {
-      this.#syncSchedule?.noteWritten()
+      if (!this.#writer.syncsEachWrite) this.#syncSchedule.noteWritten()
       this.#idle.touch()
     }
     if (this.#durableWaiters.length > 0) this.#wakeDurableWaiters()
-    const { index, term } = this.#options.flush?.mode === 'async' ? written : durable
+    const { index, term } = this.#writer.syncsEachWrite ? durable : written
     this.#options.onPersisted({ index, term, written: written.index, durable: durable.index })
   }
 
@@ -385,7 +395,7 @@ export class RaftLog {
 
   #stopTimers (): void {
     this.#idle.stop()
-    this.#syncSchedule?.stop()
+    this.#syncSchedule.stop()
   }
 
   #fail (cause: unknown): MqError {

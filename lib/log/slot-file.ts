@@ -10,7 +10,7 @@ import { getInt64, hash64, loadChecksum, MqError, setInt64, viewOf, type Disk, t
  * The file is made under another name and renamed, so a file that exists has had two good slots once; with both bad it
  * has rotted. The checksum is seeded, for files of one group with the group's seed.
  */
-export const SlotKind = { vote: 1, syncMark: 2, cutIntent: 3, floor: 4, applied: 5 } as const
+export const SlotKind = { vote: 1, syncMark: 2, cutIntent: 3, floor: 4, applied: 5, doubt: 6 } as const
 export type SlotKind = typeof SlotKind[keyof typeof SlotKind]
 
 const SLOT_MAGIC = 0x4C4D5153

@@ -40,7 +40,8 @@ export class Writer {
   readonly #clock: Clock
   readonly #options: WriterOptions
   readonly #history: FlushHistory
-  readonly #flush: Flush
+  #flush: Flush
+  #syncEachWrite: boolean
   /** Small writes may be flushed on the calling thread, while that is fast and nothing more comes. */
   inlineFlush: boolean
   #pending: RaftEntry[] = []
@@ -63,7 +64,8 @@ export class Writer {
     this.#history = new FlushHistory(options.segments.segmentBytes)
     const { disk, syncEachWrite, inlineFlush } = options
     this.inlineFlush = inlineFlush
-    this.#flush = syncEachWrite && disk.alignBytes > 1 ? new AlignedFlush(disk) : new BufferedFlush(syncEachWrite)
+    this.#syncEachWrite = syncEachWrite
+    this.#flush = flushFor(disk, syncEachWrite)
     this.#written = this.#durable = options.start
   }
 
@@ -71,8 +73,9 @@ export class Writer {
   get written (): LogPoint { return this.#written }
   /** Behind the last entry a sync covers. */
   get durable (): LogPoint { return this.#durable }
+  get syncsEachWrite (): boolean { return this.#syncEachWrite }
   /** Between two flushes the disk has time for something else. */
-  get leavesDiskIdle (): boolean { return this.#options.syncEachWrite && this.#history.leaveDiskIdle }
+  get leavesDiskIdle (): boolean { return this.#syncEachWrite && this.#history.leaveDiskIdle }
   get dirtyBytes (): number { return this.#written.position - this.#durable.position }
 
   /** How long the last write or sync took, or the one under way has taken by now if that is longer. */
@@ -106,6 +109,19 @@ export class Writer {
   cutTo (point: LogPoint): void {
     if (point.index < this.#written.index) this.#written = point
     if (point.index < this.#durable.index) this.#durable = point
+  }
+
+  /** Sync with every write from now on, what is written already included; or no more. */
+  async switchTo (syncEachWrite: boolean): Promise<void> {
+    await this.hold()
+    try {
+      if (syncEachWrite) await this.#syncWritten()
+      if (this.#failed) return
+      this.#syncEachWrite = syncEachWrite
+      this.#flush = flushFor(this.#options.disk, syncEachWrite)
+    } finally {
+      this.release()
+    }
   }
 
   /** Syncs what is written so far. One sync at a time: a call while one runs waits for it and then syncs the rest. */
@@ -176,8 +192,8 @@ export class Writer {
 
   /** Flushes on the calling thread when that is allowed, small and fast; returns whether it did. */
   #maybeFlushNow (): boolean {
-    const { syncEachWrite, isMoreComing } = this.#options
-    if (syncEachWrite && !(this.inlineFlush && this.#history.areFast && !isMoreComing())) return false
+    const { isMoreComing } = this.#options
+    if (this.#syncEachWrite && !(this.inlineFlush && this.#history.areFast && !isMoreComing())) return false
     const segment = this.#segments.active
     if (this.#segments.isFullAt(this.#pending[this.#head]!.physicalOffset)) return false
     if (this.#nextBatchBytes() > MAX_INLINE_BYTES) return false
@@ -262,7 +278,7 @@ export class Writer {
 
   #finish (elapsedMs: number): void {
     const { sizeBytes, lastIndex, lastTerm, endPosition } = this.#flush
-    const { syncEachWrite } = this.#options
+    const syncEachWrite = this.#syncEachWrite
     this.#flushed(elapsedMs)
     this.#history.note(sizeBytes)
     if (syncEachWrite && sizeBytes <= MAX_INLINE_BYTES) this.#history.noteSmall(elapsedMs)
@@ -279,4 +295,8 @@ export class Writer {
     this.stop()
     this.#options.onFailure(error)
   }
+}
+
+function flushFor (disk: Disk, syncEachWrite: boolean): Flush {
+  return syncEachWrite && disk.alignBytes > 1 ? new AlignedFlush(disk) : new BufferedFlush(syncEachWrite)
 }

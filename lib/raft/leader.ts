@@ -219,7 +219,8 @@ function handleHeartbeatReply (core: RaftCore, reply: HeartbeatReply): void {
   if (peer === undefined || !hearFrom(core, peer, reply)) return
   peer.paused = false
   if (peer.maybeSync(Math.min(reply.syncedIndex ?? 0, peer.matchIndex))) maybeAdvanceCommitIndex(core)
-  if (peer.matchIndex < core.log.lastIndex || peer.state === 'probe') wish(core, peer, Due.always)
+  // One that was started again cannot say what is on its disk before it has heard an append.
+  if (peer.matchIndex < core.log.lastIndex || peer.syncedIndex < peer.matchIndex || peer.state === 'probe') wish(core, peer, Due.always)
   if (reply.readSequence === 0) return
   core.reads.acknowledge(reply.from, reply.readSequence)
   for (const { from, context, index } of core.reads.takeConfirmed(core.membership.conf)) answerRead(core, from, context, index)

@@ -17,7 +17,8 @@ export function defectOfMessage (core: RaftCore, message: RaftMessage): string |
       return rivalry(core, message) ?? defectOfAppend(core, message)
     case 'heartbeat':
       return rivalry(core, message) ??
-        (message.commitIndex > log.lastIndex ? `entry ${message.commitIndex} is said to be here and committed, and this log ends with ${log.lastIndex}: entries were lost, or never were` : undefined)
+        // of a node in doubt the leader may believe that it has what it had
+        (message.commitIndex > log.lastIndex && !core.inDoubt ? `entry ${message.commitIndex} is said to be here and committed, and this log ends with ${log.lastIndex}: entries were lost, or never were` : undefined)
     case 'installSnapshot':
       return rivalry(core, message)
     case 'appendEntriesReply':

@@ -31,7 +31,7 @@ export class HandOver {
     if (leaderId === to) return Promise.resolve()
     if (leaderId === 0) return Promise.reject(new MqError('MQ_UNAVAILABLE', 'the group has no leader that could hand over'))
     this.fail(new MqError('MQ_BUSY', 'another transfer of leadership took its place'))
-    if (!this.#raft.transferLeadership(to)) return Promise.reject(new MqError('MQ_INVALID_ARGUMENT', `node ${to} is no voter of the group`))
+    if (!this.#raft.transferLeadership(to)) return Promise.reject(new MqError('MQ_INVALID_ARGUMENT', `node ${to} is no voter of the group, or lost its power and has not caught up yet`))
     return new Promise((resolve, reject) => { this.#waiting = { to, from: leaderId, ticksLeft: this.#limitTicks, resolve, reject } })
   }
 
@@ -63,8 +63,8 @@ export class HandOver {
 export function bestSuccessor (raft: Raft): NodeId | undefined {
   const { conf, peers } = raft.status()
   let best: { readonly id: NodeId, readonly matchIndex: number } | undefined
-  for (const { id, matchIndex, recentlyActive } of peers) {
-    if (recentlyActive && conf.voters.includes(id) && matchIndex > (best?.matchIndex ?? 0)) best = { id, matchIndex }
+  for (const { id, matchIndex, recentlyActive, inDoubt } of peers) {
+    if (recentlyActive && !inDoubt && conf.voters.includes(id) && matchIndex > (best?.matchIndex ?? 0)) best = { id, matchIndex }
   }
   return best?.id
 }

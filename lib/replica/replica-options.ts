@@ -1,5 +1,5 @@
 import type { Clock, Disk, Logger, Random } from '../base/index.ts'
-import type { RaftLog, LogOptions } from '../log/index.ts'
+import type { FlushMode, RaftLog, LogOptions } from '../log/index.ts'
 import type { ConfState, NodeId, PeerStatus, Role } from '../raft/index.ts'
 import type { Identity } from './identity.ts'
 import type { StateMachine, Transport } from './ports.ts'
@@ -44,6 +44,10 @@ export interface ReplicaStatus {
   readonly durableIndex: number
   readonly commitIndex: number
   readonly appliedIndex: number
+  /** Whether entries count here when they are written, not only when they are on disk. */
+  readonly flushMode: FlushMode
+  /** This node may lack entries that it acknowledged, and does not count until it has them. */
+  readonly inDoubt: boolean
   readonly pendingProposals: number
   readonly undecidedProposals: number
   readonly confState: ConfState

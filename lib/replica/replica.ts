@@ -1,12 +1,13 @@
 import { join } from 'node:path'
 import { MqError, invariant, isMqError, unreachable, type Outcome } from '../base/index.ts'
-import { RaftLog, seedOfGroup, type VoteFile } from '../log/index.ts'
+import { DoubtFile, RaftLog, seedOfGroup, type FlushMode, type VoteFile } from '../log/index.ts'
 import { EntryKind, Raft, type CatchUpCall, type ConfChange, type ConfProposalResult, type ConfState, type EntryLoad, type Leadership as RaftLeadership, type NodeId, type RaftEntry, type RaftMessage, type Ready } from '../raft/index.ts'
 import { Applier } from './applier.ts'
 import { Checkpoints } from './checkpoints.ts'
 import { configOf, confStateOfVoters, decodeConfChange } from './conf-codec.ts'
 import { DATA_FORMAT_VERSION } from './data-format.ts'
 import { asMqError } from './failures.ts'
+import { FlushControl } from './flush-control.ts'
 import { HandOver, bestSuccessor, farewells } from './hand-over.ts'
 import type { Identity } from './identity.ts'
 import { finishInstall } from './install.ts'
@@ -31,6 +32,7 @@ interface Parts {
   readonly settings: ReplicaSettings
   readonly identity: Identity
   readonly voteFile: VoteFile
+  readonly doubtFile: DoubtFile
   readonly log: RaftLog
   readonly stateMachine: StateMachine
   readonly unappliedConfigs: readonly number[]
@@ -53,6 +55,7 @@ export class Replica {
   readonly #sealer: Sealer
   readonly #raft: Raft
   readonly #persistence: Persistence
+  readonly #flush: FlushControl
   readonly #applier: Applier
   readonly #checkpoints: Checkpoints
   readonly #pipeline: ProposalPipeline
@@ -91,8 +94,13 @@ export class Replica {
     await upgradeDirectory({ disk, directory, logger, formatVersion })
     const { identity, voteFile } = await openStorage({ ...options, formatVersion, founding: options.founding ?? { founders: [options.nodeId] } })
     let replica: Replica | undefined
+    const doubtFile = await DoubtFile.open(disk, join(directory, 'doubt'), logger).catch(async (error: unknown) => {
+      await voteFile.close()
+      throw error
+    })
     const log = await RaftLog.open({
       ...logSettings,
+      flush: { ...logSettings.flush, mode: 'sync' },
       disk,
       clock,
       logger,
@@ -106,6 +114,7 @@ export class Replica {
       onFailure: (error) => { if (replica !== undefined) replica.#fail(error) }
     }).catch(async (error: unknown) => {
       await voteFile.close()
+      await doubtFile.close()
       throw error
     })
     let stateMachine: StateMachine | undefined
@@ -113,18 +122,19 @@ export class Replica {
       stateMachine = await openStateMachine({ log, identity })
       assertFit(log, stateMachine, voteFile)
       const unappliedConfigs = await indexesOfConfigs(log, stateMachine.appliedIndex + 1)
-      replica = new Replica({ options, settings, identity, voteFile, log, stateMachine, unappliedConfigs })
+      replica = new Replica({ options, settings, identity, voteFile, doubtFile, log, stateMachine, unappliedConfigs })
     } catch (error) {
       await stateMachine?.close()
       await log.close()
       await voteFile.close()
+      await doubtFile.close()
       throw error
     }
     replica.#start()
     return replica
   }
 
-  private constructor ({ options, settings, identity, voteFile, log, stateMachine, unappliedConfigs }: Parts) {
+  private constructor ({ options, settings, identity, voteFile, doubtFile, log, stateMachine, unappliedConfigs }: Parts) {
     const { clock, random, logger } = options
     const fail = (error: unknown) => { this.#fail(error) }
     this.#options = options
@@ -154,6 +164,7 @@ export class Replica {
       hardState: voteFile.hardState,
       confState: stateMachine.confState,
       appliedIndex: stateMachine.appliedIndex,
+      doubt: doubtFile.doubt,
       unappliedConfigs,
       catchUp: { retryTicks: settings.snapshotRetryTicks },
       makeEntry: ({ kind, config, ...place }) => sealer.makeEntry(kind, place, leaderTime.stampMs(), config)
@@ -169,6 +180,15 @@ export class Replica {
       onCatchUp: (call) => { for (const listener of this.#catchUpListeners) listener(call) },
       onFailure: fail
     }, voteFile.hardState)
+    this.#flush = new FlushControl({
+      disk: options.disk,
+      logger,
+      log,
+      doubtFile,
+      raft,
+      onChanged: () => { this.#pump() },
+      onFailure: fail
+    })
     this.#applier = new Applier({
       clock,
       log,
@@ -235,6 +255,15 @@ export class Replica {
     this.#membershipListeners.add(listener)
     listener(this.stateMachine.confState)
     return () => { this.#membershipListeners.delete(listener) }
+  }
+
+  /**
+   * Whether entries count when they are on disk, or when they are written: all members are to be in the mode that the
+   * group has agreed on. What one counts that is in the other meanwhile is decided by the leader. Resolves when it is in
+   * force here; with `sync`, when all that counted is on disk here.
+   */
+  setFlushMode (mode: FlushMode): Promise<void> {
+    return this.#isStopped ? Promise.reject(this.#refusal()) : this.#flush.switchTo(mode)
   }
 
   /** Gives a group of one that was opened without it the way to others, before there are any. */
@@ -308,6 +337,8 @@ export class Replica {
       durableIndex: this.log.durableIndex,
       commitIndex,
       appliedIndex: this.#applier.appliedIndex,
+      flushMode: this.log.flushMode,
+      inDoubt: this.#raft.isInDoubt,
       pendingProposals: this.#pipeline.pendingCount,
       undecidedProposals: this.#pipeline.undecidedCount,
       confState: this.stateMachine.confState,
@@ -330,6 +361,7 @@ export class Replica {
     this.#startTransport()
     if (this.log.failure !== undefined) this.#fail(this.log.failure)
     if (this.#isStopped) return
+    if (this.#options.logSettings?.flush?.mode === 'async') this.#flush.switchTo('async')
     this.#followConfiguration()
     this.#pump()
   }
@@ -436,6 +468,7 @@ export class Replica {
       this.#pumping = false
     }
     if (this.#isStopped) return
+    this.#flush.maybeEndDoubt()
     this.#pipeline.wake()
     this.#checkpoints.maybeStart()
   }
@@ -447,13 +480,19 @@ export class Replica {
     if (ready.messages.length > 0) this.#send(ready.messages)
     invariant(ready.snapshot === undefined, 'a snapshot is not installed under a running replica')
     this.#persistence.accept(ready)
+    if (this.log.flushMode === 'async') this.#syncConfigs(ready.entries)
     for (const { context, index } of ready.readStates) this.#reads.answered(context, index, this.#applier.appliedIndex)
     if (ready.committedTo !== undefined) this.#applier.commitTo(ready.committedTo)
     for (const load of ready.loads) this.#load(load)
   }
 
   #send (messages: readonly RaftMessage[]): void {
-    this.#transport?.send(messages)
+    this.#transport?.send(this.log.flushMode === 'sync' ? messages : messages.map((message) => this.#flush.honest(message)))
+  }
+
+  #syncConfigs (entries: readonly RaftEntry[]): void {
+    const last = entries.findLast(({ kind }) => kind === EntryKind.config)
+    if (last !== undefined) this.#flush.syncSoon(last.index)
   }
 
   #load ({ peer, from, maxBytes }: EntryLoad): void {
@@ -472,6 +511,7 @@ export class Replica {
     if (this.#isStopped) return
     this.#raft.persisted({ index, term })
     this.#persistence.entriesPersisted(index)
+    if (this.log.flushMode === 'async') this.#raft.synced()
     this.#pump()
   }
 
@@ -503,6 +543,7 @@ export class Replica {
     this.#leadingTerm = term
     this.stateMachine.startLeading(term)
     this.#options.logger.info(`node ${this.nodeId} leads term ${term}`, { nodeId: this.nodeId, term })
+    if (this.#raft.mayHaveLost) this.#options.logger.warn(`node ${this.nodeId} leads term ${term} with the longest log that is left: most nodes lost their power before what they had confirmed was on disk, so the last messages confirmed may be lost (flushDiskType ASYNC_FLUSH)`, { nodeId: this.nodeId, term, logIndex: this.#raft.lastIndex })
     this.#leadership.set(true, this.nodeId, term)
     this.#pipeline.lead()
   }
@@ -590,7 +631,9 @@ export class Replica {
     const closers = [
       () => this.#state === 'failed' ? this.#checkpoints.stop() : this.#checkpoints.finish(),
       () => this.stateMachine.close(),
+      () => this.#flush.stop(),
       () => this.log.close(),
+      () => this.#flush.close(),
       () => this.#voteFile.close()
     ]
     let firstError: unknown

@@ -28,6 +28,7 @@ export class LogWithSnapshots implements LogReader {
   get firstIndex (): number { return this.#log.firstIndex }
   get lastIndex (): number { return this.#log.lastIndex }
   get endPosition (): number { return this.#log.endPosition }
+  get syncedIndex (): number { return this.#log.durableIndex }
   get floor (): LogReader['floor'] { return this.#log.floor }
   term (index: number): number | undefined { return this.#log.term(index) }
   entries (from: number, to: number, maxBytes: number): readonly RaftEntry[] | undefined { return this.#log.entries(from, to, maxBytes) }

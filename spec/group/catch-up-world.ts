@@ -7,6 +7,7 @@ import type { NodeId } from '../../lib/raft/index.ts'
 import { DATA_FORMAT_VERSION } from '../../lib/replica/index.ts'
 import { MemoryNetwork, MemoryPeerNetwork, type PeerNetwork } from '../../lib/transport/index.ts'
 import { get, put, wireMessage } from '../engine/wire.ts'
+import { HeldSyncs } from '../replica/held-syncs.ts'
 import { NodeClock } from '../sim/node-clock.ts'
 import { FaultyDisk } from '../support/faulty-disk.ts'
 import { FaultyKv } from '../support/faulty-kv.ts'
@@ -35,6 +36,8 @@ export class Node {
   /** How often it was opened again on what had come. */
   installs = 0
   failure: unknown
+  /** Of its log. */
+  readonly syncs = new HeldSyncs()
   readonly log: string[] = []
   /** Calls pass here before they leave. */
   onCalling: ((method: string, to: NodeId) => void | Promise<void>) | undefined
@@ -89,7 +92,7 @@ export class Node {
       ...checkOpenOptions('/data', { durability, ...(durability === 'memory' && { flush: { timed: true, intervalMs: 60_000 } }) }),
       directory: DIRECTORY,
       logger: this.#logger,
-      ports: { disk: this.disk, kv: this.kv, clock: this.clock, random: new SeededRandom(this.id + 100 * this.#incarnations.life), lock: noLock } as unknown as EnginePorts,
+      ports: { disk: this.syncs.disk(this.disk), kv: this.kv, clock: this.clock, random: new SeededRandom(this.id + 100 * this.#incarnations.life), lock: noLock } as unknown as EnginePorts,
       limits: { ...checkOpenOptions('/data', {}).limits, segmentBytes: SEGMENT_BYTES, tailCacheBytes: 8 * 1024, coldCacheBytes: 64 * 1024, reserveBytes: 0 },
       storeSettings: { checkpointBytes: 6 * 1024, baseDumpBytes: 16 * 1024, unpersistedBytes: 32 * 1024, pageCacheBytes: 16 * 1024 },
       group: { nodeId: this.id, founding: { groupId, founders }, transport: this.peers.transport(), settings: { snapshotRetryTicks: 20 }, refetch: refetching({ clock: this.clock, logger: this.#logger, network: this.peers, patienceMs: () => 3_000 }) }

@@ -179,7 +179,7 @@ export function diskConformance (t: Test, makeDisk: () => Promise<{ disk: Disk, 
     const { disk, directory } = await makeDisk()
     const { freeBytes, totalBytes } = await disk.room(directory)
     t.ok(freeBytes > 0 && freeBytes <= totalBytes)
-    t.equal(await disk.bootId(), await disk.bootId())
+    t.equal(await disk.bootId(directory), await disk.bootId(directory))
   })
 }
 
