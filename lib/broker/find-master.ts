@@ -28,7 +28,7 @@ export async function findMaster ({ clock, config, logger, network, signal }: Fi
           const { code, body } = await client.invoke(server, { code: getBrokerClusterInfo.code }, { timeoutMs: ASK_TIMEOUT_MS, signal })
           const address = code === ResponseCode.SUCCESS ? masterIn(body, brokerName) : undefined
           if (address === undefined) continue
-          logger.info('the master was found', { brokerName, address, nameServer: server })
+          logger.debug('a name server tells where the master is', { brokerName, address, nameServer: server })
           return parseAddress(address)
         } catch (error) {
           logger.debug('a name server does not tell where the master is', { nameServer: server, error })

@@ -3,12 +3,13 @@ import { isMqError, MqError, type Clock } from '../base/index.ts'
 import type { BrokerConfig, RunningConfig } from '../config/index.ts'
 import { Engine, type EngineOptions } from '../engine/index.ts'
 import { GroupMember, groupReplicaSettings, type GroupMemberOptions } from '../group/index.ts'
-import { identityOrEmpty } from '../replica/index.ts'
+import { identityOrEmpty, numberOf } from '../replica/index.ts'
 import type { NodeId } from '../raft/index.ts'
 import { addressText, type Address, type ByteConnection, type Network } from '../remoting/index.ts'
 import type { ReplicaSettings } from '../replica/index.ts'
 import { TcpPeerNetwork, type PeerNetwork } from '../transport/index.ts'
 import { findMaster } from './find-master.ts'
+import { MasterWatch } from './master-watch.ts'
 import { nodeAlone, type BrokerNode } from './node.ts'
 
 /** The number of a master, whose replicas have those of their broker ids. */
@@ -106,11 +107,22 @@ async function openMaster (options: NodeOptions): Promise<BrokerNode> {
 
 /** Follows the master that the name servers know under the same name, and never leads. */
 async function openReplica (options: NodeOptions): Promise<BrokerNode> {
-  const { config, address, clock, engine: { logger, signal }, network } = options
+  const { config, address, clock, engine: { logger, signal, ports, directory }, network } = options
   const { brokerName, brokerId } = config.values
-  const master = await findMaster({ clock, config, logger, network, signal })
-  const member = await openMember(options, [], { groupName: brokerName, number: brokerId, peers: [{ number: MASTER_NUMBER, address: master }], address, role: 'learner' })
-  return nodeOf(member, brokerId)
+  const find = (signal: AbortSignal | undefined): Promise<Address> => findMaster({ clock, config, logger, network, signal })
+  // one that has data serves it, whether the master is there or not
+  const isEmpty = await identityOrEmpty(ports?.disk ?? new NodeDisk(), directory) === undefined
+  const known = isEmpty ? await find(signal) : undefined
+  const member = await openMember(options, [], { groupName: brokerName, number: brokerId, peers: known === undefined ? [] : [{ number: MASTER_NUMBER, address: known }], address, role: 'learner' })
+  const watch = new MasterWatch({
+    clock,
+    logger,
+    known,
+    find,
+    isLinked: () => member.peers.linkStats().some(({ nodeId, isConnected }) => isConnected && numberOf(nodeId) === MASTER_NUMBER),
+    moved: (address) => { member.moved(MASTER_NUMBER, address) }
+  })
+  return nodeOf(member, brokerId, () => watch.stop())
 }
 
 type Place = Pick<GroupMemberOptions, 'groupName' | 'number' | 'peers' | 'preferredLeaders' | 'takesLearners' | 'address' | 'role'>
@@ -136,7 +148,7 @@ async function openMember ({ clock, config: { values }, engine, peerNetwork: net
   return await GroupMember.open(Object.defineProperties({ replicaSettings: raftTimes(values), settings: { diskStallTimeoutMs: values.diskStallTimeoutMs }, openNetwork, engine }, Object.getOwnPropertyDescriptors(place)) as GroupMemberOptions)
 }
 
-function nodeOf (member: GroupMember, brokerId: number): BrokerNode {
+function nodeOf (member: GroupMember, brokerId: number, beforeClosing: () => Promise<void> = async () => {}): BrokerNode {
   return {
     get engine () { return member.engine },
     group: { brokerId, peers: member.peers, members: () => member.members(), isMember: () => member.isMember, addPeer: (number, address) => member.addPeer(number, address), remove: (nodeIds) => member.remove(nodeIds) },
@@ -146,7 +158,10 @@ function nodeOf (member: GroupMember, brokerId: number): BrokerNode {
     },
     onFailure: (listener) => { member.onFailure(listener) },
     onRemoved: (listener) => { member.onRemoved(listener) },
-    close: () => member.close()
+    close: async () => {
+      await beforeClosing()
+      await member.close()
+    }
   }
 }
 

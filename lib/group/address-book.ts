@@ -22,7 +22,7 @@ export const isGroupSetting = (name: string): boolean => name.startsWith(PREFIX)
  * as it has heard of them while it knew neither.
  */
 export class AddressBook {
-  readonly #configured: ReadonlyMap<number, Address>
+  readonly #configured: Map<number, Address>
   readonly #heard = new Map<NodeId, Address>()
   /** The group's settings; undefined while the node is of none. */
   metadata: (() => Metadata) | undefined
@@ -32,6 +32,9 @@ export class AddressBook {
   }
 
   get configured (): ReadonlyMap<number, Address> { return this.#configured }
+
+  /** What the configuration stands for has changed. */
+  configure (number: number, address: Address): void { this.#configured.set(number, address) }
 
   /** The configuration or the group names the number: such a node may join. */
   names (number: number): boolean {

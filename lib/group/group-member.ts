@@ -276,6 +276,12 @@ export class GroupMember {
    */
   async addPeer (number: number, address: string): Promise<void> { await this.#membership.name(number, address) }
 
+  /** A node that this one's configuration stands for is elsewhere now: links are made there. */
+  moved (number: number, address: Address): void {
+    this.#addresses.configure(number, address)
+    this.#setPeers()
+  }
+
   /** Adds a node as a learner, by its id. @throws MQ_NOT_LEADER, MQ_BUSY; as Engine.changeMembership */
   async addLearner (nodeId: NodeId, address: string): Promise<void> { await this.#membership.addLearner(nodeId, address) }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { RequestCode, ResponseCode, sendMessageV2, type RemotingFrame } from '../../lib/remoting/index.ts'
-import { Cluster, until, type ClusterProcess } from './cluster.ts'
+import { Cluster, freePorts, until, type ClusterProcess } from './cluster.ts'
 import { readBodies } from './read-back.ts'
 
 /** A master and a slave as processes, by the classic roles. */
@@ -14,7 +14,7 @@ const TOPIC = 'orders'
 const folder = await mkdtemp(join(tmpdir(), 'ledgermq-master-slave-'))
 t.teardown(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
 
-function send (cluster: Cluster, { address }: ClusterProcess, body: string): Promise<RemotingFrame> {
+function send (cluster: Cluster, { address }: Pick<ClusterProcess, 'address'>, body: string): Promise<RemotingFrame> {
   const extFields = sendMessageV2.encode({ a: 'shop', b: TOPIC, c: 'TBW102', d: 1, e: 0, f: 0, g: Date.now(), h: 0, i: '', j: 0, k: false, m: false })
   return cluster.client.invoke(address, { code: RequestCode.SEND_MESSAGE_V2, extFields, body: Buffer.from(body) }, { timeoutMs: 10_000 })
 }
@@ -72,6 +72,20 @@ for (const master of ['SYNC_MASTER', 'ASYNC_MASTER'] as const) {
     await first.start()
     await first.ready()
     await untilAnswered(ResponseCode.SUCCESS)
+    await slaveHasAll()
+    if (master === 'SYNC_MASTER') return
+
+    // no name server knows a master: a slave that starts serves what it has, and follows the master when that is back, elsewhere
+    await first.stop()
+    await slave.stop()
+    await slave.start()
+    await slave.ready()
+    t.same((await readBodies(cluster, slave.address, TOPIC, 1))[0], bodies)
+    const [port] = await freePorts(1)
+    await first.start({ listenPort: port! })
+    await first.ready()
+    t.equal((await send(cluster, { address: `127.0.0.1:${port}` }, 'from elsewhere')).code, ResponseCode.SUCCESS)
+    bodies.push('from elsewhere')
     await slaveHasAll()
   })
 }
