@@ -75,12 +75,12 @@ export class FaultPlan {
       this.#startLater(node, random.next() * parameters.crashMs)
     })
     this.#repeat(parameters.flipEveryMs, () => {
-      if (this.#mayLose.length === 0) return
+      if (!this.#hasBegun) return
       const node = random.pick(this.#mayLose)
       if (node.machine.flipInLog()) this.#note('bit flip', node)
     })
     this.#repeat(parameters.loseVoteEveryMs, () => {
-      if (this.#mayLose.length === 0) return
+      if (!this.#hasBegun) return
       const node = random.pick(this.#mayLose)
       this.#note('lost vote', node)
       if (node.isRunning) node.crash(false)
@@ -88,7 +88,7 @@ export class FaultPlan {
       this.#startLater(node, random.next() * parameters.crashMs)
     })
     this.#repeat(parameters.wipeEveryMs, () => {
-      if (this.#mayLose.length === 0) return
+      if (!this.#hasBegun) return
       const node = random.pick(this.#mayLose)
       this.#note('wipe', node)
       if (node.isRunning) node.crash(false)
@@ -111,6 +111,9 @@ export class FaultPlan {
     // Nodes that stopped by themselves come back.
     this.#repeat(500, () => { for (const node of this.#nodes) if (node.restartDue && !node.isRunning) node.start() })
   }
+
+  /** Whoever founds a group must not lose it before a majority has taken its place: see docs/guarantees.md. */
+  get #hasBegun (): boolean { return this.#mayLose.length > 0 && this.#world.ledger.decided.length > 0 }
 
   #startLater (node: SimNode, ms: number): void {
     this.#world.clock.setTimer(ms, () => { if (!node.isRunning && !this.#isOver) node.start() })
