@@ -3,6 +3,9 @@ import { hash64, type Disk, type Logger } from '../base/index.ts'
 import { NO_DOUBT, type Doubt } from '../raft/index.ts'
 import { SlotFile, SlotKind } from './slot-file.ts'
 
+/** Its name in a data directory. */
+export const DOUBT_FILE = 'doubt'
+
 const SEED = 0x646f756274n
 const FORMAT = { kind: SlotKind.doubt, valueCount: 3, seed: SEED }
 /** Entries were acknowledged that may not be on disk. */

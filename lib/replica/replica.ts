@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { MqError, invariant, isMqError, unreachable, type Outcome } from '../base/index.ts'
-import { DoubtFile, RaftLog, seedOfGroup, type FlushMode, type VoteFile } from '../log/index.ts'
+import { DOUBT_FILE, DoubtFile, RaftLog, seedOfGroup, type FlushMode, type VoteFile } from '../log/index.ts'
 import { EntryKind, Raft, type CatchUpCall, type ConfChange, type ConfProposalResult, type ConfState, type EntryLoad, type Leadership as RaftLeadership, type NodeId, type RaftEntry, type RaftMessage, type Ready } from '../raft/index.ts'
 import { Applier } from './applier.ts'
 import { Checkpoints } from './checkpoints.ts'
@@ -94,7 +94,7 @@ export class Replica {
     await upgradeDirectory({ disk, directory, logger, formatVersion })
     const { identity, voteFile } = await openStorage({ ...options, formatVersion, founding: options.founding ?? { founders: [options.nodeId] } })
     let replica: Replica | undefined
-    const doubtFile = await DoubtFile.open(disk, join(directory, 'doubt'), logger).catch(async (error: unknown) => {
+    const doubtFile = await DoubtFile.open(disk, join(directory, DOUBT_FILE), logger).catch(async (error: unknown) => {
       await voteFile.close()
       throw error
     })

@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import { loadChecksum, MqError, replaceFile, type Disk, type Logger } from '../base/index.ts'
+import { DOUBT_FILE } from '../log/index.ts'
 import { decodeIdentity, formatVersionIn, writeIdentity } from './identity.ts'
 
 /** Files of the data directory that a backup holds beside the identity; what is not there can be made again from log and base dump. */
-const FILES = ['vote', 'doubtful']
+const FILES = ['vote', DOUBT_FILE]
 const DIRECTORIES = ['log', 'base']
 /** Zeros for the segment to come. */
 const SPARE_SEGMENT = 'next'

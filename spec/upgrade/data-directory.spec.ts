@@ -6,6 +6,7 @@ import { NodeDisk } from '../../lib/adapters/index.ts'
 import { stats } from '../../lib/cli/stats.ts'
 import { loadChecksum, silentLogger, viewOf } from '../../lib/base/index.ts'
 import { Engine } from '../../lib/engine/index.ts'
+import { DOUBT_FILE } from '../../lib/log/index.ts'
 import { openQueue, type EmbeddedQueue } from '../../lib/index.ts'
 import { checkOpenOptions } from '../../lib/queue/options.ts'
 import { DATA_FORMAT_VERSION, encodeIdentity, OLDEST_DATA_FORMAT, readIdentity, writeIdentity } from '../../lib/replica/index.ts'
@@ -180,6 +181,14 @@ t.test('a disk that fails or is full anywhere on the way leaves the directory as
     }
     t.ok(failures > 10, `${failures} times ${code}`)
   }
+})
+
+t.test('what a node knows of its doubts goes into the backup', async (t) => {
+  const disk = faulty()
+  const doubt = new Uint8Array([1, 2, 3])
+  disk.plant(join(DIRECTORY, DOUBT_FILE), doubt)
+  await upgrade(disk)
+  t.same(disk.contents(join(DIRECTORY, BACKUP, DOUBT_FILE)), doubt)
 })
 
 t.test('without links the backup is a copy', async (t) => {
