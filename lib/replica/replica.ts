@@ -501,9 +501,14 @@ export class Replica {
       this.#raft.entriesLoaded(peer, entries)
       this.#pump()
     }).catch((error) => {
-      // Cut or removed since raft asked: it asks again for what there is now.
-      if (isMqError(error, 'MQ_INVALID_ARGUMENT')) this.#raft.entriesLoaded(peer)
-      else this.#fail(error)
+      if (!isMqError(error, 'MQ_INVALID_ARGUMENT') && !isMqError(error, 'MQ_MESSAGE_NOT_FOUND')) {
+        this.#fail(error)
+        return
+      }
+      // Cut or removed since raft asked, or while it was read: raft asks again for what there is now.
+      if (this.#isStopped) return
+      this.#raft.entriesLoaded(peer)
+      this.#pump()
     })
   }
 

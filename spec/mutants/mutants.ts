@@ -102,6 +102,7 @@ export const mutants: readonly Mutant[] = [
   mutant('32', 'a report of a write counts for what replaced it', 'raft/unstable.ts', 'return this.#cutDue && this.#writeUnderWay', 'return false'),
 
   // what was found with the simulator, and is guarded since
+  mutant('found', 'a leader stops when what a follower lacks is removed while it is read', 'replica/replica.ts', "if (!isMqError(error, 'MQ_INVALID_ARGUMENT') && !isMqError(error, 'MQ_MESSAGE_NOT_FOUND')) {", "if (!isMqError(error, 'MQ_INVALID_ARGUMENT')) {"),
   mutant('found', 'what was read of the log changes in the hands of who keeps it', 'log/piece-memory.ts', 'return new Uint8Array(Buffer.allocUnsafeSlow(capacity).buffer, 0, sizeBytes)', 'return Buffer.allocUnsafeSlow(capacity).subarray(0, sizeBytes)'),
 
   // the overlay of proposed changes, checkpoints, base dumps

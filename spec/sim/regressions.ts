@@ -9,4 +9,6 @@ export interface Regression {
   readonly parameters?: Partial<Parameters>
 }
 
-export const regressions: readonly Regression[] = []
+export const regressions: readonly Regression[] = [
+  { seed: 118_993_666, was: 'a leader stopped when the head of its log was removed while it read what a follower lacks' }
+]
