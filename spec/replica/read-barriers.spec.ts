@@ -34,6 +34,17 @@ t.test('alone, a barrier needs nobody and makes no entry', async (t) => {
   await t.rejects(member.replica.readBarrier(), { code: 'MQ_CLOSED' })
 })
 
+t.test('a barrier asked before anybody leads is answered once somebody does', async (t) => {
+  for (const founders of [[1], [1, 2, 3]]) {
+    const members = new Members(founders)
+    for (const id of founders) await members.open(id, members.disk())
+    const barriers = [...members.members.values()].map(({ replica }) => watch(replica.readBarrier()))
+    await members.clock.runUntil(() => barriers.every(({ state }) => state !== 'waiting'), { maxMs: 20_000 })
+    t.same(barriers.map(({ state }) => state), founders.map(() => 'resolved'))
+    await members.closeAll()
+  }
+})
+
 t.test('a barrier on a follower waits until what was acknowledged before is applied there', async (t) => {
   const { members, leader, follower } = await three()
   for (let id = 0; id < 50; id++) {
