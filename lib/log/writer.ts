@@ -55,6 +55,8 @@ export class Writer {
   #idleWaiters: Array<() => void> = []
   /** When the write or sync under way began; -1: none is. */
   #flushingSinceMs = -1
+  /** The same of a sync alone: writes go on meanwhile, and go to memory. */
+  #syncingSinceMs = -1
   #lastFlushMs = 0
 
   constructor (options: WriterOptions) {
@@ -79,7 +81,11 @@ export class Writer {
   get dirtyBytes (): number { return this.#written.position - this.#durable.position }
 
   /** How long the last write or sync took, or the one under way has taken by now if that is longer. */
-  get flushMs (): number { return this.#flushingSinceMs < 0 ? this.#lastFlushMs : Math.max(this.#lastFlushMs, this.#clock.nowMs() - this.#flushingSinceMs) }
+  get flushMs (): number {
+    const nowMs = this.#clock.nowMs()
+    const underWayMs = [this.#flushingSinceMs, this.#syncingSinceMs].map((sinceMs) => sinceMs < 0 ? 0 : nowMs - sinceMs)
+    return Math.max(this.#lastFlushMs, ...underWayMs)
+  }
 
   /** Takes entries over. May flush them, and report that, before it returns. */
   append (entries: readonly RaftEntry[]): void {
@@ -133,14 +139,15 @@ export class Writer {
     while (this.#syncing !== undefined) await this.#syncing
     if (this.dirtyBytes === 0 || this.#failed) return
     const point = this.#written
-    const startedAt = this.#flushingSinceMs = this.#clock.nowMs()
+    const startedAt = this.#syncingSinceMs = this.#clock.nowMs()
     const syncing = this.#segments.active.openFile.sync()
       .then(() => { if (point.position > this.#durable.position) this.#durable = point })
       .catch((error: unknown) => { this.#fail(error) })
     this.#syncing = syncing
     await syncing
     this.#syncing = undefined
-    this.#flushed(this.#clock.nowMs() - startedAt)
+    this.#syncingSinceMs = -1
+    this.#lastFlushMs = this.#clock.nowMs() - startedAt
     this.#wakeIdleWaiters()
     if (!this.#failed) this.#options.onProgress()
   }
