@@ -47,7 +47,7 @@ export interface Parameters {
   readonly crashEveryMs: number
   readonly crashMs: number
   readonly powerCuts: boolean
-  /** ASYNC_FLUSH: nothing may be lost as long as fewer lose their power at a time than commit something. */
+  /** ASYNC_FLUSH, unless there are power cuts: where only processes die, nothing may be lost either. */
   readonly asyncFlush: boolean
   readonly keeps: readonly Keep[]
   readonly pauseEveryMs: number

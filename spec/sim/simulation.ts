@@ -96,8 +96,7 @@ class Simulation {
       founders: numbers.map((number) => makeNodeId(number, 0)),
       facts: noFacts(),
       parameters,
-      isSynced: !parameters.asyncFlush,
-      mayLosePower: (node) => this.#mayLosePower(node),
+      isSynced: !parameters.asyncFlush || parameters.powerCuts,
       touched: undefined,
       violated: (error) => { this.#violated(error) }
     }
@@ -110,16 +109,6 @@ class Simulation {
     }
     for (const { machine } of this.#nodes) machines.push(machine)
     this.#plan = new FaultPlan(this.#world, this.#nodes, this.#work)
-  }
-
-  /** Those in doubt, from the cut on, are fewer than commit something, whatever configuration any node goes by. */
-  #mayLosePower (node: SimNode): boolean {
-    const { isSynced, durability, parameters: { wipeEveryMs, flipEveryMs } } = this.#world
-    if (isSynced) return true
-    if (wipeEveryMs !== Infinity || flipEveryMs !== Infinity) return false
-    const dark = this.#nodes.filter((one) => one === node || one.isDark).length
-    const confs = [durability.latest, ...this.#nodes.flatMap(({ replica }) => replica === undefined ? [] : [replica.status().confState])]
-    return confs.flatMap(({ voters, votersOutgoing }) => [voters, votersOutgoing]).every(({ length }) => length === 0 || dark * 2 <= length - length % 2)
   }
 
   async run (): Promise<SimResult> {
