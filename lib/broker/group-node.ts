@@ -94,7 +94,7 @@ async function openVoter (options: NodeOptions): Promise<BrokerNode> {
 async function openMaster (options: NodeOptions): Promise<BrokerNode> {
   const { config: { values: { brokerName } }, address, engine } = options
   // a broker alone and a master without replicas are one thing on disk: its configuration may name its role or not
-  if (await identityOrEmpty(engine.ports?.disk ?? new NodeDisk(), engine.directory) === undefined) await (await Engine.open(engine)).close()
+  if (await isEmpty(engine)) await (await Engine.open(engine)).close()
   const member = await openMember(options, [], { groupName: brokerName, number: MASTER_NUMBER, peers: [{ number: MASTER_NUMBER, address }], takesLearners: true })
   try {
     await untilLeading(member.engine)
@@ -107,12 +107,12 @@ async function openMaster (options: NodeOptions): Promise<BrokerNode> {
 
 /** Follows the master that the name servers know under the same name, and never leads. */
 async function openReplica (options: NodeOptions): Promise<BrokerNode> {
-  const { config, address, clock, engine: { logger, signal, ports, directory }, network } = options
+  const { config, address, clock, engine, network } = options
+  const { logger, signal } = engine
   const { brokerName, brokerId } = config.values
   const find = (signal: AbortSignal | undefined): Promise<Address> => findMaster({ clock, config, logger, network, signal })
   // one that has data serves it, whether the master is there or not
-  const isEmpty = await identityOrEmpty(ports?.disk ?? new NodeDisk(), directory) === undefined
-  const known = isEmpty ? await find(signal) : undefined
+  const known = await isEmpty(engine) ? await find(signal) : undefined
   const member = await openMember(options, [], { groupName: brokerName, number: brokerId, peers: known === undefined ? [] : [{ number: MASTER_NUMBER, address: known }], address, role: 'learner' })
   const watch = new MasterWatch({
     clock,
@@ -123,6 +123,10 @@ async function openReplica (options: NodeOptions): Promise<BrokerNode> {
     moved: (address) => { member.moved(MASTER_NUMBER, address) }
   })
   return nodeOf(member, brokerId, () => watch.stop())
+}
+
+async function isEmpty ({ ports, directory }: EngineOptions): Promise<boolean> {
+  return await identityOrEmpty(ports?.disk ?? new NodeDisk(), directory) === undefined
 }
 
 type Place = Pick<GroupMemberOptions, 'groupName' | 'number' | 'peers' | 'preferredLeaders' | 'takesLearners' | 'address' | 'role'>

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { DirectoryLock, LevelKv, NodeClock, NodeDisk } from '../adapters/index.ts'
 import { loadChecksum, MqError } from '../base/index.ts'
 import { allMembers, type NodeId } from '../raft/index.ts'
-import { finishInstall, formatVersionIn, readIdentity, type Identity } from '../replica/index.ts'
+import { decodeIdentity, finishInstall, formatVersionIn, type Identity } from '../replica/index.ts'
 import { storedConfState } from '../store/index.ts'
 
 /** Opening makes what is missing; a tool that looks must not. @throws MQ_NOT_A_DATA_DIRECTORY */
@@ -42,8 +42,10 @@ export async function withLogDirectory<T> (dataDirectory: string, body: (log: Lo
   try {
     const disk = new NodeDisk()
     await loadChecksum()
-    const identity = (await readIdentity(disk, dataDirectory))!
-    const formatVersion = formatVersionIn((await disk.readFile(join(dataDirectory, 'identity')))!)
+    const file = join(dataDirectory, 'identity')
+    const bytes = (await disk.readFile(file))!
+    const identity = decodeIdentity(bytes, file)
+    const formatVersion = formatVersionIn(bytes)
     if (await finishInstall(disk, dataDirectory)) console.log('log and state that another node has sent were put in place')
     return await body({ disk, clock: new NodeClock(), directory: join(dataDirectory, 'log'), groupId: identity.groupId }, { identity, formatVersion, others: await othersOf(disk, dataDirectory, identity) })
   } finally {

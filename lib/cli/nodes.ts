@@ -1,6 +1,6 @@
 import { addBroker, removeBroker, type RemotingRequest } from '../remoting/index.ts'
 import { ClusterClient, type KnownBroker } from './cluster-client.ts'
-import { brokersOfGroup, MASTER_ID, nodeNumber, type TransferOptions } from './transfer.ts'
+import { brokersOfGroup, leaderOrAny, nodeNumber, type TransferOptions } from './transfer.ts'
 
 const TIMEOUT_MS = 10_000
 
@@ -25,7 +25,7 @@ async function askLeader (group: TransferOptions, request: (broker: KnownBroker)
   const client = new ClusterClient()
   try {
     const nodes = await brokersOfGroup(client, group)
-    const asked = nodes.find(({ brokerId }) => brokerId === MASTER_ID) ?? nodes[0]!
+    const asked = leaderOrAny(nodes)
     await client.ask(asked.address, request(asked), TIMEOUT_MS)
     return asked.brokerName
   } finally {

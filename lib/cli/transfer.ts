@@ -30,6 +30,11 @@ export async function brokersOfGroup (client: ClusterClient, { namesrv, broker }
   return nodes
 }
 
+/** Who leads the group, or another node of it while the name server knows of no leader. */
+export function leaderOrAny (nodes: readonly KnownBroker[]): KnownBroker {
+  return nodes.find(({ brokerId }) => brokerId === MASTER_ID) ?? nodes[0]!
+}
+
 /** Asks a node that the one of that number lead; resolves when it does, with its term. @throws CommandError it does not take over */
 export async function haveLead (client: ClusterClient, { address, cluster, brokerName }: KnownBroker, number: number): Promise<number | undefined> {
   const answer = await client.ask(address, { code: electMaster.code, extFields: electMaster.request.encode({ clusterName: cluster, brokerName, brokerId: number + 1 }) }, TIMEOUT_MS)
@@ -42,7 +47,7 @@ export async function transfer (node: string, options: TransferOptions): Promise
   const client = new ClusterClient()
   try {
     const nodes = await brokersOfGroup(client, options)
-    const asked = nodes.find(({ brokerId }) => brokerId === MASTER_ID) ?? nodes[0]!
+    const asked = leaderOrAny(nodes)
     const startMs = performance.now()
     const term = await haveLead(client, asked, number)
     console.log(`n${number} leads ${asked.brokerName} since ${Math.round(performance.now() - startMs)} ms after it was asked to, in term ${term}`)

@@ -1,4 +1,4 @@
-import { MqError, type Clock, type Disk, type DiskFile, type Timer } from '../base/index.ts'
+import { MqError, wait, type Clock, type Disk, type DiskFile, type Timer } from '../base/index.ts'
 import { OLDEST_DATA_FORMAT, type BaseDump, type Replica } from '../replica/index.ts'
 import { decodeChunkRequest, decodeManifestRequest, encodeChunk, encodeManifest, MAX_CHUNK_BYTES, type ChunkRequest, type Manifest } from './catch-up-messages.ts'
 
@@ -209,7 +209,7 @@ export class CatchUpDonor {
     const now = clock.nowMs()
     const waitMs = this.#paidUntilMs - now
     this.#paidUntilMs = Math.max(now, this.#paidUntilMs) + sizeBytes * 1000 / this.#settings.bytesPerSecond
-    if (waitMs > 0) await new Promise<void>((resolve) => { clock.setTimer(waitMs, resolve) })
+    if (waitMs > 0) await wait(clock, waitMs)
   }
 
   #assertOpen (): void {

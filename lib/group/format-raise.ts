@@ -1,8 +1,9 @@
-import type { Clock, Logger, Timer } from '../base/index.ts'
+import type { Clock, Logger } from '../base/index.ts'
 import type { Engine } from '../engine/index.ts'
 import { allMembers, type NodeId } from '../raft/index.ts'
 import { numberOf } from '../replica/index.ts'
 import type { PeerNetwork } from '../transport/index.ts'
+import { LeaderRounds } from './leader-rounds.ts'
 import type { GroupSettings } from './settings.ts'
 
 export interface FormatRaiseOptions {
@@ -20,37 +21,28 @@ export interface FormatRaiseOptions {
  */
 export class FormatRaise {
   readonly #options: FormatRaiseOptions
-  #timer: Timer | undefined
-  #isLeading = false
-  #running: Promise<void> = Promise.resolve()
+  readonly #rounds: LeaderRounds
   #reported = ''
 
   constructor (options: FormatRaiseOptions) {
     this.#options = options
+    const { clock, settings, logger, engine } = options
+    this.#rounds = new LeaderRounds({
+      clock,
+      intervalMs: settings.watchIntervalMs,
+      isNeeded: () => engine().format.group < engine().format.newest,
+      look: () => this.#look(),
+      onFailure: (error) => { logger.warn('the data format of the group could not be raised', { error }) }
+    })
   }
 
   leadershipChanged (isLeader: boolean): void {
-    if (isLeader === this.#isLeading) return
-    this.#isLeading = isLeader
-    this.#timer?.cancel()
-    this.#reported = ''
-    if (isLeader) this.#arm()
+    if (!isLeader) this.#reported = ''
+    this.#rounds.leadershipChanged(isLeader)
   }
 
   async stop (): Promise<void> {
-    this.leadershipChanged(false)
-    await this.#running
-  }
-
-  #arm (): void {
-    const { clock, settings, logger, engine } = this.#options
-    const { group, newest } = engine().format
-    if (group >= newest) return
-    this.#timer = clock.setTimer(settings.watchIntervalMs, () => {
-      this.#running = this.#look().catch((error: unknown) => {
-        if (this.#isLeading) logger.warn('the data format of the group could not be raised', { error })
-      }).then(() => { if (this.#isLeading) this.#arm() })
-    })
+    await this.#rounds.stop()
   }
 
   async #look (): Promise<void> {

@@ -1,8 +1,9 @@
-import { isMqError, type Clock, type Logger, type Timer } from '../base/index.ts'
+import { isMqError, type Clock, type Logger } from '../base/index.ts'
 import type { Engine } from '../engine/index.ts'
 import type { NodeId, PeerStatus } from '../raft/index.ts'
 import { numberOf } from '../replica/index.ts'
 import type { PeerNetwork } from '../transport/index.ts'
+import { LeaderRounds } from './leader-rounds.ts'
 import { health, METHODS } from './messages.ts'
 import type { GroupSettings } from './settings.ts'
 
@@ -25,35 +26,23 @@ const CLEARLY_FASTER = 0.5
  */
 export class LeaderWatch {
   readonly #options: LeaderWatchOptions
-  #timer: Timer | undefined
-  #isLeading = false
+  readonly #rounds: LeaderRounds
   #notBeforeMs = -Infinity
-  #running: Promise<void> = Promise.resolve()
 
   constructor (options: LeaderWatchOptions) {
     this.#options = options
-  }
-
-  leadershipChanged (isLeader: boolean): void {
-    if (isLeader === this.#isLeading) return
-    this.#isLeading = isLeader
-    this.#timer?.cancel()
-    if (isLeader) this.#arm()
-  }
-
-  async stop (): Promise<void> {
-    this.leadershipChanged(false)
-    await this.#running
-  }
-
-  #arm (): void {
-    const { clock, settings, logger } = this.#options
-    this.#timer = clock.setTimer(settings.watchIntervalMs, () => {
-      this.#running = this.#look().catch((error: unknown) => {
-        if (this.#isLeading) logger.warn('leadership could not be handed over', { error })
-      }).then(() => { if (this.#isLeading) this.#arm() })
+    const { clock, settings, logger } = options
+    this.#rounds = new LeaderRounds({
+      clock,
+      intervalMs: settings.watchIntervalMs,
+      look: () => this.#look(),
+      onFailure: (error) => { logger.warn('leadership could not be handed over', { error }) }
     })
   }
+
+  leadershipChanged (isLeader: boolean): void { this.#rounds.leadershipChanged(isLeader) }
+
+  async stop (): Promise<void> { await this.#rounds.stop() }
 
   async #look (): Promise<void> {
     const { clock, settings, engine } = this.#options

@@ -1,4 +1,4 @@
-import { isMqError, type Clock, type Logger } from '../base/index.ts'
+import { isMqError, wait, type Clock, type Logger } from '../base/index.ts'
 import type { Refetch } from '../log/index.ts'
 import type { NodeId } from '../raft/index.ts'
 import type { PeerNetwork } from '../transport/index.ts'
@@ -19,9 +19,8 @@ const RETRY_MS = 500
 /** Damaged bytes of this node's log, from whichever node has them committed and good. */
 export function refetching (options: RefetchingOptions): Refetch {
   const { clock, logger, network, patienceMs, signal } = options
-  const sleep = async (): Promise<void> => { await new Promise<void>((resolve) => { clock.setTimer(RETRY_MS, resolve) }) }
   return async ({ from, to }, isGood) => {
-    for (const untilMs = clock.nowMs() + patienceMs(); signal?.aborted !== true; await sleep()) {
+    for (const untilMs = clock.nowMs() + patienceMs(); signal?.aborted !== true; await wait(clock, RETRY_MS)) {
       for (const { nodeId } of network.linkStats().filter(({ isConnected }) => isConnected)) {
         try {
           const bytes = await rangeOf(network, nodeId, from, to, signal)

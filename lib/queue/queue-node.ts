@@ -1,5 +1,5 @@
 import { NodeRandom, NodeSockets, SharedSecret } from '../adapters/index.ts'
-import { isMqError, MqError, type Clock } from '../base/index.ts'
+import { isMqError, MqError, wait, type Clock } from '../base/index.ts'
 import type { Engine, EngineOptions } from '../engine/index.ts'
 import { MAX_PEER_NUMBER } from '../config/index.ts'
 import { GroupMember, type GroupMemberOptions, type MemberStatus } from '../group/index.ts'
@@ -119,7 +119,7 @@ async function untilLeading (member: GroupMember, clock: Clock, signal: AbortSig
       if (!isMqError(error) || !(error.retryable || error.code === 'MQ_CLOSED' || error.code === 'MQ_INVALID_ARGUMENT')) throw error
       // no leader yet, no voter yet, or the engine is being replaced by one that has caught up
     }
-    await new Promise<void>((resolve) => { clock.setTimer(AGAIN_MS, resolve) })
+    await wait(clock, AGAIN_MS)
   }
 }
 

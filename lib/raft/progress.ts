@@ -52,11 +52,7 @@ export class Progress {
 
   /** For a new term of leadership. */
   reset (nextIndex: number): void {
-    this.#enter('probe')
-    this.matchIndex = 0
-    this.syncedIndex = 0
-    this.nextIndex = nextIndex
-    this.sentCommitIndex = 0
+    this.#knowNothing(nextIndex)
     this.recentlyActive = false
     this.due = Due.nothing
   }
@@ -65,6 +61,10 @@ export class Progress {
   beginLife (life: number, inDoubt: boolean, nextIndex: number): void {
     this.life = life
     this.inDoubt = inDoubt
+    this.#knowNothing(nextIndex)
+  }
+
+  #knowNothing (nextIndex: number): void {
     this.#enter('probe')
     this.matchIndex = 0
     this.syncedIndex = 0

@@ -4,6 +4,7 @@ import { addressText, type Address, type ByteConnection } from '../remoting/inde
 import type { Transport } from '../replica/index.ts'
 import { errorOf, failureOf } from './call-failure.ts'
 import { CallHandlers } from './call-handlers.ts'
+import { inProcessStats } from './in-process-stats.ts'
 import { refusalOf, type Refusal } from './introduction.ts'
 import type { MemoryNetwork } from './memory-transport.ts'
 import { MAX_CALL_BYTES, type CallHandler, type CallHandlerOptions, type CallOptions, type PeerLinkStats, type PeerNetwork, type SelfDescription } from './peer-network.ts'
@@ -101,18 +102,7 @@ export class MemoryPeerNetwork implements PeerNetwork {
     return [...this.#peers].filter(([nodeId]) => nodeId !== own).map(([nodeId, address]) => {
       const link = this.#linkTo(nodeId)
       const isConnected = link instanceof MemoryPeerNetwork && !this.#network.isCut(own, nodeId) && !this.#network.isCut(nodeId, own)
-      return {
-        nodeId,
-        address,
-        isConnected,
-        bytesIn: 0,
-        bytesOut: 0,
-        dropped: 0,
-        waitingBytes: 0,
-        silentMs: isConnected ? 0 : Infinity,
-        roundTripMs: isConnected ? 0 : undefined,
-        formatVersion: link instanceof MemoryPeerNetwork ? link.#self().formatVersion : undefined
-      }
+      return inProcessStats(nodeId, address, isConnected, link instanceof MemoryPeerNetwork ? link.#self().formatVersion : undefined)
     })
   }
 

@@ -8,7 +8,7 @@ import { runStep, type Step } from './run-step.ts'
 const usage = `scripts/test [--seeds N] [--only build,lint,types,specs,interop,sim]
 
 Runs, in this order: build, lint, types, specs, Apache's Java clients and servers against ours (where Maven and a JDK are
-there), simulation (--seeds, 300 unless told otherwise).
+there), simulation (seeds 1 to 300, or as many as --seeds says).
 The last line is "N passed, N failed": every assertion of the specs, every seed of the simulation and every other
 step counts one. Exit status 0 when nothing failed, else 1.
 `

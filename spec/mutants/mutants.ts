@@ -63,7 +63,7 @@ export const mutants: readonly Mutant[] = [
   mutant('16', 'what is cut stays on disk', 'log/cut.ts', 'await zeroRange(file, from - basePosition, Math.min(to - basePosition, await file.sizeBytes()))', '',
     { file: 'log/recovery.ts', text: 'await wipe(file, fileByte, junkEnd)', by: '' }),
   // 18: a tail is proven anew
-  mutant('18', 'what a peer held in an earlier term counts', 'raft/progress.ts', "reset (nextIndex: number): void {\n    this.#enter('probe')\n    this.matchIndex = 0\n    this.syncedIndex = 0\n", "reset (nextIndex: number): void {\n    this.#enter('probe')\n"),
+  mutant('18', 'what a peer held in an earlier term counts', 'raft/progress.ts', 'reset (nextIndex: number): void {\n    this.#knowNothing(nextIndex)\n', "reset (nextIndex: number): void {\n    this.#enter('probe')\n    this.nextIndex = nextIndex\n    this.sentCommitIndex = 0\n"),
   // 19: who lost its disk is somebody else
   mutant('19', 'an empty node takes its old name', 'group/incarnation-file.ts', 'const incarnation = 1 + Math.floor(random.next() * (INCARNATIONS - 1))', 'const incarnation = 7'),
   mutant('19', 'two nodes may found the group', 'group/formation.ts', 'believed.length === others.length && isLowest && mayFound', 'believed.length === others.length && mayFound'),

@@ -1,4 +1,5 @@
 import type { Parameters } from './parameters.ts'
+import { repeat } from './repeat.ts'
 import type { SimNode } from './sim-node.ts'
 import type { Work } from './work.ts'
 import type { World } from './world.ts'
@@ -152,14 +153,5 @@ export class FaultPlan {
     return this.#world.network.isWhole ? 'steady' : 'divided'
   }
 
-  /** Around every `everyMs` until the faults end. */
-  #repeat (everyMs: number, fn: () => void): void {
-    if (everyMs === Infinity) return
-    const { clock, random } = this.#world
-    clock.setTimer(everyMs * (0.5 + random.next()), () => {
-      if (this.#isOver) return
-      fn()
-      this.#repeat(everyMs, fn)
-    })
-  }
+  #repeat (everyMs: number, act: () => void): void { repeat(this.#world, everyMs, () => this.#isOver, act) }
 }

@@ -78,12 +78,6 @@ export class MemberNode extends SimNode {
     }
   }
 
-  /** Ends as a process that is told to: hands over, finishes, closes. Resolves when nothing of it is left. */
-  async shutDown (): Promise<void> {
-    const member = this.#member
-    await member?.close()
-  }
-
   protected forget (): void {
     this.#member = undefined
     this.#network?.end()

@@ -7,6 +7,8 @@ import { Messages } from './messages.ts'
 import type { MemberNode } from './member-node.ts'
 import { bodyFor, idOf, LATER, QUEUES, TEMPORARY } from './names.ts'
 import { Register } from './register.ts'
+import { repeat } from './repeat.ts'
+import { someNode } from './some-node.ts'
 import type { Work } from './work.ts'
 import type { World } from './world.ts'
 
@@ -385,19 +387,7 @@ export class MemberWork implements Work {
     })
   }
 
-  #someNode (): MemberNode | undefined {
-    const { random } = this.#world
-    const leader = random.chance(0.85) ? this.#nodes.find(({ isLeading }) => isLeading) : undefined
-    const node = leader ?? random.pick(this.#nodes)
-    return node.isUp ? node : undefined
-  }
+  #someNode (): MemberNode | undefined { return someNode(this.#world, this.#nodes, 0.85) }
 
-  #repeat (everyMs: number, fn: () => void): void {
-    const { clock, random } = this.#world
-    clock.setTimer(everyMs * (0.5 + random.next()), () => {
-      if (this.#isOver) return
-      fn()
-      this.#repeat(everyMs, fn)
-    })
-  }
+  #repeat (everyMs: number, act: () => void): void { repeat(this.#world, everyMs, () => this.#isOver, act) }
 }

@@ -5,6 +5,7 @@ import { numberOf, type Transport } from '../../lib/replica/index.ts'
 import type { CallHandler, CallHandlerOptions, CallOptions, PeerLinkStats, PeerNetwork, SelfDescription } from '../../lib/transport/index.ts'
 import { errorOf, failureOf } from '../../lib/transport/call-failure.ts'
 import { CallHandlers } from '../../lib/transport/call-handlers.ts'
+import { inProcessStats } from '../../lib/transport/in-process-stats.ts'
 import { refusalOf, type Refusal } from '../../lib/transport/introduction.ts'
 import { PendingCall } from '../../lib/transport/pending-call.ts'
 import type { SimNetwork } from './network.ts'
@@ -93,18 +94,7 @@ export class SimPeerNetwork implements PeerNetwork {
     return [...this.#peers].filter(([nodeId]) => nodeId !== own).map(([nodeId, address]) => {
       const other = numberOf(nodeId)
       const isConnected = this.#linkTo(nodeId) instanceof SimPeerNetwork && !network.isCut(number, other) && !network.isCut(other, number)
-      return {
-        nodeId,
-        address,
-        isConnected,
-        bytesIn: 0,
-        bytesOut: 0,
-        dropped: 0,
-        waitingBytes: 0,
-        silentMs: isConnected ? 0 : Infinity,
-        roundTripMs: isConnected ? 0 : undefined,
-        formatVersion: undefined
-      }
+      return inProcessStats(nodeId, address, isConnected, undefined)
     })
   }
 

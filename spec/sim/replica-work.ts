@@ -2,6 +2,8 @@ import type { MqError } from '../../lib/base/index.ts'
 import type { ConfStep } from '../../lib/raft/index.ts'
 import { Violation } from './ledger.ts'
 import type { ReplicaNode } from './replica-node.ts'
+import { repeat } from './repeat.ts'
+import { someNode } from './some-node.ts'
 import type { Work } from './work.ts'
 import type { World } from './world.ts'
 
@@ -95,21 +97,9 @@ export class ReplicaWork implements Work {
   }
 
   /** Mostly a leader, when there is one. */
-  #someNode (leaderRate: number): ReplicaNode | undefined {
-    const { random } = this.#world
-    const leader = random.chance(leaderRate) ? this.#nodes.find(({ isLeading }) => isLeading) : undefined
-    const node = leader ?? random.pick(this.#nodes)
-    return node.isUp ? node : undefined
-  }
+  #someNode (leaderRate: number): ReplicaNode | undefined { return someNode(this.#world, this.#nodes, leaderRate) }
 
-  #repeat (everyMs: number, fn: () => void): void {
-    const { clock, random } = this.#world
-    clock.setTimer(everyMs * (0.5 + random.next()), () => {
-      if (this.#isOver) return
-      fn()
-      this.#repeat(everyMs, fn)
-    })
-  }
+  #repeat (everyMs: number, act: () => void): void { repeat(this.#world, everyMs, () => this.#isOver, act) }
 
   #guard (check: () => void): void {
     try {
