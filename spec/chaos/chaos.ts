@@ -10,16 +10,17 @@ export interface ChaosOptions {
   readonly perGroup: number
   readonly nodes: number
   readonly rate: number
+  readonly batch: number
   readonly seed: number
   readonly tell: (text: string) => void
 }
 
 /** So many rounds, on one group after the other; stops at the first group of which something is wrong, and leaves its files. */
-export async function chaos (kind: Kind, { folder, rounds, perGroup, nodes, rate, seed, tell }: ChaosOptions): Promise<{ readonly figures: Figures, readonly problems: readonly string[] }> {
+export async function chaos (kind: Kind, { folder, rounds, perGroup, nodes, rate, batch, seed, tell }: ChaosOptions): Promise<{ readonly figures: Figures, readonly problems: readonly string[] }> {
   const figures: Figures = {}
   for (let from = 0, number = 0; from < rounds; from += perGroup, number++) {
     const home = join(folder, `group-${number}`)
-    await using scene = await Scene.start({ folder: home, program: kind.program, seed: seed + number, nodes, rate, tell, ...(kind.hasLinks === true && { hasLinks: true }) })
+    await using scene = await Scene.start({ folder: home, program: kind.program, seed: seed + number, nodes, rate, batch, tell, ...(kind.hasLinks === true && { hasLinks: true }) })
     for (let round = from; round < Math.min(rounds, from + perGroup); round++) {
       const startedMs = performance.now()
       await scene.steady('before the fault')

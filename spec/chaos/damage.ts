@@ -45,7 +45,7 @@ export async function damageRound (scene: Scene, round: number): Promise<void> {
     watch.stop()
     return scene.count(damage)
   }
-  await scene.group.inSync(256 * 1024)
+  await scene.inSync()
   if (watch.stop()) scene.problems.push(`${node.name} led before it was whole, after ${damage}`)
   if (!isDamaged) return scene.count('nothing to damage')
   const isDetected = !hasNoticed(node) && await readAll(scene, node)

@@ -29,10 +29,13 @@ const killRound: Round = async (scene, round) => {
   if (how === 'suspended') nodes[0]!.suspend()
   else await Promise.all(nodes.map((node) => node.kill()))
   scene.count(how === 'suspended' ? 'suspended' : 'killed', nodes.length)
-  if (nodes.includes(leader)) scene.count('leadersLost')
+  if (nodes.includes(leader)) {
+    scene.count('leadersLost')
+    if (how !== 'suspended') scene.count('leadersKilled')
+  }
   const gapMs = await first
   if (gapMs !== undefined) {
-    if (isLeader) scene.longest('longestGapMs', gapMs)
+    if (isLeader) scene.longest(`longest without an ack, ${how}, ms`, gapMs)
     await scene.steady('during the fault')
   }
   if (how === 'suspended') nodes[0]!.resume()

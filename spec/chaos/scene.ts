@@ -1,6 +1,6 @@
 import { SeededRandom } from '../support/seeded-random.ts'
 import { Cluster, Patience, type BrokerGroup, type ClusterProcess, type Settings } from '../cluster/cluster.ts'
-import { NumberedProducer } from '../cluster/numbered-producer.ts'
+import { NumberedProducer, type ProducerOptions } from '../cluster/numbered-producer.ts'
 import { readBack } from '../cluster/read-back.ts'
 import type { Program } from '../cluster/server-process.ts'
 import { checkRegisters } from './linearizability.ts'
@@ -10,11 +10,10 @@ import { TailReader } from './tail-reader.ts'
 
 const TOPIC = 'numbers'
 const QUEUES = 4
-const BODY_BYTES = 512
 /** Confirmed messages before a fault, after it, and during it where there is a majority. */
 const STEADY_ACKS = 50
 /** Log that a node may be behind at the beginning of the next round. */
-const LAG_BYTES = 256 * 1024
+const LAG_BYTES = 1024 * 1024
 const RECOVERY_LIMIT_MS = 120_000
 
 export interface SceneOptions {
@@ -24,6 +23,9 @@ export interface SceneOptions {
   readonly nodes?: number
   /** Messages a second that are not exceeded. */
   readonly rate?: number
+  /** Messages of one request. */
+  readonly batch?: number
+  readonly bodyBytes?: number
   readonly settings?: Settings
   readonly hasLinks?: boolean
   /** Of what happens. */
@@ -47,21 +49,21 @@ export class Scene implements AsyncDisposable {
   readonly #reader: TailReader
   readonly #registers: RegisterLoad
 
-  static async start ({ folder, program, seed, nodes = 3, rate = 500, settings = {}, hasLinks = false, tell = () => {} }: SceneOptions): Promise<Scene> {
+  static async start ({ folder, program, seed, nodes = 3, rate = 500, batch = 1, bodyBytes = batch > 1 ? 128 : 512, settings = {}, hasLinks = false, tell = () => {} }: SceneOptions): Promise<Scene> {
     const random = new SeededRandom(seed)
     const links = hasLinks ? new Links(random) : undefined
-    const cluster = await Cluster.start({ folder, program, groups: [{ name: 'chaos', nodes, settings: { mappedFileSizeCommitLog: 1024 * 1024, slaveReadEnable: true, ...settings }, ...(links !== undefined && { links }) }] })
+    const cluster = await Cluster.start({ folder, program, groups: [{ name: 'chaos', nodes, settings: { mappedFileSizeCommitLog: 1024 * 1024, slaveReadEnable: true, maxTransferCountOnMessageInMemory: 1024, ...settings }, ...(links !== undefined && { links }) }] })
     await cluster.makeTopic(TOPIC, QUEUES)
-    return new Scene(cluster, links, random, rate, tell)
+    return new Scene(cluster, links, random, { maxRate: rate, batch, bodyBytes }, tell)
   }
 
-  private constructor (cluster: Cluster, links: Links | undefined, random: SeededRandom, maxRate: number, tell: (text: string) => void) {
+  private constructor (cluster: Cluster, links: Links | undefined, random: SeededRandom, load: Pick<ProducerOptions, 'maxRate' | 'batch' | 'bodyBytes'>, tell: (text: string) => void) {
     this.tell = tell
     this.cluster = cluster
     this.links = links
     this.random = random
     this.group = cluster.groups[0]!
-    this.producer = new NumberedProducer({ cluster, group: this.group, topic: TOPIC, queues: QUEUES, lanes: 8, bodyBytes: BODY_BYTES, maxRate })
+    this.producer = new NumberedProducer({ cluster, group: this.group, topic: TOPIC, queues: QUEUES, lanes: 8, ...load })
     this.#reader = new TailReader(cluster, this.group, TOPIC, QUEUES, this.producer.history)
     this.#registers = new RegisterLoad(cluster, this.group, TOPIC, random)
   }
@@ -97,9 +99,11 @@ export class Scene implements AsyncDisposable {
 
   /** All nodes are there and nearly up to each other. */
   async whole (): Promise<void> {
-    await this.group.inSync(LAG_BYTES)
+    await this.inSync()
     await this.steady('after the fault')
   }
+
+  async inSync (): Promise<void> { await this.group.inSync(LAG_BYTES) }
 
   /** The highest term of any node. */
   async term (): Promise<number> {

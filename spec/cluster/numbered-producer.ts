@@ -18,23 +18,26 @@ export interface ProducerOptions {
   /** Messages under way at any time. */
   readonly lanes: number
   readonly bodyBytes?: number
+  /** Messages of one request, all for one queue; 1 unless told otherwise. */
+  readonly batch?: number
   /** Messages a second that are not exceeded; unless given, as many as the lanes can. */
   readonly maxRate?: number
 }
 
+/** The answer to a request of which every message is stored. */
 export interface Ack {
   readonly sentMs: number
   readonly atMs: number
 }
 
 /**
- * A producer of numbered messages in several lanes; in a lane each attempt is made after the outcome of the one before. What was
+ * A producer of numbered messages in several lanes; in a lane each request is made after the outcome of the one before. What was
  * not confirmed is sent again, as another attempt, to the next broker of the route.
  */
 export class NumberedProducer {
   readonly history = new History()
   readonly #options: ProducerOptions
-  readonly #body: Buffer
+  readonly #bodyBytes: number
   readonly #lanes: Promise<void>[]
   readonly #ackListeners = new Set<(ack: Ack) => void>()
   /** The route's brokers, the leader first. */
@@ -49,7 +52,7 @@ export class NumberedProducer {
 
   constructor (options: ProducerOptions) {
     this.#options = options
-    this.#body = Buffer.alloc(options.bodyBytes ?? 1024, '.')
+    this.#bodyBytes = options.bodyBytes ?? 1024
     this.#lanes = Array.from({ length: options.lanes }, (_, lane) => this.#run(lane))
     this.#poll().catch(() => {})
   }
@@ -87,12 +90,12 @@ export class NumberedProducer {
   }
 
   async #run (lane: number): Promise<void> {
-    const { lanes, queues, maxRate = Infinity } = this.#options
+    const { lanes, queues, batch = 1, maxRate = Infinity } = this.#options
     const queueId = lane % queues
     let dueMs = performance.now()
     await this.#look()
-    for (let number = 0; !this.#isStopped; number++) {
-      dueMs = Math.max(dueMs + lanes * 1000 / maxRate, performance.now())
+    for (let number = 0; !this.#isStopped; number += batch) {
+      dueMs = Math.max(dueMs + batch * lanes * 1000 / maxRate, performance.now())
       if (dueMs > performance.now()) await sleep(dueMs - performance.now())
       for (let attempt = 0; !this.#isStopped; attempt++) {
         const broker = this.#route[attempt % this.#route.length]
@@ -100,7 +103,8 @@ export class NumberedProducer {
           await this.#look()
           continue
         }
-        if (await this.#attempt(`${lane}/${number}/${attempt}`, queueId, broker) === Outcome.stored) break
+        const ids = Array.from({ length: batch }, (_, i) => `${lane}/${number + i}/${attempt}`)
+        if (await this.#attempt(ids, queueId, broker) === Outcome.stored) break
         // the next broker at once, and a look at the route
         this.#look().catch(() => {})
         if (attempt > 0) await sleep(PAUSE_MS)
@@ -108,39 +112,41 @@ export class NumberedProducer {
     }
   }
 
-  async #attempt (id: string, queueId: number, broker: string): Promise<Outcome> {
-    const { cluster: { client }, group, topic, queues } = this.#options
-    const body = Buffer.from(this.#body)
-    body.write(`${id} `)
-    const extFields = sendMessageV2.encode({ a: 'numbered', b: topic, c: 'TBW102', d: queues, e: queueId, f: 0, g: Date.now(), h: 0, i: '', j: 0, k: false, m: false, n: group.name })
+  async #attempt (ids: readonly string[], queueId: number, broker: string): Promise<Outcome> {
+    const { history } = this
     const sentMs = performance.now()
-    this.history.sending(id, queueId)
+    for (const id of ids) history.sending(id, queueId)
+    const { outcome, firstOffset } = await this.#send(ids, queueId, broker)
+    for (const [i, id] of ids.entries()) {
+      if (outcome === Outcome.stored) history.stored(id, queueId, firstOffset + i)
+      else if (outcome === Outcome.notStored) history.notStored(id)
+      else history.unknown(id)
+    }
+    if (outcome !== Outcome.stored) return outcome
+    const atMs = performance.now()
+    this.longestGapMs = Math.max(this.longestGapMs, atMs - this.lastAck.atMs)
+    this.lastAck = { sentMs, atMs }
+    for (const listener of [...this.#ackListeners]) listener(this.lastAck)
+    return outcome
+  }
+
+  async #send (ids: readonly string[], queueId: number, broker: string): Promise<{ readonly outcome: Outcome, readonly firstOffset: number }> {
+    const { cluster: { client }, group, topic, queues, batch = 1 } = this.#options
+    const bodies = ids.map((id) => bodyOf(id, this.#bodyBytes))
+    const extFields = sendMessageV2.encode({ a: 'numbered', b: topic, c: 'TBW102', d: queues, e: queueId, f: 0, g: Date.now(), h: 0, i: '', j: 0, k: false, m: batch > 1, n: group.name })
+    const request = batch > 1
+      ? { code: RequestCode.SEND_BATCH_MESSAGE, extFields, body: Buffer.concat(bodies.map(batchItem)) }
+      : { code: RequestCode.SEND_MESSAGE_V2, extFields, body: bodies[0]! }
     try {
-      const answer = await client.invoke(broker, { code: RequestCode.SEND_MESSAGE_V2, extFields, body }, { timeoutMs: TIMEOUT_MS })
-      if (answer.code === ResponseCode.SUCCESS) {
-        const { queueOffset } = sendMessageResponse.decode(answer)
-        this.history.stored(id, queueId, queueOffset)
-        const atMs = performance.now()
-        this.longestGapMs = Math.max(this.longestGapMs, atMs - this.lastAck.atMs)
-        this.lastAck = { sentMs, atMs }
-        for (const listener of [...this.#ackListeners]) listener(this.lastAck)
-        return Outcome.stored
-      }
+      const answer = await client.invoke(broker, request, { timeoutMs: TIMEOUT_MS })
+      if (answer.code === ResponseCode.SUCCESS) return { outcome: Outcome.stored, firstOffset: sendMessageResponse.decode(answer).queueOffset }
       this.#note(`${answer.code} ${answer.remark}`)
-      if (NOT_STORED.includes(answer.code)) {
-        this.history.notStored(id)
-        return Outcome.notStored
-      }
+      return NOT_STORED.includes(answer.code) ? notStored : unknown
     } catch (error) {
       if (!isMqError(error)) throw error
       this.#note(error.code)
-      if (error.outcome === 'not-applied') {
-        this.history.notStored(id)
-        return Outcome.notStored
-      }
+      return error.outcome === 'not-applied' ? notStored : unknown
     }
-    this.history.unknown(id)
-    return Outcome.unknown
   }
 
   #note (answer: string): void { this.answers.set(answer, (this.answers.get(answer) ?? 0) + 1) }
@@ -155,4 +161,22 @@ export class NumberedProducer {
     this.#route = Object.entries(addresses).sort(([a], [b]) => Number(a) - Number(b)).map(([, address]) => address)
     if (this.#route.length === 0) await sleep(PAUSE_MS)
   }
+}
+
+const notStored = { outcome: Outcome.notStored, firstOffset: -1 }
+const unknown = { outcome: Outcome.unknown, firstOffset: -1 }
+
+function bodyOf (id: string, sizeBytes: number): Buffer {
+  const body = Buffer.alloc(sizeBytes, '.')
+  body.write(`${id} `)
+  return body
+}
+
+/** Without properties. @see BatchItems */
+function batchItem (body: Buffer): Buffer {
+  const item = Buffer.alloc(22 + body.length)
+  item.writeInt32BE(item.length)
+  item.writeInt32BE(body.length, 16)
+  body.copy(item, 20)
+  return item
 }

@@ -3,7 +3,8 @@ import { PullSysFlag, pullMessage, pullMessageResponse, RequestCode, ResponseCod
 import type { Cluster } from './cluster.ts'
 import type { Read } from './history.ts'
 
-const MAX_MESSAGES = 64
+/** A broker gives no more than its maxTransferCountOnMessageInMemory. */
+const MAX_MESSAGES = 1024
 const TIMEOUT_MS = 10_000
 
 type Place = readonly [cluster: Pick<Cluster, 'client'>, address: string, topic: string, queues: number]
