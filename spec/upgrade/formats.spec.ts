@@ -17,7 +17,8 @@ const formats = [
   `putTopic 1, deleteTopic 1, putGroup 2, deleteGroup 1, putSetting 1, commitConsumerOffset 1, setResetOffset 1, clearResetOffset 1, setFloor 1,
    popOpen 1, popCheckOut 1, popAck 1, popChangeInvisible 1, popReturn 1, popReleaseOwner 1, popSeek 1, popForget 1, lockQueues 1, unlockQueues 1,
    delaySchedule 1, delayDeliver 1, delayRemove 1`,
-  'raiseFormat 1'
+  'raiseFormat 1',
+  ''
 ]
 
 /** Of each minor version of the protocol between nodes, a digest of its headers: what was spoken once is not changed any more. */

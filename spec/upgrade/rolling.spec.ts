@@ -2,16 +2,19 @@ import t, { type Test } from 'tap'
 import { loadChecksum } from '../../lib/base/index.ts'
 import type { GroupMember, GroupMemberOptions } from '../../lib/group/index.ts'
 import { checkOpenOptions } from '../../lib/queue/options.ts'
-import { DATA_FORMAT_VERSION, OLDEST_DATA_FORMAT } from '../../lib/replica/index.ts'
+import { DATA_FORMAT_VERSION } from '../../lib/replica/index.ts'
 import { DIRECTORY, Nodes } from '../group/nodes.ts'
 import { Load } from '../group/load.ts'
 
 t.before(loadChecksum)
 
+/** The format before the newest: what nodes of neighbouring versions share. */
+const OLDER = DATA_FORMAT_VERSION - 1
+
 /** A node as an older version is, as far as formats go. */
 function older (nodes: Nodes, number: number, more: { readonly signal?: AbortSignal } = {}): Partial<GroupMemberOptions> {
   const logger = { debug () {}, info: (text: string) => { nodes.logged.push([number, text]) }, warn: (text: string) => { nodes.logged.push([number, text]) }, error () {} }
-  return { engine: { ...checkOpenOptions(DIRECTORY, { logger, ...more }), directory: DIRECTORY, formatVersion: OLDEST_DATA_FORMAT, ports: nodes.portsOf(number) } }
+  return { engine: { ...checkOpenOptions(DIRECTORY, { logger, ...more }), directory: DIRECTORY, formatVersion: OLDER, ports: nodes.portsOf(number) } }
 }
 
 const formats = (nodes: Nodes): number[] => nodes.engines.map(({ format }) => format.group)
@@ -26,6 +29,7 @@ async function opened (t: Test): Promise<Nodes> {
   t.teardown(() => nodes.closeAll())
   await nodes.run(Promise.all([0, 1, 2].map((number) => nodes.start(number, older(nodes, number)))))
   await nodes.untilLeader()
+  await nodes.until(() => formats(nodes).every((format) => format === OLDER))
   return nodes
 }
 
@@ -33,7 +37,7 @@ t.test('nodes of the older version are replaced one after the other under load; 
   const nodes = await opened(t)
   const load = new Load(nodes, 4)
   await nodes.until(() => load.acked.size > 50)
-  t.same(formats(nodes), [1, 1, 1])
+  t.same(formats(nodes), [OLDER, OLDER, OLDER])
   for (const number of [0, 1, 2]) {
     await nodes.close(number)
     await nodes.clock.advance(1000)
@@ -44,9 +48,9 @@ t.test('nodes of the older version are replaced one after the other under load; 
     await nodes.until(() => load.acked.size > size + 50)
     if (number === 2) break
     await nodes.clock.advance(3000)
-    t.same(formats(nodes), [1, 1, 1], `after n${number}`)
+    t.same(formats(nodes), [OLDER, OLDER, OLDER], `after n${number}`)
     const { disk } = nodes.machine(number)
-    t.ok(await disk.readFile(`${DIRECTORY}/backup-1/identity`), 'what it was is kept')
+    t.ok(await disk.readFile(`${DIRECTORY}/backup-${OLDER}/identity`), 'what it was is kept')
   }
   await nodes.until(() => formats(nodes).every((format) => format === DATA_FORMAT_VERSION))
   await load.stop()
@@ -54,12 +58,12 @@ t.test('nodes of the older version are replaced one after the other under load; 
   for (const engine of nodes.engines) t.equal(await load.defectOn(engine), undefined)
   const hashes = await nodes.run(Promise.all(nodes.engines.map((engine) => engine.store.stateHash())))
   t.equal(new Set(hashes).size, 1)
-  t.same(nodes.logged.filter(([, text]) => /writes data format \d now/.test(text)).length, 1)
+  t.same(nodes.logged.filter(([, text]) => text.includes(`writes data format ${DATA_FORMAT_VERSION} now`)).length, 1)
 
   // it is in the state, too, and not raised again
   for (const number of [0, 1, 2]) await nodes.close(number)
   await nodes.openAll()
-  t.same(formats(nodes), [2, 2, 2])
+  t.same(formats(nodes), [DATA_FORMAT_VERSION, DATA_FORMAT_VERSION, DATA_FORMAT_VERSION])
 })
 
 t.test('a node of the older version that has lost its disk joins a group of newer ones that still writes its format, and no other', async (t) => {
@@ -71,21 +75,21 @@ t.test('a node of the older version that has lost its disk joins a group of newe
   await nodes.close(2)
   nodes.wipe(2)
   await nodes.clock.advance(5000)
-  t.same(formats(nodes), [1, 1], 'a member that is away may come back as what it was')
+  t.same(formats(nodes), [OLDER, OLDER], 'a member that is away may come back as what it was')
   await nodes.run(nodes.start(2, older(nodes, 2)))
   await nodes.until(() => nodes.voters.includes(2) && nodes.leader!.members().every(({ role }) => role === 'voter'))
   await nodes.untilEqual()
-  t.same(formats(nodes), [1, 1, 1])
+  t.same(formats(nodes), [OLDER, OLDER, OLDER])
 
   await nodes.close(2)
   await nodes.open(2)
-  await nodes.until(() => formats(nodes).every((format) => format === 2))
+  await nodes.until(() => formats(nodes).every((format) => format === DATA_FORMAT_VERSION))
   await nodes.close(2)
   nodes.wipe(2)
   const end = new AbortController()
   const opening = nodes.start(2, older(nodes, 2, { signal: end.signal }))
   const refused = t.rejects(opening, { code: 'MQ_ABORTED' })
-  await nodes.until(() => nodes.logged.some(([number, text]) => number === 2 && /group writes data format 2, node \d+ reads up to 1: run a newer version/.test(text)))
+  await nodes.until(() => nodes.logged.some(([number, text]) => number === 2 && new RegExp(`group writes data format ${DATA_FORMAT_VERSION}, node \\d+ reads up to ${OLDER}: run a newer version`).test(text)))
   end.abort()
   await nodes.run(refused)
 })
