@@ -35,6 +35,7 @@ export class SlotFile {
   #values: readonly number[] | undefined
   #sequence: number
   #agreed: boolean
+  #failure: unknown
 
   private constructor (disk: Disk, path: string, format: SlotFileFormat, slots: ReadonlyArray<Slot | undefined>) {
     this.#disk = disk
@@ -77,14 +78,23 @@ export class SlotFile {
     this.#agreed = true
   }
 
-  /** Writes and syncs the older slot only: cheaper, and a bad slot may later bring back the values before these. */
+  /**
+   * Writes and syncs the older slot only: cheaper, and a bad slot may later bring back the values before these. After a
+   * failure the slot may be torn, and the other is all there is: nothing more is written, every call fails like the first.
+   */
   async writeNext (values: readonly number[]): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure
     if (this.#values === undefined) return await this.#create(values)
     const file = this.#file ??= await this.#disk.open(this.path)
     const at = this.#nextSlot * SLOT_STRIDE
     this.#sequence++
-    await file.write(encodeSlot(this.#format, this.#sequence, values), at)
-    await file.sync()
+    try {
+      await file.write(encodeSlot(this.#format, this.#sequence, values), at)
+      await file.sync()
+    } catch (error) {
+      this.#failure = error
+      throw error
+    }
     this.#values = values
     this.#agreed = false
   }

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap'
 import { silentLogger } from '../../lib/base/index.ts'
 import { VoteFile } from '../../lib/log/index.ts'
+import { SlotFile, SlotKind } from '../../lib/log/slot-file.ts'
 import { FaultyDisk } from '../support/faulty-disk.ts'
 import { Faults, type FaultCode, type FaultKind } from '../support/faults.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
@@ -152,6 +153,22 @@ t.test('a vote file with both slots bad, or one that must be there and is not, r
   disk.flip('/data/vote', 17)
   disk.flip('/data/vote', 4096 + 17)
   await t.rejects(VoteFile.open(disk, '/data/vote', silentLogger), { code: 'MQ_CORRUPT', file: '/data/vote' })
+})
+
+t.test('a slot that was torn by a failed write stays the only one: what was asked for meanwhile is not written to the other', async (t) => {
+  const disk = new FaultyDisk({ directories: ['/data'] })
+  const format = { kind: SlotKind.syncMark, valueCount: 1, seed: 1n }
+  const slots = await SlotFile.open(disk, '/data/mark', format)
+  await slots.writeBoth([7])
+  disk.faults.failAt(1, 'EIO', { kinds: ['write'] })
+  const raised = slots.writeNext([8])
+  await t.rejects(raised, { code: 'EIO' })
+  const { boundaries } = disk.faults
+  await t.rejects(slots.writeNext([9]), { code: 'EIO' })
+  await t.rejects(slots.writeBoth([9]), { code: 'EIO' })
+  t.equal(disk.faults.boundaries, boundaries, 'nothing more was written')
+  const found = await SlotFile.open(disk.kill(), '/data/mark', format)
+  t.same({ values: found.values, badSlots: found.badSlots }, { values: [7], badSlots: [0] })
 })
 
 t.test('what a failed sync took for clean is written again by the next process, before that counts it as durable', async (t) => {

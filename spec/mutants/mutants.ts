@@ -19,7 +19,7 @@ const mutant = (rule: string, name: string, file: string, text: string, by: stri
 export const mutants: readonly Mutant[] = [
   // 1: term and vote are durable before any message that depends on them leaves
   mutant('1', 'votes leave before they are durable', 'replica/persistence.ts', 'const saved = hardState === undefined ||', 'const saved = hardState !== null ||'),
-  mutant('1', 'what is written twice is not synced', 'log/slot-file.ts', 'await file.write(encodeSlot(this.#format, this.#sequence, values), at)\n    await file.sync()', 'await file.write(encodeSlot(this.#format, this.#sequence, values), at)'),
+  mutant('1', 'what is written twice is not synced', 'log/slot-file.ts', 'await file.write(encodeSlot(this.#format, this.#sequence, values), at)\n      await file.sync()', 'await file.write(encodeSlot(this.#format, this.#sequence, values), at)'),
   mutant('1', 'the term is saved, the vote is not', 'log/vote-file.ts', 'writeBoth([hardState.term, hardState.vote])', 'writeBoth([hardState.term, 0])'),
   // 2: never back to term 0
   mutant('2', 'a lost vote file is made anew', 'replica/storage.ts', '{ mustExist: true }).catch(', '{ mustExist: false }).catch(', { file: 'replica/storage.ts', text: 'if (hardState.term < log.lastTerm) {', by: 'if (hardState.term < log.lastTerm - 1e9) {' }),
@@ -52,6 +52,7 @@ export const mutants: readonly Mutant[] = [
   // 12: an error of the disk stops the node
   mutant('12', 'the log goes on after an error', 'log/writer.ts', '      }\n    } catch (error) {\n      this.#fail(error)\n    }\n    this.#rest()\n  }', '      }\n    } catch {}\n    this.#rest()\n  }'),
   mutant('12', 'a vote that could not be written counts as written', 'log/vote-file.ts', 'throw this.#fail(cause)', ''),
+  mutant('12', 'after a copy was torn the other one is written', 'log/slot-file.ts', 'this.#failure = error\n      throw error', 'throw error'),
   // 13: names are durable before what they name matters
   mutant('13', 'the name of a new segment is not synced', 'log/segment-store.ts', 'await this.#disk.syncDirectory(this.#directory)\n    } catch (error) {', '} catch (error) {'),
   // 14: torn and rotten are different

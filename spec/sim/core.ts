@@ -16,7 +16,7 @@ export class Core {
     const confs = [durability.latest, ...nodes.flatMap(({ replica }) => replica === undefined ? [] : [replica.status().confState])].filter((conf) => allMembers(conf).length > 0)
     const others = random.shuffle(nodes.slice())
     while (others.length > 0) {
-      const numbers = new Set(this.nodes.map(({ number }) => number))
+      const numbers = new Set(this.nodes.flatMap(({ number, isDark }) => isDark ? [] : [number]))
       if (confs.length > 0 && confs.every((conf) => isQuorum(conf, numbers))) break
       this.nodes.push(others.pop()!)
     }

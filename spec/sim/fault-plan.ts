@@ -27,7 +27,7 @@ export class FaultPlan {
     this.#repeat(parameters.crashEveryMs, () => {
       const node = random.pick(this.#nodes)
       if (!node.isRunning) return
-      const cut = parameters.powerCuts && random.chance(0.7)
+      const cut = parameters.powerCuts && random.chance(0.7) && this.#world.mayLosePower(node)
       this.#note(cut ? 'power cut' : 'kill', node)
       node.crash(cut)
       this.#startLater(node, random.next() * parameters.crashMs)

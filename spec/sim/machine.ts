@@ -23,6 +23,8 @@ export class Machine {
   isFailing = false
   /** Something of it was damaged; cleared when it is replaced. */
   isDamaged = false
+  /** See SimNode.isDark. */
+  isDark = false
   wipes = 0
   /** The process that uses it: it learns of nothing while it is paused, nor after its end. */
   process: NodeClock | undefined

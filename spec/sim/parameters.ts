@@ -47,7 +47,7 @@ export interface Parameters {
   readonly crashEveryMs: number
   readonly crashMs: number
   readonly powerCuts: boolean
-  /** ASYNC_FLUSH, unless there are power cuts: where only processes die, nothing may be lost either. */
+  /** ASYNC_FLUSH: nothing may be lost as long as fewer lose their power at a time than commit something. */
   readonly asyncFlush: boolean
   readonly keeps: readonly Keep[]
   readonly pauseEveryMs: number
@@ -124,7 +124,7 @@ export function drawParameters (random: SeededRandom): Parameters {
     crashEveryMs: some(0.8, () => between(300, 3_000)),
     crashMs: between(50, 1_500),
     powerCuts,
-    asyncFlush: random.chance(0.5),
+    asyncFlush: random.chance(0.35),
     keeps: random.pick<readonly Keep[]>([['none'], ['random'], ['reorder'], ['none', 'all', 'random', 'reorder']]),
     pauseEveryMs: some(0.3, () => between(1_000, 5_000)),
     pauseMs: between(100, 1_500),
@@ -183,6 +183,11 @@ export function withoutFaults (parameters: Parameters): Parameters {
     slowDiskRate: 0,
     maxDiskMs: Math.min(parameters.maxDiskMs, 3)
   }
+}
+
+/** Somebody's disk, vote or log is lost or damaged in this world, or somebody removed, who comes back on an empty disk. */
+export function losesCopies ({ level, flipEveryMs, wipeEveryMs, loseVoteEveryMs, membershipEveryMs }: Parameters): boolean {
+  return level === 'member' && [flipEveryMs, wipeEveryMs, loseVoteEveryMs, membershipEveryMs].some((everyMs) => everyMs !== never)
 }
 
 /** Small windows, so that each of them is full now and then. */

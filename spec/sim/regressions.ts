@@ -10,5 +10,6 @@ export interface Regression {
 }
 
 export const regressions: readonly Regression[] = [
-  { seed: 118_993_666, was: 'a leader stopped when the head of its log was removed while it read what a follower lacks' }
+  { seed: 118_993_666, was: 'a leader stopped when the head of its log was removed while it read what a follower lacks' },
+  { seed: 936_194_490, was: 'the write of one copy of a sync mark failed, the next one went to the other copy and was torn: neither could be read' }
 ]

@@ -178,9 +178,20 @@ export abstract class SimNode {
     seen.appliedIndex = appliedIndex
   }
 
-  /** The process ends without notice; with `cut` the machine goes down. */
-  crash (cut: boolean): void {
-    const { clock, trace, network } = this.world
+  /** Its power was cut, and it may still lack what it had confirmed. */
+  get isDark (): boolean {
+    if (this.machine.isDark && this.replica?.status().inDoubt === false) this.machine.isDark = false
+    return this.machine.isDark
+  }
+
+  /** The process ends without notice; with `cut` the machine goes down, if the world allows. */
+  crash (wantsCut: boolean): void {
+    const { clock, trace, network, isSynced } = this.world
+    const cut = wantsCut && this.world.mayLosePower(this)
+    if (cut && !isSynced) {
+      this.machine.isDark = true
+      this.#promises.cutFrom((this.#log?.durableIndex ?? 0) + 1)
+    }
     this.clock?.end()
     this.clock = this.machine.process = undefined
     this.#life++

@@ -8,7 +8,7 @@ import { FaultCounts } from './fault-counts.ts'
 import { FaultPlan } from './fault-plan.ts'
 import { Ledger, Violation } from './ledger.ts'
 import { SimNetwork } from './network.ts'
-import { drawParameters, withoutFaults, type Parameters } from './parameters.ts'
+import { drawParameters, losesCopies, withoutFaults, type Parameters } from './parameters.ts'
 import { Hosts } from './peer-network.ts'
 import { DISK_STALL_TIMEOUT_MS, MemberNode } from './member-node.ts'
 import { MemberWork } from './member-work.ts'
@@ -96,7 +96,8 @@ class Simulation {
       founders: numbers.map((number) => makeNodeId(number, 0)),
       facts: noFacts(),
       parameters,
-      isSynced: !parameters.asyncFlush || parameters.powerCuts,
+      isSynced: !parameters.asyncFlush,
+      mayLosePower: (node) => this.#mayLosePower(node),
       touched: undefined,
       violated: (error) => { this.#violated(error) }
     }
@@ -109,6 +110,21 @@ class Simulation {
     }
     for (const { machine } of this.#nodes) machines.push(machine)
     this.#plan = new FaultPlan(this.#world, this.#nodes, this.#work)
+  }
+
+  /**
+   * With ASYNC_FLUSH: those that lack, or may come to lack, something that they had confirmed stay fewer than commit something,
+   * whatever configuration any node goes by. That are those in doubt, of whom half of an even number may be, as all together
+   * lead again, and all that this world ever takes anything else from.
+   */
+  #mayLosePower (node: SimNode): boolean {
+    const { isSynced, durability, parameters, mayLose } = this.#world
+    if (isSynced) return true
+    const isLosing = losesCopies(parameters)
+    if (isLosing && !mayLose.includes(node.number)) return false
+    const lacking = this.#nodes.filter((one) => one === node || one.isDark || (isLosing && mayLose.includes(one.number))).length
+    const confs = [durability.latest, ...this.#nodes.flatMap(({ replica }) => replica === undefined ? [] : [replica.status().confState])]
+    return confs.flatMap(({ voters, votersOutgoing }) => [voters, votersOutgoing]).every(({ length }) => length === 0 || (isLosing ? lacking * 2 < length : lacking * 2 <= length - length % 2))
   }
 
   async run (): Promise<SimResult> {

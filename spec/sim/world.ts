@@ -26,8 +26,10 @@ export interface World {
   readonly founders: readonly NodeId[]
   readonly facts: StoreFacts
   parameters: Parameters
-  /** What is acknowledged is on disk; else it has been written, and no machine loses power. */
+  /** What is acknowledged is on disk; else it has been written. */
   readonly isSynced: boolean
+  /** Whether nothing is lost for good if the power of that machine is cut now. */
+  mayLosePower (node: SimNode): boolean
   /** The node that has run something since the last step was checked. */
   touched: SimNode | undefined
   readonly hosts: Hosts
