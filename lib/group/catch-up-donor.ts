@@ -90,13 +90,14 @@ export class CatchUpDonor {
     return await this.#inTurn(request, () => this.#read(offer, request))
   }
 
-  /** Bytes of the log, only what is committed. @throws MQ_UNAVAILABLE not all of it is, or not any more */
+  /** Bytes of the log, only what is committed. @throws MQ_UNAVAILABLE not all of it is; MQ_OFFSET_TOO_SMALL it was removed here */
   async range (body: Uint8Array): Promise<Uint8Array> {
     const request = decodeChunkRequest(body)
     const { log, stateMachine: { appliedPosition = 0 } } = this.#options.replica
     const to = request.from + request.maxBytes
     if (request.maxBytes <= 0 || request.maxBytes > MAX_CHUNK_BYTES) throw new MqError('MQ_INVALID_ARGUMENT', `a chunk of ${request.maxBytes} bytes`)
-    if (request.from < log.floor.physicalOffset || to > appliedPosition) throw new MqError('MQ_UNAVAILABLE', `the log from position ${request.from} to ${to} is not all committed here: that is ${log.floor.physicalOffset} to ${appliedPosition}`)
+    if (request.from < log.floor.physicalOffset) throw new MqError('MQ_OFFSET_TOO_SMALL', `the log begins at position ${log.floor.physicalOffset} here`, { minOffset: log.floor.physicalOffset })
+    if (to > appliedPosition) throw new MqError('MQ_UNAVAILABLE', `the log from position ${request.from} to ${to} is not all committed here: that is up to ${appliedPosition}`)
     return await this.#inTurn(request, () => this.#readLog(request.from, request.maxBytes))
   }
 

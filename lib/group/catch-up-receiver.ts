@@ -75,9 +75,11 @@ export class CatchUpReceiver {
   }
 
   get isRunning (): boolean { return this.#running !== undefined }
+  /** Resolves when what runs has ended, well or not. */
+  get ended (): Promise<void> { return this.#running ?? Promise.resolve() }
 
   /** The leader says that this node's next entries are gone. */
-  needed ({ from, snapshot }: CatchUpCall): void {
+  needed ({ from, snapshot }: Pick<CatchUpCall, 'from'> & { readonly snapshot: Pick<CatchUpCall['snapshot'], 'index'> }): void {
     this.#leader = from
     if (this.#running !== undefined || this.#received !== undefined || this.#abort.signal.aborted) return
     const { logger } = this.#options

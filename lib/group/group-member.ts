@@ -1,5 +1,5 @@
 import { processId, realDirectory } from '../adapters/index.ts'
-import { MqError, type Clock, type Disk, type Logger, type Timer } from '../base/index.ts'
+import { isMqError, MqError, type Clock, type Disk, type Logger, type Timer } from '../base/index.ts'
 import { directoryPorts, Engine, takeDirectory, type EnginePorts } from '../engine/index.ts'
 import { allMembers, type NodeId } from '../raft/index.ts'
 import { DATA_FORMAT_VERSION, establishIdentity, identityOrEmpty, numberOf, OLDEST_DATA_FORMAT, type Identity } from '../replica/index.ts'
@@ -16,11 +16,14 @@ import { LeaderWatch } from './leader-watch.ts'
 import { Membership } from './membership.ts'
 import { health, joinAnswer, joinRequest, METHODS, whoIsAnswer, type GroupDescription } from './messages.ts'
 import { refetching } from './refetching.ts'
+import { Replacement } from './replacement.ts'
 import { defaultGroupSettings, type GroupSettings } from './settings.ts'
 
-/** How long an opening waits for others to mend what has rotted of the log, and a read later on. */
-const OPEN_PATIENCE_MS = 60_000
+/** How long an opening waits for others to mend what is damaged of the log, and a read later on. */
+const OPEN_PATIENCE_MS = 10_000
 const READ_PATIENCE_MS = 3_000
+/** How long an opening goes on without an answer of others that could replace what they cannot mend. */
+const REPLACEMENT_PATIENCE_MS = 50_000
 /** How long links to members that were removed are kept. */
 const PARTING_MS = 1_000
 
@@ -115,7 +118,7 @@ export class GroupMember {
       })
       // what is damaged of the log is asked of those who may be members
       network!.setPeers(new Map(identity.founders.flatMap((id) => { const address = addresses.of(id); return id === identity.nodeId || address === undefined ? [] : [[id, address]] })))
-      const openEngine = engineOpener(options, network!, identity, { directory, ports })
+      const openEngine = engineOpener(options, network!, addresses, settings, identity, { directory, ports })
       member = new GroupMember({ options, self, settings, clock: ports.clock, disk: ports.disk, directory, network: network!, addresses, engine: await openEngine(), openEngine })
       return member
     } catch (error) {
@@ -140,7 +143,8 @@ export class GroupMember {
     self.identity = identity
     const network = await options.openNetwork(() => self.description)
     const place = { directory, ports: ports ?? directoryPorts(directory) }
-    const member = new GroupMember({ options, self, settings, clock, disk: place.ports.disk, directory, network, addresses: new AddressBook(options.peers), engine, openEngine: engineOpener(options, network, identity, place) })
+    const addresses = new AddressBook(options.peers)
+    const member = new GroupMember({ options, self, settings, clock, disk: place.ports.disk, directory, network, addresses, engine, openEngine: engineOpener(options, network, addresses, settings, identity, place) })
     network.onCall(METHODS.whoIs, () => whoIsAnswer.encode({ nodeId: identity.nodeId, group: member.describe() }), { openToStrangers: true })
     engine.connect(network.transport())
     return member
@@ -414,11 +418,25 @@ class Self {
   }
 }
 
-/** How the engine of that node is opened, each time. */
-function engineOpener ({ engine, replicaSettings }: GroupMemberOptions, network: PeerNetwork, { nodeId, groupId, founders, incarnation }: Identity, place: { readonly directory: string, readonly ports: EnginePorts }): () => Promise<Engine> {
-  return async () => {
+/** How the engine of that node is opened, each time: with what the others mend or replace, where something of it is damaged. */
+function engineOpener (
+  { engine, replicaSettings, catchUp }: GroupMemberOptions, network: PeerNetwork, addresses: AddressBook, settings: GroupSettings, identity: Identity,
+  place: { readonly directory: string, readonly ports: EnginePorts }
+): () => Promise<Engine> {
+  const { nodeId, groupId, founders, incarnation } = identity
+  const { logger, signal, formatVersion, limits: { segmentBytes } } = engine
+  const { directory, ports: { clock, disk } } = place
+  const replacement = new Replacement({ clock, disk, logger, directory, identity, network, addresses, segmentBytes, formatVersion, settings, receiverSettings: catchUp?.receiverSettings, signal })
+  const open = async (): Promise<Engine> => {
     let isOpen = false
-    const refetch = refetching({ clock: place.ports.clock, logger: engine.logger, network, patienceMs: () => isOpen ? READ_PATIENCE_MS : OPEN_PATIENCE_MS, signal: engine.signal })
+    const refetch = refetching({
+      clock,
+      logger,
+      network,
+      patienceMs: () => isOpen ? READ_PATIENCE_MS : OPEN_PATIENCE_MS,
+      meetOthers: async () => { if (!isOpen) await replacement.meetOthers() },
+      signal
+    })
     const opened = await Engine.open({
       ...engine,
       ...place,
@@ -426,6 +444,15 @@ function engineOpener ({ engine, replicaSettings }: GroupMemberOptions, network:
     })
     isOpen = true
     return opened
+  }
+  return async () => {
+    try {
+      return await open()
+    } catch (error) {
+      if (!isMqError(error, 'MQ_CORRUPT') || error.isReplaceable !== true) throw error
+      await inDirectory(place.ports, directory, () => replacement.run(error, REPLACEMENT_PATIENCE_MS))
+      return await open()
+    }
   }
 }
 

@@ -4,11 +4,12 @@ import type { ConfState } from '../raft/index.ts'
 import { numberOf } from '../replica/index.ts'
 import { addressText, type Address } from '../remoting/index.ts'
 import type { PeerNetwork } from '../transport/index.ts'
-import { addressOf, type AddressBook } from './address-book.ts'
-import { hex, sameBytes } from './formation.ts'
-import { joinAnswer, joinRequest, METHODS, whoIsAnswer, type GroupDescription } from './messages.ts'
+import type { AddressBook } from './address-book.ts'
+import { hex } from './formation.ts'
+import { joinAnswer, joinRequest, METHODS } from './messages.ts'
 import { Reminder } from './reminder.ts'
 import type { GroupSettings } from './settings.ts'
+import { askOfGroup, leaderIn } from './whereabouts.ts'
 
 export interface JoiningOptions {
   readonly clock: Clock
@@ -107,22 +108,17 @@ export class Joining {
     const { identity, role: { leaderId } } = engine()
     const known = leaderId === 0 ? undefined : addresses.of(leaderId)
     if (known !== undefined) return known
-    const groups = await Promise.all(this.#others().map(async (address) => {
-      try {
-        const { group } = whoIsAnswer.decode(await network.callAddress(address, METHODS.whoIs, new Uint8Array(0), { timeoutMs, signal: this.#end.signal }))
-        if (group === null || sameBytes(group.groupId, identity.groupId)) return group
-        this.#reminder.say(`the node at ${addressText(address)} is of another group '${groupName}' (${hex(group.groupId)}, this one ${hex(identity.groupId)}): they were founded apart`)
-      } catch (error) {
-        logger.debug(`${addressText(address)} does not say who it is`, { error })
-      }
-      return null
-    }))
-    const heard = groups.filter((group): group is GroupDescription => group !== null)
-    for (const { members } of heard) for (const { nodeId, address } of members) addresses.heard(nodeId, address)
+    const heard = await askOfGroup(this.#others(), {
+      network,
+      addresses,
+      logger,
+      groupId: identity.groupId,
+      timeoutMs,
+      signal: this.#end.signal,
+      onStranger: (address, group) => { this.#reminder.say(`the node at ${addressText(address)} is of another group '${groupName}' (${hex(group.groupId)}, this one ${hex(identity.groupId)}): they were founded apart`) }
+    })
     onHeard()
-    const leading = heard.find(({ leaderId, members }) => leaderId !== 0 && members.some(({ nodeId }) => nodeId === leaderId))
-    const leader = leading?.members.find(({ nodeId }) => nodeId === leading.leaderId)
-    return leader === undefined ? undefined : addressOf(leader.address) ?? addresses.of(leader.nodeId)
+    return leaderIn(heard, addresses)
   }
 
   #others (): Address[] {

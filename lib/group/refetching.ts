@@ -10,28 +10,34 @@ export interface RefetchingOptions {
   readonly network: Pick<PeerNetwork, 'call' | 'linkStats'>
   /** How long the others are asked, again and again: they may not be there yet, or not that far. */
   readonly patienceMs: () => number
+  /** Before each time that they are asked. */
+  readonly meetOthers?: () => Promise<unknown>
   readonly signal?: AbortSignal | undefined
 }
 
 const CALL_TIMEOUT_MS = 5_000
 const RETRY_MS = 500
 
-/** Damaged bytes of this node's log, from whichever node has them committed and good. */
+/** Damaged bytes of this node's log, from whichever node has them committed and good. All that are there have removed them: nobody is waited for. */
 export function refetching (options: RefetchingOptions): Refetch {
-  const { clock, logger, network, patienceMs, signal } = options
+  const { clock, logger, network, patienceMs, meetOthers, signal } = options
   return async ({ from, to }, isGood) => {
     for (const untilMs = clock.nowMs() + patienceMs(); signal?.aborted !== true; await wait(clock, RETRY_MS)) {
-      for (const { nodeId } of network.linkStats().filter(({ isConnected }) => isConnected)) {
+      await meetOthers?.()
+      const others = network.linkStats().filter(({ isConnected }) => isConnected)
+      let removed = 0
+      for (const { nodeId } of others) {
         try {
           const bytes = await rangeOf(network, nodeId, from, to, signal)
           if (isGood(bytes)) return bytes
           logger.warn(`what node ${nodeId} has of the log from position ${from} to ${to} does not fit here`)
         } catch (error) {
           if (!isMqError(error)) throw error
+          if (error.code === 'MQ_OFFSET_TOO_SMALL') removed++
           logger.debug(`node ${nodeId} did not give the log from position ${from} to ${to}: ${error.message}`)
         }
       }
-      if (clock.nowMs() >= untilMs) break
+      if (clock.nowMs() >= untilMs || (removed > 0 && removed === others.length)) break
     }
     return undefined
   }

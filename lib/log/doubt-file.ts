@@ -14,9 +14,9 @@ const IN_DOUBT = 2
 
 /**
  * Whether this node may lack entries that it acknowledged: it acknowledged some that were only written, was not closed,
- * and runs on another boot of the machine, or another mount of the file system, than then. A process that ends leaves
- * all that it wrote with the system. Each change is durable before anything rests on it. While nothing was ever
- * acknowledged before it was on disk there is no file.
+ * and runs on another boot of the machine, or another mount of the file system, than then; or its log was damaged, and another
+ * node's has taken its place. A process that ends leaves all that it wrote with the system. Each change is durable before
+ * anything rests on it. While neither was ever the case there is no file.
  *
  *     values: life | flags | hash of boot and mount, 52 bits; 0: unknown
  */
@@ -69,6 +69,12 @@ export class DoubtFile {
   async noteSynced (): Promise<void> {
     if (!this.#isUnsynced) return
     this.#isUnsynced = false
+    await this.#write()
+  }
+
+  /** What was acknowledged may have been lost otherwise: with a log that another one takes the place of. */
+  async begin (): Promise<void> {
+    this.#doubt = { life: this.#doubt.life + 1, inDoubt: true }
     await this.#write()
   }
 

@@ -4,8 +4,8 @@ import { endOfEntries, type Refetch } from './refetch.ts'
 import type { SegmentStore } from './segment-store.ts'
 import type { Writer } from './writer.ts'
 
-/** So many damaged places are mended for one read. */
-const MAX_PLACES = 64
+/** So many damaged places are mended for one read, or one start. */
+export const MAX_PLACES = 64
 
 export interface MendingOptions {
   readonly refetch: Refetch

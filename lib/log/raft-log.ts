@@ -10,7 +10,7 @@ import { IdleTimer } from './idle-timer.ts'
 import type { FlushMode, LogOptions } from './log-options.ts'
 import type { LogPoint } from './log-point.ts'
 import { LogUpkeep } from './log-upkeep.ts'
-import { Mending } from './mending.ts'
+import { MAX_PLACES, Mending } from './mending.ts'
 import { recoverLog, type Recovered } from './recovery.ts'
 import type { RecoveryReport } from './recovery-report.ts'
 import { refetchDamage } from './refetch.ts'
@@ -117,13 +117,17 @@ export class RaftLog {
     })
     let segments = newSegments()
     const recover = () => recoverLog({ disk, clock, logger, directory, groupSeed, segments, onDamage: options.onDamage ?? 'refuse', start: options.start })
-    const recovered = await recover().catch(async (error: unknown) => {
-      const { refetch, groupId, raiseTerm = async () => {} } = options
-      await segments.close({ failed: true })
-      if (refetch === undefined || !isMqError(error, 'MQ_CORRUPT') || !await refetchDamage({ disk, clock, logger, directory, groupId, refetch, raiseTerm })) throw error
-      segments = newSegments()
-      return await recover()
-    })
+    let recovered: Recovered | undefined
+    for (let places = 0; recovered === undefined; places++) {
+      try {
+        recovered = await recover()
+      } catch (error) {
+        const { refetch, groupId, raiseTerm = async () => {} } = options
+        await segments.close({ failed: true })
+        if (refetch === undefined || places === MAX_PLACES || !isMqError(error, 'MQ_CORRUPT') || !await refetchDamage({ disk, clock, logger, directory, groupId, refetch, raiseTerm })) throw error
+        segments = newSegments()
+      }
+    }
     owner.log = new RaftLog(options, segments, groupSeed, recovered)
     await owner.log.#room.check()
     owner.log.#idle.touch()

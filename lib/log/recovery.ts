@@ -22,7 +22,8 @@ export interface RecoveryOptions {
   readonly directory: string
   readonly groupSeed: bigint
   readonly segments: SegmentStore
-  readonly onDamage: 'refuse' | 'report'
+  /** `mend`: report it, also where it is the first file that is missing; what is there is about to be made whole. */
+  readonly onDamage: 'refuse' | 'report' | 'mend'
   readonly start?: LogFloor | undefined
 }
 
@@ -35,13 +36,18 @@ export interface Recovered {
   /** Behind the last good entry. */
   readonly end: LogPoint
   /** Files behind damage, which belong to no log any more. */
-  readonly lost: readonly CutFile[]
+  readonly lost: readonly LostFile[]
   readonly report: RecoveryReport
 }
 
 /** Earlier builds prepared the next segment in it. */
 const SPARE_NAME = 'spare.zeros'
 const ADVICE = 'Restore the directory from a copy, or run repair, which says what it removes and keeps it aside'
+
+export interface LostFile extends CutFile {
+  /** Of its first entry, if that can be read. */
+  readonly first: EntryHeader | undefined
+}
 
 interface FirstHeader {
   readonly sizeBytes: number
@@ -75,7 +81,7 @@ export async function recoverLog (options: RecoveryOptions): Promise<Recovered> 
 
 class Recovery {
   readonly terms = new TermTable()
-  readonly lost: CutFile[] = []
+  readonly lost: LostFile[] = []
   readonly #options: RecoveryOptions
   readonly #mark: SyncMark
   readonly #termsFile: TermsFile
@@ -96,8 +102,9 @@ class Recovery {
     const { start } = this.#options
     if (start !== undefined && !this.#floor.exists && (await this.#listFiles()).length === 0) await this.#floor.save(start)
     const files = await this.#finishCut(await this.#listFiles())
-    this.#checkFirstFile(files)
-    if (files.length === 0) return await this.#startEmpty()
+    const lacksFirst = this.#lacksFirstFile(files)
+    if (files.length === 0 && !lacksFirst) return await this.#startEmpty()
+    if (lacksFirst) await this.#startEmpty()
     await this.#addSegments(files)
     return await this.#recoverTail()
   }
@@ -130,14 +137,15 @@ class Recovery {
     return files.slice(0, files.length - removed.length)
   }
 
-  #checkFirstFile (files: readonly CutFile[]): void {
-    const { directory } = this.#options
+  /** Whether an empty first file is to be made in the place of one that is missing. */
+  #lacksFirstFile (files: readonly CutFile[]): boolean {
+    const { directory, onDamage } = this.#options
     const { physicalOffset } = this.#floor.floor
     const first = files[0]
-    if (first === undefined ? this.#mark.syncedTo > physicalOffset : first.basePosition !== physicalOffset) {
-      const found = first === undefined ? 'it has none' : `its first segment begins at ${first.basePosition}`
-      throw corrupt(`${directory}: the log must begin at position ${physicalOffset}, but ${found}; a segment file is missing`, directory, 0)
-    }
+    if (first === undefined ? this.#mark.syncedTo <= physicalOffset : first.basePosition === physicalOffset) return false
+    if (onDamage === 'mend' && (first === undefined || first.basePosition > physicalOffset)) return true
+    const found = first === undefined ? 'it has none' : `its first segment begins at ${first.basePosition}`
+    throw corrupt(`${directory}: the log must begin at position ${physicalOffset}, but ${found}; a segment file is missing. ${ADVICE}`, directory, 0)
   }
 
   async #startEmpty (): Promise<LogPoint> {
@@ -152,8 +160,8 @@ class Recovery {
     for (const [i, file] of files.entries()) {
       const problem = await this.#addSegment(file, firsts[i]!, files[i + 1])
       if (problem === undefined) continue
-      if (i === 0 || this.#options.onDamage === 'refuse') throw problem
-      this.lost.push(...files.slice(i))
+      if (this.#options.segments.all.length === 0 || this.#options.onDamage === 'refuse') throw problem
+      this.lost.push(...files.slice(i).map((file, n) => ({ ...file, first: firsts[i + n]!.header })))
       break
     }
     this.#report.segments = this.#options.segments.all.length

@@ -22,7 +22,7 @@ import type { ReplicaOptions, ReplicaState, ReplicaStatus } from './replica-opti
 import { Sealer } from './sealer.ts'
 import { defaultReplicaSettings, type ReplicaSettings } from './settings.ts'
 import { LogWithSnapshots } from './snapshots.ts'
-import { assertFit, indexesOfConfigs, openStorage } from './storage.ts'
+import { assertFit, indexesOfConfigs, openStorage, replaceable } from './storage.ts'
 import { Succession } from './succession.ts'
 import { Ticker } from './ticker.ts'
 import { upgradeDirectory } from './upgrade.ts'
@@ -115,13 +115,13 @@ export class Replica {
     }).catch(async (error: unknown) => {
       await voteFile.close()
       await doubtFile.close()
-      throw error
+      throw replaceable(error)
     })
     let stateMachine: StateMachine | undefined
     try {
-      stateMachine = await openStateMachine({ log, identity })
+      stateMachine = await openStateMachine({ log, identity }).catch((error: unknown) => { throw replaceable(error) })
       assertFit(log, stateMachine, voteFile)
-      const unappliedConfigs = await indexesOfConfigs(log, stateMachine.appliedIndex + 1)
+      const unappliedConfigs = await indexesOfConfigs(log, stateMachine.appliedIndex + 1).catch((error: unknown) => { throw replaceable(error) })
       replica = new Replica({ options, settings, identity, voteFile, doubtFile, log, stateMachine, unappliedConfigs })
     } catch (error) {
       await stateMachine?.close()
@@ -548,7 +548,7 @@ export class Replica {
     this.#leadingTerm = term
     this.stateMachine.startLeading(term)
     this.#options.logger.info(`node ${this.nodeId} leads term ${term}`, { nodeId: this.nodeId, term })
-    if (this.#raft.mayHaveLost) this.#options.logger.warn(`node ${this.nodeId} leads term ${term} with the longest log that is left: most nodes lost their power before what they had confirmed was on disk, so the last messages confirmed may be lost (flushDiskType ASYNC_FLUSH)`, { nodeId: this.nodeId, term, logIndex: this.#raft.lastIndex })
+    if (this.#raft.mayHaveLost) this.#options.logger.warn(`node ${this.nodeId} leads term ${term} with the longest log that is left: most nodes may have lost the end of what they had confirmed, with their power (flushDiskType ASYNC_FLUSH) or with a damaged log, so the last messages confirmed may be lost`, { nodeId: this.nodeId, term, logIndex: this.#raft.lastIndex })
     this.#leadership.set(true, this.nodeId, term)
     this.#pipeline.lead()
   }

@@ -53,9 +53,15 @@ export async function openStorage (options: StorageOptions): Promise<{ identity:
   if (term > 0 && !hasLog && !names.includes('mark')) {
     await voteFile.close()
     const file = join(directory, 'log')
-    throw new MqError('MQ_CORRUPT', `${file} holds no log, although this node has voted in term ${term}: the log was removed; ${REMEDY}`, { file, byte: 0, term })
+    throw replaceable(new MqError('MQ_CORRUPT', `${file} holds no log, although this node has voted in term ${term}: the log was removed; ${REMEDY}`, { file, byte: 0, term }))
   }
   return { identity, voteFile }
+}
+
+/** The error, marked where it says that log or state are damaged: those may come from other nodes, as term and vote may not. */
+export function replaceable (error: unknown): unknown {
+  if (isMqError(error, 'MQ_CORRUPT')) error.isReplaceable = true
+  return error
 }
 
 /** Whether the directory holds segments of a log. */
