@@ -162,7 +162,7 @@ export class Broker implements AsyncDisposable {
         topics: new BrokerTopics({ engine, config, names, limits: allLimits }),
         groups,
         clients,
-        sends: new Sends({ clock, config, storeHost, clusterName: names.clusterName, stats, maybeTakeOver, acks }),
+        sends: new Sends({ clock, config, storeHost, clusterName: names.clusterName, brokerName: names.brokerName, stats, maybeTakeOver, acks }),
         pulls: new Pulls({ clock, engine, stats, capacity: () => config.values.pullThreadPoolQueueCapacity, suggestedId: (group, isSlow) => suggestedId(config.values, groups.find(group), isSlow) }),
         uniqueKeys: new UniqueKeys(clock, random, storeHost, processId()),
         stats,

@@ -11,6 +11,7 @@ import { nodeProcessors } from './processors/nodes.ts'
 import { offsetProcessors } from './processors/offsets.ts'
 import { progressProcessors } from './processors/progress.ts'
 import { pullProcessors } from './processors/pull.ts'
+import { recallProcessors } from './processors/recall.ts'
 import { relayedProcessors } from './processors/relayed.ts'
 import { replyProcessors } from './processors/reply.ts'
 import { sendBackProcessors } from './processors/send-back.ts'
@@ -22,6 +23,7 @@ export function processorsOf (context: BrokerContext): Readonly<Record<number, P
   const { send } = sendProcessors(context)
   const { reply } = replyProcessors(context)
   const { sendBack } = sendBackProcessors(context)
+  const { recall } = recallProcessors(context)
   const { pull } = pullProcessors(context)
   const clients = clientProcessors(context)
   const offsets = offsetProcessors(context)
@@ -42,6 +44,7 @@ export function processorsOf (context: BrokerContext): Readonly<Record<number, P
     [RequestCode.SEND_REPLY_MESSAGE]: reply,
     [RequestCode.SEND_REPLY_MESSAGE_V2]: reply,
     [RequestCode.CONSUMER_SEND_MSG_BACK]: sendBack,
+    [RequestCode.RECALL_MESSAGE]: recall,
     [RequestCode.PULL_MESSAGE]: pull,
     [RequestCode.LITE_PULL_MESSAGE]: pull,
 

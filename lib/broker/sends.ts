@@ -1,14 +1,16 @@
 import type { Clock, MqError } from '../base/index.ts'
 import type { BrokerConfig, RunningConfig } from '../config/index.ts'
 import { WireBatchPut, WirePut, type Topic, type WireBatchItem, type WireMessage, type WireOrigin } from '../engine/index.ts'
-import type { Host } from '../message/index.ts'
+import { encodeRecallHandle, type Host } from '../message/index.ts'
 import { ResponseCode, SendResponseEncoder, sendMessageResponse, type RemotingConnection, type RemotingFrame } from '../remoting/index.ts'
 import { codeOf, type TakeOver } from './failures.ts'
+import { RETRY_PREFIX } from './names.ts'
 import { PendingSends, type PendingSend } from './pending-sends.ts'
 import type { ReplicaAcks, StoredSend } from './replica-acks.ts'
 import type { BrokerStats } from './stats.ts'
 
 const utf8 = new TextEncoder()
+const utf8Text = new TextDecoder()
 
 /** What depends on the configuration, made when that changes. */
 class SendSettings {
@@ -32,6 +34,7 @@ export interface SendsOptions {
   readonly config: RunningConfig<'broker'>
   readonly storeHost: Host
   readonly clusterName: string
+  readonly brokerName: string
   readonly stats: BrokerStats
   readonly maybeTakeOver: TakeOver
   readonly acks: ReplicaAcks
@@ -70,6 +73,7 @@ export class Sends {
     if (!this.maybeTakeOver(request, connection, error)) connection.respond(request, { code: codeOf(error), remark: error.message })
   }
 
+  get brokerName (): string { return this.#options.brokerName }
   get inFlight (): number { return this.pending.count + this.acks.waitingCount }
 
   get settings (): SendSettings {
@@ -91,11 +95,12 @@ export class SendPut extends WirePut implements PendingSend, StoredSend {
   readonly #uniqueKeyBytes: Uint8Array
   readonly #uniqueKeyStart: number
   readonly #uniqueKeyEnd: number
+  readonly #isRecallable: boolean
 
-  /** UNIQ_KEY is at `uniqueKeyBytes` [uniqueKeyStart, uniqueKeyEnd). */
+  /** UNIQ_KEY is at `uniqueKeyBytes` [uniqueKeyStart, uniqueKeyEnd). `isRecallable`: the answer tells what it is taken back by, if it waits. */
   constructor (
     sends: Sends, destination: Topic, message: WireMessage, request: RemotingFrame, connection: RemotingConnection,
-    uniqueKeyBytes: Uint8Array, uniqueKeyStart: number, uniqueKeyEnd: number
+    uniqueKeyBytes: Uint8Array, uniqueKeyStart: number, uniqueKeyEnd: number, isRecallable: boolean
   ) {
     super(destination, message)
     this.#sends = sends
@@ -104,6 +109,7 @@ export class SendPut extends WirePut implements PendingSend, StoredSend {
     this.#uniqueKeyBytes = uniqueKeyBytes
     this.#uniqueKeyStart = uniqueKeyStart
     this.#uniqueKeyEnd = uniqueKeyEnd
+    this.#isRecallable = isRecallable
     sends.pending.add(this)
   }
 
@@ -118,7 +124,15 @@ export class SendPut extends WirePut implements PendingSend, StoredSend {
     this.#isAnswered = true
     const out = this.#connection.beginResponse(this.#request)
     if (out === undefined) return
-    this.#sends.settings.encoder.encode(out, this.#request, code, this.queueId, this.queueOffset, this.physicalOffset, this.#uniqueKeyBytes, this.#uniqueKeyStart, this.#uniqueKeyEnd)
+    this.#sends.settings.encoder.encode(out, this.#request, code, this.queueId, this.queueOffset, this.physicalOffset, this.#uniqueKeyBytes, this.#uniqueKeyStart, this.#uniqueKeyEnd, this.#recallHandle)
+  }
+
+  get #recallHandle (): Uint8Array | undefined {
+    const { destination: { name: topic }, deliverAtMs, physicalOffset } = this
+    if (!this.#isRecallable || deliverAtMs === 0 || topic.startsWith(RETRY_PREFIX)) return undefined
+    const uniqueKey = utf8Text.decode(this.#uniqueKeyBytes.subarray(this.#uniqueKeyStart, this.#uniqueKeyEnd))
+    const handle = encodeRecallHandle({ topic, brokerName: this.#sends.brokerName, deliverAtMs, uniqueKey, physicalOffset })
+    return handle === undefined ? undefined : utf8.encode(handle)
   }
 
   timeOut (): void {

@@ -13,8 +13,16 @@ const names = {
   TRAN_MSG: utf8.encode('TRAN_MSG'),
   TIMER_DELAY_MS: utf8.encode('TIMER_DELAY_MS'),
   TIMER_DELAY_SEC: utf8.encode('TIMER_DELAY_SEC'),
-  TIMER_DELIVER_MS: utf8.encode('TIMER_DELIVER_MS')
+  TIMER_DELIVER_MS: utf8.encode('TIMER_DELIVER_MS'),
+  STARTDELIVERTIME: utf8.encode('__STARTDELIVERTIME')
 } as const
+
+/** How a message may say when it is to come, the first one that it has counts; the last is that of Alibaba's clients. */
+const Timing = { none: 9, delaySec: 0, delayMs: 1, deliverMs: 2, startDeliverTime: 3 } as const
+type Timing = typeof Timing[keyof typeof Timing]
+
+/** As Java's Long.parseLong takes it. */
+const LONG = /^[+-]?\d{1,19}$/
 
 /**
  * What a broker looks for in the properties of a message that comes in, found in one pass over their bytes. One of these
@@ -28,14 +36,27 @@ export class WireProperties {
   isTransactional = false
   /** 0: no level of delay is asked for. */
   delayLevel = 0
-  /** A time of delivery is asked for. */
-  isTimed = false
   /** It was popped: the check-out of then is of no use any more. */
   hasPopCheck = false
+  #timing: Timing = Timing.none
+  #timingBytes: Uint8Array = names.DELAY
+  #timingStart = 0
+  #timingEnd = 0
+
+  /** A time of delivery is asked for. */
+  get isTimed (): boolean { return this.#timing !== Timing.none }
+  /** That time is one from when the message is stored on. */
+  get isTimeRelative (): boolean { return this.#timing === Timing.delaySec || this.#timing === Timing.delayMs }
+  /** ms from when it is stored on, or since 1970; NaN: what stands there is no number. */
+  get timeMs (): number {
+    const value = text.decode(this.#timingBytes.subarray(this.#timingStart, this.#timingEnd))
+    return LONG.test(value) ? Number(value) * (this.#timing === Timing.delaySec ? 1000 : 1) : NaN
+  }
 
   scan (bytes: Uint8Array, start: number, end: number): this {
     this.tagsCode = this.uniqueKeyStart = this.uniqueKeyEnd = this.delayLevel = 0
-    this.isTransactional = this.isTimed = this.hasPopCheck = false
+    this.isTransactional = this.hasPopCheck = false
+    this.#timing = Timing.none
     let nameStart = start
     let nameEnd = -1
     for (let at = start; at <= end; at++) {
@@ -71,9 +92,26 @@ export class WireProperties {
           this.isTransactional = text.decode(bytes.subarray(valueStart, valueEnd)).toLowerCase() === 'true'
         }
         break
-      case 14: case 15: case 16:
-        if (isName(bytes, nameStart, names.TIMER_DELAY_MS) || isName(bytes, nameStart, names.TIMER_DELAY_SEC) || isName(bytes, nameStart, names.TIMER_DELIVER_MS)) this.isTimed = true
+      case 14:
+        if (isName(bytes, nameStart, names.TIMER_DELAY_MS)) this.#takeTime(Timing.delayMs, bytes, valueStart, valueEnd)
+        break
+      case 15:
+        if (isName(bytes, nameStart, names.TIMER_DELAY_SEC)) this.#takeTime(Timing.delaySec, bytes, valueStart, valueEnd)
+        break
+      case 16:
+        if (isName(bytes, nameStart, names.TIMER_DELIVER_MS)) this.#takeTime(Timing.deliverMs, bytes, valueStart, valueEnd)
+        break
+      case 18:
+        if (isName(bytes, nameStart, names.STARTDELIVERTIME)) this.#takeTime(Timing.startDeliverTime, bytes, valueStart, valueEnd)
     }
+  }
+
+  #takeTime (timing: Timing, bytes: Uint8Array, start: number, end: number): void {
+    if (timing > this.#timing) return
+    this.#timing = timing
+    this.#timingBytes = bytes
+    this.#timingStart = start
+    this.#timingEnd = end
   }
 }
 

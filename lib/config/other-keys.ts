@@ -78,10 +78,10 @@ export const otherBrokerKeys: OtherKeys = [
   ['old files are removed whole and unhurried, by the broker\'s own rule', `cleanResourceInterval deleteCommitLogFilesInterval deleteFileBatchMax
     maxBatchDeleteFilesNum replicasPerDiskPartition logicalDiskSpaceCleanForciblyThreshold`],
   [LATER.FILTER, 'enableCalcFilterBitMap expectConsumerNumUseFilter maxErrorRateOfBloomFilter filterDataCleanTimeSpan filterSupportRetry'],
-  [LATER.DELAY, `mappedFileSizeTimerLog timerRollWindowSlot timerFlushIntervalMs timerGetMessageThreadNum timerPutMessageThreadNum
+  [IGNORED.DELAY_FILES, `mappedFileSizeTimerLog timerRollWindowSlot timerFlushIntervalMs timerGetMessageThreadNum timerPutMessageThreadNum
     timerEnableDisruptor timerEnableCheckMetrics timerInterceptDelayLevel timerStopEnqueue timerCheckMetricsWhen timerSkipUnknownError
     timerWarmEnable timerStopDequeue timerEnableRetryUntilSuccess timerCongestNumEachSlot timerMetricSmallThreshold timerProgressLogIntervalMs
-    allowRecallWhenBrokerNotWriteable enableScheduleAsyncDeliver scheduleAsyncDeliverMaxPendingLimit scheduleAsyncDeliverMaxResendNum2Blocked`],
+    enableScheduleAsyncDeliver scheduleAsyncDeliverMaxPendingLimit scheduleAsyncDeliverMaxResendNum2Blocked`],
   [LATER.TRANSACTION, 'transactionMetricFlushInterval transactionOpMsgMaxSize transactionOpBatchInterval'],
   [LATER.POP, `popPollingSize popPollingMapSize popPollingMapExpireTimeSeconds maxPopPollingSize reviveQueueNum reviveInterval reviveMaxSlow
     reviveScanTime enableSkipLongAwaitingAck reviveAckWaitMs enablePopLog enablePopBufferMerge popCkStayBufferTime popCkStayBufferTimeOut

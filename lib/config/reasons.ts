@@ -1,6 +1,5 @@
 /** Why keys have no effect. What is `LATER` names the thing that it waits for. */
 export const LATER = {
-  DELAY: 'messages with a delay of their own are not served yet',
   TRANSACTION: 'transactional messages are not served yet',
   FILTER: 'filters other than tags are not served yet',
   KEY_QUERY: 'messages cannot be looked up by key yet',
@@ -18,6 +17,8 @@ export const IGNORED = {
   QUEUE_WAIT: 'a request is refused at once when too many are under way, and not dropped later for having waited',
   MAPPED: 'files are read and written by plain calls, none is mapped into memory',
   ONE_LOG: 'consumer progress, topics and groups are entries of the log, as durable as the messages',
+  EXACT_TIMES: 'times of delivery are kept to the millisecond',
+  DELAY_FILES: 'messages that wait are part of the state in the log; there are no files, threads or slots for them to size',
   QUEUE_FILES: 'consume queues and indexes are not files of their own',
   DIRECTORY: 'all data is below storePathRootDir',
   REPLICATION: 'nodes of a group copy the log over the links of the group',

@@ -40,9 +40,9 @@ export const storeKeys = {
   maxIndexNum: key(int(1), 20_000_000, 'entries of an index file', { ignored: IGNORED.QUEUE_FILES }),
   defaultQueryMaxNum: key(int(1, 1024), 32, 'messages found by key at most', { later: LATER.KEY_QUERY }),
   maxFilterMessageSize: key(int(1), 16_000, 'bytes of a message looked at by a filter', { later: LATER.FILTER }),
-  timerWheelEnable: key(boolean, true, 'messages may have any delay', { later: LATER.DELAY }),
-  timerPrecisionMs: key(milliseconds(1), 1000, 'how exactly delayed messages are delivered', { later: LATER.DELAY }),
-  timerMaxDelaySec: key(int(1, 315_360_000, 's'), 315_360_000, 'longest delay of a message', { later: LATER.DELAY }),
+  timerWheelEnable: key(boolean, true, 'messages may have any time of delivery; without it only levels of delay', { isChangeable: true }),
+  timerPrecisionMs: key(milliseconds(1), 1000, 'how exactly delayed messages are delivered', { ignored: IGNORED.EXACT_TIMES }),
+  timerMaxDelaySec: key(int(1, undefined, 's'), 315_360_000, 'longest delay of a message, but for levels', { isChangeable: true }),
   // what RocketMQ's store needs and this one does not
   mappedFileSizeConsumeQueue: key(int(1, undefined, 'bytes'), 6_000_000, 'size of a file of a consume queue', { ignored: IGNORED.QUEUE_FILES }),
   flushIntervalConsumeQueue: key(milliseconds(1), 1000, 'time between two flushes of consume queues', { ignored: IGNORED.QUEUE_FILES }),

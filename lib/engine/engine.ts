@@ -21,6 +21,7 @@ import { directoryPorts, memoryPorts } from './ports.ts'
 import { watchRecovery } from './recovery-progress.ts'
 import { QueueLocks } from './queue-locks.ts'
 import { QueueReads } from './queue-reads.ts'
+import { Recalls } from './recalls.ts'
 import { Retention } from './retention.ts'
 import { Scrub } from './scrub.ts'
 import { sendBackDecision, type SendBackRequest, type SentBack } from './send-back.ts'
@@ -59,8 +60,12 @@ export class Engine {
   readonly locks: QueueLocks
   /** Messages that are delivered later. */
   readonly delays: DelayDelivery
+  /** Taking them back, or changing when they are. */
+  readonly recalls: Recalls
   /** Topics, groups and settings as administrators change them. */
   readonly config: ConfigChanges
+  /** Another one each time it is opened. */
+  readonly session: string
   readonly #machine: PopMachine
   readonly #replica: Replica
   readonly #logger: Logger
@@ -170,6 +175,7 @@ export class Engine {
     const submit = (proposal: Proposal): void => { replica.submit(proposal) }
     this.clock = clock
     this.store = store
+    this.session = session
     this.#machine = pop
     this.#options = options
     this.#logger = logger
@@ -216,6 +222,7 @@ export class Engine {
     })
     this.#scrub = options.scrub === undefined ? undefined : new Scrub({ clock, logger, log: replica.log, rules: options.scrub, appliedIndex: () => replica.status().appliedIndex })
     this.delays = new DelayDelivery({ clock, store, log: replica.log, logger, submit, agedBelow: () => this.#retention.agedBelow() })
+    this.recalls = new Recalls({ store, log: replica.log, submit, topic: (name) => this.topic(name) })
     store.consumeQueues.onAppended = (queue, fromOffset) => { this.#appended(queue, fromOffset) }
     pop.onAvailable = (group, topic) => { this.#waiting.wake(topic, group, Infinity) }
     this.#leaderWork = new LeaderWork({

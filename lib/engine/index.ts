@@ -17,6 +17,8 @@ export type { OffsetCommits, OffsetKey, QueueOffset, ResetRequest } from './offs
 export type { PopOptions } from './pops.ts'
 export { PutBatchProposal, PutProposal } from './put-proposal.ts'
 export { PutResult } from './put-result.ts'
+export { ScheduledPutProposal, type DeliveryTime } from './scheduled-put.ts'
+export type { Recalls } from './recalls.ts'
 export type { LockableQueue, QueueLocks } from './queue-locks.ts'
 export type { RetentionRules } from './retention.ts'
 export type { SendBackRequest, SentBack } from './send-back.ts'

@@ -48,12 +48,14 @@ export class PutProposal extends LocalMessage implements Proposal, MessageFields
     this.tags = tags
     this.tagsCode = tagsCode
     this.propertiesText = propertiesText
-    this.costBytes = EntryBodyWriter.recordCostBytes(recordSizeBytes(body.length, topic.nameBytes, propertiesSizeBytes(this)), topic.nameBytes) + topic.creationCostBytes
+    this.costBytes = EntryBodyWriter.recordCostBytes(recordSizeBytes(body.length, topic.nameBytes, propertiesSizeBytes(this)), topic.nameBytes) + topic.creationCostBytes + this.commandBytes
     this.#bodyBytes = body.length
     this.#resolve = resolve
     this.#reject = reject
   }
 
+  /** What commands about it take. */
+  protected get commandBytes (): number { return 0 }
   /** The producer is this process: a message is born when it is stored. */
   get bornTimestampMs (): number { return this.#result!.storeTimestampMs }
 
@@ -80,6 +82,7 @@ export class PutProposal extends LocalMessage implements Proposal, MessageFields
 
   /** Once it is written. */
   get result (): PutResult { return this.#result! }
+  protected set result (result: PutResult) { this.#result = result }
 
   settle (): void {
     const resolve = this.#resolve

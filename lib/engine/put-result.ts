@@ -21,6 +21,10 @@ export class PutResult {
   /** RocketMQ's offset message id. */
   get id (): string { return messageIdOf(this.physicalOffset) }
 
+  /** When it is delivered, ms since 1970, and what it is taken back by; undefined: it is in its queue. */
+  get deliverAtMs (): number | undefined { return undefined }
+  get recallHandle (): string | undefined { return undefined }
+
   toJSON (): object {
     const { id, topic, queueId, queueOffset, physicalOffset, storeTimestampMs } = this
     return { id, topic, queueId, queueOffset, physicalOffset, storeTimestampMs }

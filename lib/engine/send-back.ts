@@ -54,7 +54,7 @@ export function sendBackDecision (store: Store, request: SendBackRequest): Decis
     const queue = topic.queue(topic.nextQueueId())
     const delayMs = delayOfLevel(levels, level)
     if (delayMs === 0) queue.append(writer, message, tagsCode, storeTimestampMs, topic.storeHost)
-    else store.delays.scheduleMessage(writer, message, { topic: topic.name, topicBytes: queue.of.topicBytes, queueId: queue.queueId, storeHost: topic.storeHost }, tagsCode, storeTimestampMs, storeTimestampMs + delayMs)
+    else topic.scheduleMessage(writer, message, queue.queueId, tagsCode, storeTimestampMs, storeTimestampMs + delayMs)
     return isDead ? 'dead-letter' : 'retry'
   })
 }

@@ -1,5 +1,5 @@
 import { MqError } from '../base/index.ts'
-import { EntryBodyWriter, utf8SizeBytes, type Host, type RecordFields, type TopicConfig } from '../message/index.ts'
+import { EntryBodyWriter, utf8SizeBytes, type Host, type MessageFields, type RecordFields, type TopicConfig } from '../message/index.ts'
 import { deadLetterTopicOf, type ConsumeQueue, type Store } from '../store/index.ts'
 
 const DEAD_LETTER_QUEUES = 1
@@ -117,6 +117,15 @@ export class Topic {
   /** Within a decision, after `ensure`: stores a message that comes to its queue at that time. */
   schedule (writer: EntryBodyWriter, record: RecordFields, tagsCode: number, storeTimestampMs: number, deliverAtMs: number): void {
     this.#store.delays.schedule(writer, record, this.name, tagsCode, storeTimestampMs, deliverAtMs)
+  }
+
+  /** The same for a message whose properties are not text yet; returns where it stands. */
+  scheduleMessage (writer: EntryBodyWriter, message: MessageFields, queueId: number, tagsCode: number, storeTimestampMs: number, deliverAtMs: number): number {
+    const physicalOffset = writer.nextPhysicalOffset
+    const { name, storeHost } = this
+    const target = { topic: name, topicBytes: this.queue(queueId).of.topicBytes, queueId, storeHost }
+    this.#store.delays.scheduleMessage(writer, message, target, tagsCode, storeTimestampMs, deliverAtMs)
+    return physicalOffset
   }
 
   #check (writer: EntryBodyWriter): MqError | undefined {

@@ -34,6 +34,8 @@ export interface WireMessage extends WireOrigin {
   readonly tagsCode: number
   /** It comes to its queue that much later; absent or 0: at once. */
   readonly delayMs?: number
+  /** Or then, ms since 1970; what has passed is at once. */
+  readonly deliverAtMs?: number
 }
 
 /**
@@ -56,6 +58,8 @@ export abstract class WirePut implements Proposal, RecordFields {
   addedProperties: Uint8Array
   readonly tagsCode: number
   readonly delayMs: number
+  /** When it comes to its queue, once it is stored; 0: it is there. */
+  deliverAtMs: number
   bodyCrc = 0
   queueOffset = -1
   physicalOffset = -1
@@ -76,7 +80,9 @@ export abstract class WirePut implements Proposal, RecordFields {
     this.addedProperties = message.addedProperties ?? NO_BYTES
     this.tagsCode = message.tagsCode
     this.delayMs = message.delayMs ?? 0
-    this.costBytes = costBytesOf(destination, this.body, this.properties, this.addedProperties) + destination.creationCostBytes + (this.delayMs > 0 ? delayCost.schedule(destination.name) : 0)
+    this.deliverAtMs = message.deliverAtMs ?? 0
+    this.costBytes = costBytesOf(destination, this.body, this.properties, this.addedProperties) + destination.creationCostBytes +
+      (this.delayMs > 0 || this.deliverAtMs > 0 ? delayCost.schedule(destination.name) : 0)
   }
 
   /**
@@ -94,13 +100,15 @@ export abstract class WirePut implements Proposal, RecordFields {
 
   decide (writer: EntryBodyWriter, storeTimestampMs: number): void {
     const { destination } = this
-    this.#refusal = refusalOf(destination, this.properties, this.addedProperties, this.delayMs) ?? destination.ensure(writer, this.queueId)
+    const deliverAtMs = this.delayMs > 0 ? storeTimestampMs + this.delayMs : this.deliverAtMs > storeTimestampMs ? this.deliverAtMs : 0
+    this.#refusal = refusalOf(destination, this.properties, this.addedProperties, deliverAtMs === 0 ? 0 : deliverAtMs - storeTimestampMs) ?? destination.ensure(writer, this.queueId)
     if (this.#refusal !== undefined) return
     if (this.queueId < 0) this.queueId = destination.nextQueueId()
     const queue = destination.queue(this.queueId)
     this.topic = queue.of.topicBytes
     this.bodyCrc = bodyCrcOf(this.body)
-    if (this.delayMs > 0) destination.schedule(writer, this, this.tagsCode, storeTimestampMs, storeTimestampMs + this.delayMs)
+    this.deliverAtMs = deliverAtMs
+    if (deliverAtMs > 0) destination.schedule(writer, this, this.tagsCode, storeTimestampMs, deliverAtMs)
     else queue.appendRecord(writer, this, this.tagsCode, storeTimestampMs)
   }
 

@@ -73,6 +73,19 @@ export class Kv {
     yield * stepThrough(this.#db, this.#guard, range, {})
   }
 
+  /** The last key and value in [gte, lt), if there is one. */
+  async last (range: KeyRange): Promise<readonly [string, Uint8Array] | undefined> {
+    return await this.#guard.watch(async () => {
+      const iterator = this.#db.iterator({ ...range, reverse: true, limit: 1 })
+      try {
+        const [pair] = await iterator.nextv(1)
+        return pair === undefined ? undefined : [pair[0], verified(pair[0], pair[1])] as const
+      } finally {
+        await iterator.close()
+      }
+    })
+  }
+
   /** The state of now, for reading at leisure while writes go on. Must be closed, before the database is. */
   snapshot (): KvSnapshot {
     return new KvSnapshot(this.#db, this.#guard)

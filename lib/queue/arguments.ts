@@ -101,10 +101,10 @@ export function checkDuration (what: string, value: unknown, leastMs = 0): numbe
 }
 
 /** A point in time, in ms since 1970. */
-export function checkTime (what: string, value: unknown): number {
+export function checkTime (what: string, value: unknown, mostMs = Infinity): number {
   const ms = millisecondsOf(value) ?? value
   if (typeof ms !== 'number') throw wrongType(what, 'a Date, a text or a number of ms since 1970', value)
-  if (!Number.isFinite(ms) || ms < 0) throw invalid(what, 'a valid time', value)
+  if (!Number.isFinite(ms) || ms < 0 || ms > mostMs) throw invalid(what, mostMs === Infinity ? 'a valid time' : `a valid time up to ${mostMs} (ms since 1970)`, value)
   return Math.round(ms)
 }
 

@@ -3,6 +3,7 @@ export { EmbeddedQueue, type EngineStats, type QueueEvents, type SendResult } fr
 export { Worker, type Handler, type WorkerEvents, type WorkerMetrics } from './worker.ts'
 export { Receiver } from './receiver.ts'
 export type { QueueNode } from './queue-node.ts'
+export type { ScheduledResult } from './scheduled.ts'
 export { Batch } from './batch.ts'
 export { Group } from './group.ts'
 export { Message, StoredMessage, type RetryOptions, type Settlement } from './message.ts'

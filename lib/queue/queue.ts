@@ -12,11 +12,12 @@ import { StoredMessage } from './message.ts'
 import type { OpenNode, QueueNode } from './queue-node.ts'
 import { checkTopicOptions, MEMORY } from './options.ts'
 import { Receiver } from './receiver.ts'
+import { Scheduled, type ScheduledResult } from './scheduled.ts'
 import { Sender } from './sender.ts'
 import { checkServe } from './serve-options.ts'
 import { TopicRoutes } from './topic-routes.ts'
 import type {
-  AnyTopic, BatchItem, CloseOptions, ConsumeOptions, GroupProgress, LimitOptions, PayloadOf, ProcessOptions, PullOptions, ReadOptions, ReceiveOptions, SendOptions, ServeOptions, TopicBatchItem, TopicInfo, TopicName,
+  AnyTopic, BatchItem, CloseOptions, ConsumeOptions, DeliveryOptions, GroupProgress, LimitOptions, PayloadOf, ProcessOptions, PullOptions, ReadOptions, ReceiveOptions, SendOptions, ServeOptions, TopicBatchItem, TopicInfo, TopicName,
   TopicOptions, WaitOptions
 } from './types.ts'
 import { Worker, type Handler } from './worker.ts'
@@ -49,6 +50,7 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
   readonly #clock: Clock
   readonly #routes: TopicRoutes
   readonly #sender: Sender
+  readonly #scheduled: Scheduled
   readonly #consumers = new Set<{ close (options: { timeoutMs: number }): Promise<void> }>()
   readonly #options: EngineOptions
   #member: GroupMember | undefined
@@ -63,6 +65,7 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
     this.#clock = clock
     this.#routes = routes
     this.#sender = new Sender(engine, clock, routes, options.limits)
+    this.#scheduled = new Scheduled(engine)
     this.#options = options
     if (node !== undefined) this.#serving = Promise.resolve(this.#attached(node))
     engine.onFailure((error) => { this.emit('failure', error) })
@@ -87,6 +90,23 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
     return Array.isArray(first)
       ? this.#sender.sendBatch(undefined, first, second as WaitOptions | undefined)
       : this.#sender.sendBatch(first as string, second, third)
+  }
+
+  /**
+   * Takes a message back that was sent with `delay` or `deliverAt`, by the `recallHandle` of its result. True: it is never delivered,
+   * and that is durable. False: it was delivered or taken back before, or there was none.
+   * @throws MQ_INVALID_ARGUMENT the text is no handle; MQ_BUSY, MQ_NOT_LEADER, MQ_CLOSED and other outcomes as of `send`
+   */
+  recall (recallHandle: string): Promise<boolean> {
+    return this.#scheduled.recall(recallHandle)
+  }
+
+  /**
+   * Has such a message delivered at another time; the result has a new handle, the old one is void. Undefined: it was delivered or taken back before.
+   * @throws as `recall`
+   */
+  reschedule (recallHandle: string, options: DeliveryOptions): Promise<ScheduledResult | undefined> {
+    return this.#scheduled.reschedule(recallHandle, options)
   }
 
   /** The queue that messages of `key` go to: as RocketMQ's clients choose, by Java's String.hashCode. @throws MQ_TOPIC_NOT_FOUND */

@@ -1,12 +1,15 @@
 import { MqError, type Clock } from '../base/index.ts'
-import { PutBatchProposal, PutProposal, type Engine, type PutResult } from '../engine/index.ts'
+import { PutBatchProposal, PutProposal, ScheduledPutProposal, type DeliveryTime, type Engine, type PutResult } from '../engine/index.ts'
 import { encodeProperties, propertiesSizeBytes, MAX_PROPERTIES_BYTES, NAME_END, Property, PROPERTY_END, tagsCodeOf } from '../message/index.ts'
-import { checkDuration, checkInteger, checkKeys, checkObject, checkSignal, invalid, isWellFormed, wrongType } from './arguments.ts'
+import { checkDuration, checkTime, checkInteger, checkKeys, checkObject, checkSignal, invalid, isWellFormed, wrongType } from './arguments.ts'
 import type { TopicRoute, TopicRoutes } from './topic-routes.ts'
 import type { BatchItem, MessageOptions, SendOptions, WaitOptions } from './types.ts'
 
-const sendKeys = ['key', 'tag', 'properties', 'queueId', 'signal', 'timeoutMs']
-const itemKeys = ['body', 'topic', 'key', 'tag', 'properties', 'queueId']
+const messageKeys = ['key', 'tag', 'properties', 'queueId', 'delay', 'deliverAt']
+const sendKeys = [...messageKeys, 'signal', 'timeoutMs']
+const itemKeys = ['body', 'topic', ...messageKeys]
+/** The last moment of the year 2100: whatever waits beyond was not meant. */
+const MAX_TIME_MS = 4_133_980_799_999
 /** Property names that users set by options of their own, or that belong to the engine. */
 const reserved = new Set<string>(Object.values(Property))
 
@@ -30,6 +33,7 @@ export class Sender {
   readonly #routes: TopicRoutes
   readonly #maxMessageBytes: number
   readonly #maxEntryBytes: number
+  #scheduled = 0
   #lastTag: string | undefined
   #lastTagsCode = 0
 
@@ -61,23 +65,32 @@ export class Sender {
   #sendWith (route: TopicRoute, body: unknown, options: SendOptions, resolve: Resolve, reject: Reject): void {
     if (options === null || typeof options !== 'object') throw wrongType('options', 'an object', options)
     for (const name in options) if (name !== 'key' && name !== 'tag' && !sendKeys.includes(name)) checkKeys('options', options, sendKeys)
-    const { key, tag, properties, queueId, signal, timeoutMs } = options
-    const proposal = this.#put(route, body, key, tag, properties, queueId, resolve, reject)
+    const { key, tag, properties, queueId, delay, deliverAt, signal, timeoutMs } = options
+    const time = delay === undefined && deliverAt === undefined ? undefined : checkDelivery(delay, deliverAt)
+    const proposal = this.#put(route, body, key, tag, properties, queueId, time, resolve, reject)
     if (signal !== undefined || timeoutMs !== undefined) this.#guard(proposal, checkSignal(signal), timeoutMs)
     else this.#engine.submit(proposal)
   }
 
   #put (
-    route: TopicRoute, body: unknown, key: unknown, tag: unknown, properties: MessageOptions['properties'], queueId: unknown, resolve: Resolve, reject: Reject
+    route: TopicRoute, body: unknown, key: unknown, tag: unknown, properties: MessageOptions['properties'], queueId: unknown, time: DeliveryTime | undefined, resolve: Resolve, reject: Reject
   ): PutProposal {
     const keys = key === undefined ? '' : checkText('key', key)
     const tags = tag === undefined ? '' : tag === this.#lastTag ? tag as string : this.#checkTag(tag)
     // Before the body is encoded: others' code, which may send with another tag.
     const tagsCode = tags === '' ? 0 : this.#lastTagsCode
-    const propertiesText = properties === undefined ? '' : propertiesTextOf(properties)
+    let propertiesText = properties === undefined ? '' : propertiesTextOf(properties)
+    let uniqueKey = ''
+    if (time !== undefined) {
+      uniqueKey = `${this.#engine.session}-${(this.#scheduled++).toString(36)}`
+      propertiesText += `${Property.uniqueKey}${NAME_END}${uniqueKey}${PROPERTY_END}`
+    }
     if (3 * (keys.length + tags.length + propertiesText.length) + 12 > MAX_PROPERTIES_BYTES) checkPropertiesSize(keys, tags, propertiesText)
     const queue = queueId !== undefined ? checkQueueId(route, queueId) : keys === '' ? route.nextQueueId() : route.queueOf(keys)
-    return new PutProposal(route.topic, queue, this.#encode(route, body), keys, tags, tagsCode, propertiesText, resolve, reject)
+    const bytes = this.#encode(route, body)
+    return time === undefined
+      ? new PutProposal(route.topic, queue, bytes, keys, tags, tagsCode, propertiesText, resolve, reject)
+      : new ScheduledPutProposal(time, uniqueKey, route.topic, queue, bytes, keys, tags, tagsCode, propertiesText, resolve, reject)
   }
 
   /** Senders use few tags, mostly the same one many times. */
@@ -102,8 +115,8 @@ export class Sender {
       const puts = (messages as ReadonlyArray<BatchItem<unknown> & { readonly topic?: string }>).map((item, i) => {
         checkKeys(`messages[${i}]`, item, itemKeys)
         if (topic !== undefined && item.topic !== undefined && item.topic !== topic) throw invalid(`messages[${i}].topic`, `left out, or ${topic}`, item.topic)
-        const { body, key, tag, properties, queueId } = item
-        return this.#put(this.#routes.get((topic ?? item.topic)!), body, key, tag, properties, queueId, unused, unused)
+        const { body, key, tag, properties, queueId, delay, deliverAt } = item
+        return this.#put(this.#routes.get((topic ?? item.topic)!), body, key, tag, properties, queueId, checkDelivery(delay, deliverAt), unused, unused)
       })
       if (puts.length === 0) return resolve([])
       const proposal = new PutBatchProposal(puts, resolve, reject)
@@ -128,6 +141,13 @@ export class Sender {
     }
     this.#engine.submit(proposal)
   }
+}
+
+/** Undefined: at once. */
+export function checkDelivery (delay: unknown, deliverAt: unknown): DeliveryTime | undefined {
+  if (delay !== undefined && deliverAt !== undefined) throw invalid('deliverAt', 'left out where there is a delay', deliverAt)
+  if (delay !== undefined) return { delayMs: checkDuration('delay', delay) }
+  return deliverAt === undefined ? undefined : { deliverAtMs: checkTime('deliverAt', deliverAt, MAX_TIME_MS) }
 }
 
 function checkQueueId (route: TopicRoute, queueId: unknown): number {

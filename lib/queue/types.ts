@@ -128,7 +128,14 @@ export interface MessageOptions {
   readonly properties?: Readonly<Record<string, string>>
   /** Names the queue outright; goes before `key`. */
   readonly queueId?: number
+  /** It comes to its queue that much later: to the millisecond, up to 100 years. */
+  readonly delay?: Duration
+  /** Or at that time; at once when it has passed. */
+  readonly deliverAt?: Date | string | number
 }
+
+/** When a message is to be delivered instead: one of the two. */
+export type DeliveryOptions = Pick<MessageOptions, 'delay' | 'deliverAt'>
 
 export interface SendOptions extends MessageOptions, WaitOptions {}
 

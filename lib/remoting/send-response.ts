@@ -14,6 +14,7 @@ const MSG_ID = new FieldName('msgId')
 const QUEUE_ID = new FieldName('queueId')
 const QUEUE_OFFSET = new FieldName('queueOffset')
 const TRANSACTION_ID = new FieldName('transactionId')
+const RECALL_HANDLE = new FieldName('recallHandle')
 const QUOTE = 0x22
 const OFFSET_DIGITS = 16
 /** Of a binary header: where its number is, and where the length of its fields is. */
@@ -67,19 +68,19 @@ export class SendResponseEncoder {
 
   /**
    * Appends the answer of a send that was stored: code 0, 10, 11 or 12. The message's UNIQ_KEY is at `uniqueKeyBytes`
-   * [uniqueKeyStart, uniqueKeyEnd); left out when that is empty.
+   * [uniqueKeyStart, uniqueKeyEnd); left out when that is empty. `recallHandle`: plain ASCII; only of a message that waits for its time.
    */
   encode (
     out: OutboundBuffer, request: Answerable, code: number, queueId: number, queueOffset: number, physicalOffset: number,
-    uniqueKeyBytes: Uint8Array, uniqueKeyStart: number, uniqueKeyEnd: number
+    uniqueKeyBytes: Uint8Array, uniqueKeyStart: number, uniqueKeyEnd: number, recallHandle?: Uint8Array
   ): void {
     const isBinary = request.headerType === HeaderType.binary
     if (!isBinary && (code !== 0 || !isPlainAscii(uniqueKeyBytes, uniqueKeyStart, uniqueKeyEnd))) {
-      this.#encodeSlowly(out, request, code, queueId, queueOffset, physicalOffset, textOf(uniqueKeyBytes, uniqueKeyStart, uniqueKeyEnd))
+      this.#encodeSlowly(out, request, code, queueId, queueOffset, physicalOffset, textOf(uniqueKeyBytes, uniqueKeyStart, uniqueKeyEnd), recallHandle)
       return
     }
     const head = isBinary ? this.#binaryHead : this.#jsonHead
-    out.reserve(head.length + REST_BYTES + uniqueKeyEnd - uniqueKeyStart)
+    out.reserve(head.length + REST_BYTES + uniqueKeyEnd - uniqueKeyStart + (recallHandle?.length ?? 0))
     const { bytes, at: start } = out
     bytes.set(head, start)
     const headEnd = start + head.length
@@ -95,6 +96,7 @@ export class SendResponseEncoder {
         at = writeInt32(bytes, writeBytes(bytes, at, TRANSACTION_ID.binary), uniqueKeyEnd - uniqueKeyStart)
         at = writeBytes(bytes, at, uniqueKeyBytes, uniqueKeyStart, uniqueKeyEnd)
       }
+      if (recallHandle !== undefined) at = writeBytes(bytes, writeInt32(bytes, writeBytes(bytes, at, RECALL_HANDLE.binary), recallHandle.length), recallHandle)
       writeInt32(bytes, start + FIELDS_AT - 4, at - start - FIELDS_AT)
     } else {
       writeOffsetHex(bytes, headEnd - this.#jsonDigits, physicalOffset)
@@ -106,6 +108,10 @@ export class SendResponseEncoder {
         at = writeBytes(bytes, writeBytes(bytes, at, TRANSACTION_ID.json), uniqueKeyBytes, uniqueKeyStart, uniqueKeyEnd)
         bytes[at++] = QUOTE
       }
+      if (recallHandle !== undefined) {
+        at = writeBytes(bytes, writeBytes(bytes, at, RECALL_HANDLE.json), recallHandle)
+        bytes[at++] = QUOTE
+      }
       at = writeDecimal(bytes, writeBytes(bytes, at, JSON_AFTER_FIELDS), request.opaque)
       at = writeBytes(bytes, at, JSON_END)
     }
@@ -114,10 +120,11 @@ export class SendResponseEncoder {
     out.at = at
   }
 
-  #encodeSlowly (out: OutboundBuffer, request: Answerable, code: number, queueId: number, queueOffset: number, physicalOffset: number, key: string): void {
+  #encodeSlowly (out: OutboundBuffer, request: Answerable, code: number, queueId: number, queueOffset: number, physicalOffset: number, key: string, handle: Uint8Array | undefined): void {
     const msgId = encodeMessageId(this.#storeHost, physicalOffset)
     const transactionId = key === '' ? undefined : key
-    encodeResponse(out, request, { code, extFields: sendMessageResponse.encode({ MSG_REGION: this.#regionId, TRACE_ON: String(this.#traceOn), msgId, queueId, queueOffset, transactionId }) })
+    const recallHandle = handle === undefined ? undefined : textOf(handle, 0, handle.length)
+    encodeResponse(out, request, { code, extFields: sendMessageResponse.encode({ MSG_REGION: this.#regionId, TRACE_ON: String(this.#traceOn), msgId, queueId, queueOffset, transactionId, recallHandle }) })
   }
 }
 

@@ -19,6 +19,11 @@ export function bucketKeyOf (deliverAtMs: number, nowMs: number): { readonly lev
   return { level, index: Math.floor(deliverAtMs / levels[level]!.widthMs) }
 }
 
+/** Every bucket that a message of that time may be in: it depends on how long it has waited. */
+export function bucketKeysAt (deliverAtMs: number): ReadonlyArray<{ readonly level: number, readonly index: number }> {
+  return levels.map(({ widthMs }, level) => ({ level, index: Math.floor(deliverAtMs / widthMs) }))
+}
+
 /** What is saved of a bucket beside its units. */
 interface SavedBucket {
   readonly number: number

@@ -1,7 +1,7 @@
 import { isMqError, MqError } from '../base/index.ts'
 import type { Change, Kv, KeyRange } from '../kv/index.ts'
 import { HIDDEN_TARGET, NO_QUEUE_OFFSET, type EntryBodyWriter, type Host, type MessageFields, type RecordFields } from '../message/index.ts'
-import { bucketKeyOf, DelayBucket } from './delay-bucket.ts'
+import { bucketKeyOf, bucketKeysAt, DelayBucket } from './delay-bucket.ts'
 import { delayDeliver, delayRemove, delaySchedule, type DelayDeliver, type DelayKey } from './delay-commands.ts'
 import { DelayPieceReader, type DelayPiece, type DelayUnit } from './delay-units.ts'
 import { on, type ApplyContext, type KeyChange, type KeyValue, type Machine } from './machine.ts'
@@ -191,6 +191,62 @@ export class DelayMachine implements Machine {
       yield piece
     }
     if (next < count) throw this.#gap(bucket, next)
+  }
+
+  /**
+   * The message that stands at that position and is due then, if it waits. Takes a few reads of the kv, however many wait.
+   * @throws MQ_CORRUPT pieces are damaged or missing
+   */
+  async find (deliverAtMs: number, physicalOffset: number): Promise<PendingUnit | undefined> {
+    for (const bucket of this.#bucketsAt(deliverAtMs)) {
+      // positions ascend with the ordinals
+      let from = 0
+      for (let to = bucket.count; from < to;) {
+        const middle = Math.floor((from + to) / 2)
+        const piece = await this.#pieceWith(bucket, middle)
+        if (piece === undefined) break
+        piece.next()
+        if (physicalOffset < piece.physicalOffset) {
+          to = piece.from
+          continue
+        }
+        while (piece.physicalOffset < physicalOffset && piece.next()) { /* looks on */ }
+        from = piece.to
+        if (piece.ordinal === piece.to) continue
+        const pending = pendingUnit(bucket.number, piece.ordinal, piece.unit)
+        if (pending.physicalOffset !== physicalOffset || pending.deliverAtMs !== deliverAtMs) break
+        return this.isPending(pending) ? pending : undefined
+      }
+    }
+    return undefined
+  }
+
+  /** All that wait and are due in that millisecond. Looks at every message of the same span of time: `find` is for who knows where it stands. */
+  async * dueAt (deliverAtMs: number): AsyncGenerator<PendingUnit> {
+    for (const bucket of this.#bucketsAt(deliverAtMs)) {
+      for await (const piece of this.read(bucket)) {
+        while (piece.next()) {
+          if (piece.deliverAtMs !== deliverAtMs) continue
+          const pending = pendingUnit(bucket.number, piece.ordinal, piece.unit)
+          if (this.isPending(pending)) yield pending
+        }
+      }
+    }
+  }
+
+  #bucketsAt (deliverAtMs: number): DelayBucket[] {
+    return bucketKeysAt(deliverAtMs).flatMap(({ level, index }) => this.#open.get(`${level}/${index}`) ?? [])
+  }
+
+  /** Undefined: the bucket is gone. */
+  async #pieceWith (bucket: DelayBucket, ordinal: number): Promise<DelayPieceReader | undefined> {
+    const inMemory = bucket.pieces.find(({ from, to }) => from <= ordinal && ordinal < to)
+    if (inMemory !== undefined) return inMemory.reader()
+    const [, value] = await this.#kv.last({ gte: bucketPrefix(bucket.number), lt: pieceKey(bucket.number, ordinal + 1) }) ?? []
+    if (bucket.isGone) return undefined
+    const piece = value === undefined ? undefined : DelayPieceReader.of(value)
+    if (piece === undefined || piece.to <= ordinal) throw this.#gap(bucket, ordinal)
+    return piece
   }
 
   #gap (bucket: DelayBucket, ordinal: number): MqError {

@@ -26,17 +26,18 @@ t.test('answers to sends are those of the general encoder', async (t) => {
   const hosts = [storeHost, encodeHost({ host: '2001:db8::1', port: 10_911 })]
   const encoders = hosts.map((host, i) => new SendResponseEncoder({ storeHost: host, regionId: 'r-1', traceOn: i === 0 }))
   const uniqueKey = fc.oneof(fc.constantFrom('', 'A'.repeat(32)), fc.string({ maxLength: 300 }), fc.string({ unit: 'binary', maxLength: 30 }))
-  fc.assert(fc.property(fc.constantFrom(0, 1), fc.constantFrom(...types), fc.integer(), fc.constantFrom(0, 10, 11, 12), fc.nat(70_000), offset, offset, uniqueKey, (which, type, opaque, code, queueId, queueOffset, physicalOffset, text) => {
+  const recall = fc.option(fc.constantFrom('djEgVA==', 'x'.repeat(300)), { nil: undefined })
+  fc.assert(fc.property(fc.constantFrom(0, 1), fc.constantFrom(...types), fc.integer(), fc.constantFrom(0, 10, 11, 12), fc.nat(70_000), offset, offset, uniqueKey, recall, (which, type, opaque, code, queueId, queueOffset, physicalOffset, text, recallHandle) => {
     const key = bytes(`..${text}..`)
-    const fast = written((out) => encoders[which]!.encode(out, requestOf(type, opaque), code, queueId, queueOffset, physicalOffset, key, 2, key.length - 2))
+    const fast = written((out) => encoders[which]!.encode(out, requestOf(type, opaque), code, queueId, queueOffset, physicalOffset, key, 2, key.length - 2, recallHandle === undefined ? undefined : bytes(recallHandle)))
     const frame = frameOf(fast)
     const { msgId, ...header } = sendMessageResponse.decode(frame)
     const id = decodeMessageId(msgId)
     t.same(id, { storeHost: hosts[which], physicalOffset })
     t.match(frame, { headerType: type, opaque, code, isResponse: true })
-    t.same(header, { queueId, queueOffset, transactionId: text === '' ? undefined : Buffer.from(text).toString(), batchUniqId: undefined, recallHandle: undefined, MSG_REGION: 'r-1', TRACE_ON: String(which === 0) })
+    t.same(header, { queueId, queueOffset, transactionId: text === '' ? undefined : Buffer.from(text).toString(), batchUniqId: undefined, recallHandle, MSG_REGION: 'r-1', TRACE_ON: String(which === 0) })
     const general = written((out) => encodeResponse(out, requestOf(type, opaque), {
-      code, extFields: { MSG_REGION: 'r-1', TRACE_ON: which === 0, msgId, queueId, queueOffset, transactionId: text === '' ? undefined : text }
+      code, extFields: { MSG_REGION: 'r-1', TRACE_ON: which === 0, msgId, queueId, queueOffset, transactionId: text === '' ? undefined : text, recallHandle }
     }))
     if (!fast.equals(general)) throw new Error(`${fast.toString()}\n${general.toString()}`)
     return t.passing()

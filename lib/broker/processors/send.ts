@@ -31,7 +31,7 @@ interface Destination {
  * @see RocketMQ AbstractSendMessageProcessor, SendMessageProcessor
  */
 export function sendProcessors (context: BrokerContext): { readonly send: Processor } {
-  const { engine, config, sends, uniqueKeys } = context
+  const { engine, clock, config, sends, uniqueKeys } = context
   const header = new SendMessageHeader()
   const properties = new WireProperties()
   // what the next message is; taken over by the put that is made of it
@@ -46,7 +46,8 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
     properties: none,
     addedProperties: none,
     tagsCode: 0,
-    delayMs: 0
+    delayMs: 0,
+    deliverAtMs: 0
   }
 
   const send: Processor = (request, connection) => {
@@ -60,7 +61,9 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
     const { propertiesBytes, propertiesStart, propertiesEnd } = header
     properties.scan(propertiesBytes, propertiesStart, propertiesEnd)
     if (properties.isTransactional) return failure(ResponseCode.NO_PERMISSION, 'transactional messages are not served yet')
-    if (properties.isTimed && properties.delayLevel === 0) return failure(ResponseCode.MESSAGE_ILLEGAL, 'messages with a time of delivery are not served yet; those with a level of delay are')
+    const isTimed = properties.isTimed && properties.delayLevel === 0 && !destination.isDeadLetter
+    const refusal = isTimed ? timeRefusal() : undefined
+    if (refusal !== undefined) return refusal
     const { settings } = sends
     let sent = propertiesBytes.subarray(propertiesStart, propertiesEnd)
     let added = settings.added
@@ -85,8 +88,20 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
     message.properties = sent
     message.addedProperties = added
     message.tagsCode = properties.tagsCode
-    message.delayMs = destination.isDeadLetter ? 0 : delayOfLevel(config.values.messageDelayLevel, properties.delayLevel)
-    engine.submit(new SendPut(sends, destination.topic, message, request, connection, uniqueKeyBytes, uniqueKeyStart, uniqueKeyEnd))
+    message.delayMs = destination.isDeadLetter ? 0 : isTimed && properties.isTimeRelative ? Math.max(0, properties.timeMs) : delayOfLevel(config.values.messageDelayLevel, properties.delayLevel)
+    message.deliverAtMs = isTimed && !properties.isTimeRelative ? properties.timeMs : 0
+    engine.submit(new SendPut(sends, destination.topic, message, request, connection, uniqueKeyBytes, uniqueKeyStart, uniqueKeyEnd, isTimed))
+    return undefined
+  }
+
+  /** Why the message of `properties` cannot come when it is to. */
+  function timeRefusal (): RemotingResponse | undefined {
+    const { timerWheelEnable, timerMaxDelaySec } = config.values
+    if (!timerWheelEnable) return failure(ResponseCode.SYSTEM_ERROR, 'messages with a time of delivery are not allowed: timerWheelEnable is off')
+    const { timeMs } = properties
+    if (Number.isNaN(timeMs)) return failure(ResponseCode.MESSAGE_ILLEGAL, 'timer message illegal: its time of delivery is no number')
+    const delayMs = properties.isTimeRelative ? timeMs : timeMs - clock.wallMs()
+    if (delayMs > timerMaxDelaySec * 1000) return failure(ResponseCode.MESSAGE_ILLEGAL, `timer message illegal: a delay of ${delayMs} ms is longer than ${timerMaxDelaySec} s (timerMaxDelaySec)`)
     return undefined
   }
 
