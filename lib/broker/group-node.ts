@@ -10,7 +10,7 @@ import type { ReplicaSettings } from '../replica/index.ts'
 import { TcpPeerNetwork, type PeerNetwork } from '../transport/index.ts'
 import { findMaster } from './find-master.ts'
 import { MasterWatch } from './master-watch.ts'
-import { nodeAlone, type BrokerNode } from './node.ts'
+import { openAlone, type BrokerNode } from './node.ts'
 
 /** The number of a master, whose replicas have those of their broker ids. */
 const MASTER_NUMBER = 0
@@ -51,7 +51,7 @@ export function isOneOfSeveral (config: RunningConfig<'broker'>): boolean {
  */
 export async function maybeOpenAlone (options: EngineOptions): Promise<BrokerNode | undefined> {
   try {
-    return nodeAlone(await Engine.open(options))
+    return await openAlone(options)
   } catch (error) {
     if (!isMqError(error, 'MQ_INVALID_ARGUMENT') || (error.members === undefined && error.nodeId === undefined)) throw error
     const { directory, logger } = options

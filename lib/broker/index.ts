@@ -1,4 +1,4 @@
 export { Broker, type BrokerOptions } from './broker.ts'
 export { defaultBrokerLimits, type BrokerLimits } from './limits.ts'
-export { nodeAlone, type BrokerNode, type NodeOfGroup } from './node.ts'
+export { openAlone, type BrokerNode, type NodeOfGroup } from './node.ts'
 export type { BrokerNames } from './system-topics.ts'

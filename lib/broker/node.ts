@@ -1,4 +1,5 @@
-import type { Engine } from '../engine/index.ts'
+import type { MqError } from '../base/index.ts'
+import { Engine, StateRebuilds, type EngineOptions } from '../engine/index.ts'
 import type { MemberStatus } from '../group/index.ts'
 import type { NodeId } from '../raft/index.ts'
 import type { PeerNetwork } from '../transport/index.ts'
@@ -9,7 +10,7 @@ export interface BrokerNode {
   readonly engine: Engine
   /** Its place among others; undefined: it is alone and always leads. */
   readonly group: NodeOfGroup | undefined
-  /** Told when the engine was replaced by one that has caught up; the old one is closed by then. */
+  /** Told when the engine was replaced by one that has caught up, or whose state was made anew; the old one is closed by then. */
   onEngine (listener: (engine: Engine) => void): void
   /** Told when no engine could be opened in the place of the old one: nothing can be served any more. What stops an engine it tells itself. */
   onFailure? (listener: (error: Error) => void): void
@@ -31,7 +32,55 @@ export interface NodeOfGroup {
   remove (nodeIds: readonly NodeId[]): Promise<void>
 }
 
-/** An engine alone. */
-export function nodeAlone (engine: Engine): BrokerNode {
-  return { engine, group: undefined, onEngine () {}, close: () => engine.close() }
+/** An engine alone; another one takes its place when its state is found damaged. @throws as Engine.open */
+export async function openAlone (options: EngineOptions): Promise<BrokerNode> {
+  return new NodeAlone(await Engine.open(options), options)
+}
+
+class NodeAlone implements BrokerNode {
+  readonly group = undefined
+  readonly #options: EngineOptions
+  readonly #rebuilds: StateRebuilds
+  readonly #engineListeners: Array<(engine: Engine) => void> = []
+  readonly #failureListeners: Array<(error: Error) => void> = []
+  engine: Engine
+  #reopening: Promise<void> = Promise.resolve()
+  #isClosed = false
+
+  constructor (engine: Engine, options: EngineOptions) {
+    this.engine = engine
+    this.#options = options
+    this.#rebuilds = new StateRebuilds(engine.clock)
+    this.#watch(engine)
+  }
+
+  onEngine (listener: (engine: Engine) => void): void { this.#engineListeners.push(listener) }
+
+  onFailure (listener: (error: Error) => void): void { this.#failureListeners.push(listener) }
+
+  async close (): Promise<void> {
+    this.#isClosed = true
+    await this.#reopening
+    await this.engine.close()
+  }
+
+  #watch (engine: Engine): void {
+    engine.onStateDamage((damage) => {
+      this.#reopening = this.#reopen(damage).catch((error: unknown) => {
+        if (!this.#isClosed) for (const listener of this.#failureListeners) listener(error as Error)
+      })
+    })
+  }
+
+  async #reopen (damage: MqError): Promise<void> {
+    if (this.#isClosed) return
+    const { logger } = this.#options
+    const mayHelp = this.#rebuilds.mayHelp()
+    logger.warn(mayHelp ? 'the state is made anew from base dump and log; nothing is served meanwhile' : 'the state was found damaged again soon after it was made anew: the disk cannot be relied on')
+    await this.engine.close()
+    if (!mayHelp) throw damage
+    const engine = this.engine = await Engine.open(this.#options)
+    this.#watch(engine)
+    for (const listener of this.#engineListeners) listener(engine)
+  }
 }

@@ -80,6 +80,7 @@ export class Engine {
   readonly #scrub: Scrub | undefined
   readonly #options: EngineOptions
   readonly #failureListeners: Array<(error: MqError) => void> = []
+  #rebuild: ((error: MqError) => void) | undefined
   readonly #topicGoneListeners: Array<(name: string) => void> = []
   readonly #arrivalListeners: Array<(arrival: Arrival) => void> = []
   readonly #holds = new Set<Timer>()
@@ -586,6 +587,16 @@ export class Engine {
     this.#failureListeners.push(listener)
   }
 
+  /**
+   * The database of the state was found damaged: called once, when it is durable that the next opening makes it anew from base dump
+   * and log. Whoever sets this closes the engine then and opens another one; what fails of it meanwhile is not told to `onFailure`. Else it goes
+   * on: what needs the damaged part fails with MQ_CORRUPT. The listener may not throw.
+   */
+  onStateDamage (rebuild: (error: MqError) => void): void {
+    this.#rebuild = rebuild
+    this.store.damage.listen(rebuild)
+  }
+
   /** Finishes what was submitted, makes it durable and lets go of the files. Never rejects. */
   close (): Promise<void> {
     return (this.#closing ??= this.#close())
@@ -613,6 +624,7 @@ export class Engine {
     this.#failure = error
     this.#logger.error(`the queue has stopped: ${error.message}`, { error })
     this.close()
+    if (this.store.damage.found !== undefined && this.#rebuild !== undefined) return
     for (const listener of this.#failureListeners) listener(error)
   }
 

@@ -1,6 +1,6 @@
 import { processId, realDirectory } from '../adapters/index.ts'
 import { isMqError, MqError, type Clock, type Disk, type Logger, type Timer } from '../base/index.ts'
-import { directoryPorts, Engine, takeDirectory, type EnginePorts } from '../engine/index.ts'
+import { directoryPorts, Engine, StateRebuilds, takeDirectory, type EnginePorts } from '../engine/index.ts'
 import { allMembers, type NodeId } from '../raft/index.ts'
 import { DATA_FORMAT_VERSION, establishIdentity, identityOrEmpty, numberOf, OLDEST_DATA_FORMAT, type Identity } from '../replica/index.ts'
 import { addressText, type Address } from '../remoting/index.ts'
@@ -56,6 +56,7 @@ export class GroupMember {
   readonly #catchUp: CatchUp
   readonly #openEngine: () => Promise<Engine>
   readonly #logger: Logger
+  readonly #rebuilds: StateRebuilds
   readonly #engineListeners = new Set<(engine: Engine) => void>()
   readonly #failureListeners: Array<(error: Error) => void> = []
   readonly #removalListeners: Array<() => void> = []
@@ -157,6 +158,7 @@ export class GroupMember {
     this.#options = options
     this.peers = network
     this.#clock = clock
+    this.#rebuilds = new StateRebuilds(clock)
     this.#addresses = addresses
     this.#engine = engine
     this.#openEngine = openEngine
@@ -206,7 +208,7 @@ export class GroupMember {
     this.#follow(engine)
   }
 
-  /** Another one after a catch-up that replaced the data: see `onEngine`. */
+  /** Another one after a catch-up that replaced the data, or when its state was made anew: see `onEngine`. */
   get engine (): Engine { return this.#engine }
   get nodeId (): NodeId { return this.#engine.identity.nodeId }
   /** Digits of this node's id. */
@@ -338,16 +340,29 @@ export class GroupMember {
 
   /** What this node needs to go on lies beside its log. */
   #takeReceived (): void {
-    this.reopen(async () => { await this.#catchUp.install() }).catch((error: unknown) => {
-      if (this.#closing !== undefined) return
-      this.#logger.error('this node could not go on with the log and state that it was sent', { error })
-      this.close().catch(() => {})
-      for (const listener of this.#failureListeners) listener(error as Error)
-    })
+    this.reopen(async () => { await this.#catchUp.install() }).catch((error: unknown) => { this.#giveUp('this node could not go on with the log and state that it was sent', error) })
+  }
+
+  /** Log and base dump hold all of it. The others go on meanwhile, as when this node is started again. */
+  #rebuildState (damage: MqError): void {
+    if (!this.#rebuilds.mayHelp()) {
+      this.#giveUp('the state was found damaged again soon after it was made anew: the disk of this node cannot be relied on', damage)
+      return
+    }
+    this.#logger.warn('the state is made anew from base dump and log; this node takes no part meanwhile')
+    this.reopen(async () => {}).catch((error: unknown) => { this.#giveUp('the state could not be made anew', error) })
+  }
+
+  #giveUp (text: string, error: unknown): void {
+    if (this.#closing !== undefined) return
+    this.#logger.error(text, { error })
+    this.close().catch(() => {})
+    for (const listener of this.#failureListeners) listener(error as Error)
   }
 
   #follow (engine: Engine): void {
     this.#catchUp.attach(engine.replica)
+    engine.onStateDamage((damage) => { if (engine === this.#engine) this.#rebuildState(damage) })
     this.#addresses.metadata = () => engine.store.metadata
     engine.config.onChange((kind, name) => { if (kind === 'setting' && isGroupSetting(name) && engine === this.#engine) this.#setPeers() })
     this.#unlisten = [

@@ -256,7 +256,7 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
     member.onEngine((replaced) => {
       if (replaced === engine || this.#closing !== undefined) return
       // everything is there, but what this object holds of the old engine is void
-      this.emit('failure', new MqError('MQ_CLOSED', 'the queue has caught up with its group by a copy from another node: open it again'))
+      this.emit('failure', new MqError('MQ_CLOSED', 'the queue has caught up with its group by a copy from another node, or its state was found damaged and made anew: open it again'))
       this.close()
     })
     return node

@@ -18,6 +18,7 @@ import type { KeyChange, Machine } from './machine.ts'
 import { Metadata } from './metadata.ts'
 import { OpeningMark } from './opening-mark.ts'
 import { QueueRescan } from './queue-rescan.ts'
+import { StoreDamage } from './store-damage.ts'
 import { defaultStoreSettings, NO_MEMBERS, type CoreMachines, type StoreOptions, type StoreParts, type StoreRecovery, type StoreSettings } from './store-options.ts'
 import { UNIT_BYTES } from './unit-page.ts'
 
@@ -37,6 +38,7 @@ interface Opening {
 /** A kv with the machines loaded from it. */
 interface Loaded {
   readonly kv: Kv
+  readonly damage: StoreDamage
   readonly core: CoreMachines
   readonly machines: readonly Machine[]
   readonly meta: CheckpointMeta | undefined
@@ -78,15 +80,19 @@ export async function openStore (options: StoreOptions): Promise<StoreParts> {
   return partsOf(opening, loaded, { isRebuilt: false })
 }
 
-function partsOf ({ options: { logger }, settings, groupId, bases, appliedFile }: Opening, { kv, core, machines, meta, hasSettled }: Loaded, recovery: StoreRecovery): StoreParts {
-  return { core, machines, kv, appliedFile, bases, settings, logger, groupId, meta, hasSettled, recovery }
+function partsOf ({ options: { logger }, settings, groupId, bases, appliedFile }: Opening, { kv, damage, core, machines, meta, hasSettled }: Loaded, recovery: StoreRecovery): StoreParts {
+  return { core, machines, kv, damage, appliedFile, bases, settings, logger, groupId, meta, hasSettled, recovery }
 }
 
 /** Opens the kv and makes empty machines over it. */
 async function openEmpty ({ options, settings, mark }: Opening): Promise<Omit<Loaded, 'meta' | 'hasSettled'>> {
+  const damage = new StoreDamage()
   const onDamage = (error: MqError) => {
-    options.logger.error(`${error.message}; the state store will be rebuilt at the next start`)
-    mark.set().catch((failure: unknown) => { options.logger.error('the state store could not be marked as damaged', { error: failure }) })
+    damage.found ??= error
+    options.logger.error(`${error.message}; the state store is rebuilt when it is opened again`)
+    mark.set()
+      .catch((failure: unknown) => { options.logger.error('the state store could not be marked as damaged', { error: failure }) })
+      .then(() => { damage.tell() })
   }
   const kv = new Kv(await options.database.open(), onDamage)
   const core = {
@@ -98,18 +104,18 @@ async function openEmpty ({ options, settings, mark }: Opening): Promise<Omit<Lo
     locks: new LockMachine(),
     delays: new DelayMachine(kv, onDamage)
   }
-  return { kv, core, machines: [core.format, core.commitLog, core.metadata, core.consumeQueues, core.consumerOffsets, core.locks, core.delays, ...options.machines?.(core) ?? []] }
+  return { kv, damage, core, machines: [core.format, core.commitLog, core.metadata, core.consumeQueues, core.consumerOffsets, core.locks, core.delays, ...options.machines?.(core) ?? []] }
 }
 
 /** @throws whatever shows that the kv cannot be used */
 async function load (opening: Opening): Promise<Loaded> {
   const { options: { log }, groupId, appliedFile } = opening
-  const { kv, core, machines } = await openEmpty(opening)
+  const { kv, damage, core, machines } = await openEmpty(opening)
   try {
     const meta = await readMeta(kv)
     if (meta === undefined) {
       if (appliedFile.index > 0 || log.firstIndex > 1 || opening.bases.bases.length > 0) throw new MqError('MQ_CORRUPT', 'the state store is empty')
-      return { kv, core, machines, meta, hasSettled: false }
+      return { kv, damage, core, machines, meta, hasSettled: false }
     }
     if (meta.groupId !== groupId) throw new MqError('MQ_CORRUPT', 'the state store is of another group')
     if (meta.index < appliedFile.index) throw new MqError('MQ_CORRUPT', `the state store went back to entry ${meta.index} from ${appliedFile.index}`)
@@ -125,7 +131,7 @@ async function load (opening: Opening): Promise<Loaded> {
     if (digest.toString() !== meta.digest) throw new MqError('MQ_CORRUPT', 'the state store has lost values, or holds old ones')
     // The checkpoint may hold a floor and not yet what it does to the queues: those move after it.
     const hasSettled = await core.consumeQueues.settle(core.commitLog.floorPosition)
-    return { kv, core, machines, meta, hasSettled }
+    return { kv, damage, core, machines, meta, hasSettled }
   } catch (error) {
     await kv.close()
     throw error

@@ -12,6 +12,7 @@ import type { GroupFormat } from './group-format.ts'
 import type { LockMachine } from './lock-machine.ts'
 import type { Machine } from './machine.ts'
 import type { Metadata } from './metadata.ts'
+import type { StoreDamage } from './store-damage.ts'
 
 /** What the store reads of the log. */
 export interface StoreLog extends EntryFinder {
@@ -89,6 +90,7 @@ export interface StoreParts {
   readonly core: CoreMachines
   readonly machines: readonly Machine[]
   readonly kv: Kv
+  readonly damage: StoreDamage
   readonly appliedFile: AppliedFile
   readonly bases: BaseDumps
   readonly settings: StoreSettings

@@ -16,6 +16,7 @@ import { locateHidden } from './hidden-record.ts'
 import type { LockMachine } from './lock-machine.ts'
 import type { Metadata } from './metadata.ts'
 import { hashState } from './state-hash.ts'
+import type { StoreDamage } from './store-damage.ts'
 import { openStore } from './store-opening.ts'
 import { NO_MEMBERS, type StoreOptions, type StoreParts, type StoreRecovery } from './store-options.ts'
 import { UNIT_BYTES } from './unit-page.ts'
@@ -239,6 +240,9 @@ export class Store {
     if (await this.consumeQueues.settle(this.floorPosition)) this.#hasSettled = true
     return await hashState({ index: this.#appliedIndex, confState: this.#confState, machines: this.#machines, consumeQueues: this.consumeQueues })
   }
+
+  /** Damage that was met in the database since it was opened. */
+  get damage (): StoreDamage { return this.#parts.damage }
 
   /** Lets go of the kv. A checkpoint before it saves the next start the replay. */
   async close (): Promise<void> {
