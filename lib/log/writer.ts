@@ -216,7 +216,9 @@ export class Writer {
   async #flushNext (): Promise<void> {
     // Before the first await, where nothing has to roll: the flush is under way when the call returns.
     if (this.#segments.isFullAt(this.#pending[this.#head]!.physicalOffset)) {
+      this.#flushingSinceMs = this.#clock.nowMs()
       await this.#roll()
+      this.#flushingSinceMs = -1
       // A cut may have dropped all that waited.
       if (this.#isEmpty) return
     }

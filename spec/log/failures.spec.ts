@@ -5,7 +5,7 @@ import { SlotFile, SlotKind } from '../../lib/log/slot-file.ts'
 import { FaultyDisk } from '../support/faulty-disk.ts'
 import { Faults, type FaultCode, type FaultKind } from '../support/faults.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
-import { allEntries, EntryMaker, openLog } from './support.ts'
+import { allEntries, EntryMaker, openLog, StillClock } from './support.ts'
 
 const fatal: readonly FaultKind[] = ['write', 'sync', 'truncate', 'create', 'rename', 'makeDirectory', 'syncDirectory']
 
@@ -194,5 +194,24 @@ t.test('what a failed sync took for clean is written again by the next process, 
     t.equal(last.lastIndex, next.index)
     t.same((await allEntries(last)).map(({ index }) => index), Array.from({ length: next.index }, (_, i) => i + 1))
     await last.close()
+  }
+})
+
+t.test('a disk that hangs is seen by how long the flush takes, wherever it hangs: also where the next segment begins', async (t) => {
+  for (let served = 0, isDone = false; !isDone; served++) {
+    let left = Infinity
+    const disk = new FaultyDisk({ directories: ['/data'], schedule: (fn) => { if (left-- > 0) fn() } })
+    const clock = new StillClock()
+    const { log } = await openLog(disk, { segmentBytes: 8192, preallocate: false, clock })
+    const maker = new EntryMaker()
+    log.append([maker.next(9000)])
+    await log.syncThrough(1)
+    left = served
+    log.append([maker.next(9000)])
+    await reactions(200)
+    clock.tick(5_000)
+    isDone = log.durableIndex === 2
+    t.equal(log.flushMs, isDone ? 0 : 5_000, `after ${served} operations`)
+    if (isDone) t.ok(served > 3, 'the segment was created, named durably, and written')
   }
 })

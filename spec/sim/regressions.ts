@@ -11,5 +11,6 @@ export interface Regression {
 
 export const regressions: readonly Regression[] = [
   { seed: 118_993_666, was: 'a leader stopped when the head of its log was removed while it read what a follower lacks' },
-  { seed: 936_194_490, was: 'the write of one copy of a sync mark failed, the next one went to the other copy and was torn: neither could be read' }
+  { seed: 936_194_490, was: 'the write of one copy of a sync mark failed, the next one went to the other copy and was torn: neither could be read' },
+  { seed: 1_598_165_489, was: 'a leader stayed whose disk hung where the next segment was to begin: no flush was under way' }
 ]
