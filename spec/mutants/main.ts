@@ -5,16 +5,18 @@ import { parseArgs } from 'node:util'
 import { fileURLToPath } from 'node:url'
 import { mutants, type Mutant } from './mutants.ts'
 
-const USAGE = `npm run sim:mutants -- [--only TEXT] [--seeds N] [--first N] [--workers W] [--json]
+const USAGE = `npm run sim:mutants -- [--only TEXT] [--seeds N] [--first N] [--workers W] [--with JSON] [--json]
 
 Plants each bug of spec/mutants/mutants.ts in a copy of lib/ and lets the simulator look for it in up to N seeds (5000).
---only: those whose rule or name holds the text. Exit status 1 when one was not found, or its text is gone.
+--only: those of a rule, or whose name holds the text. --with sets parameters of all worlds. Exit status 1 when one was not found, or its text is gone.
 `
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** What the simulator is made of. */
 const PARTS = ['lib', 'spec/sim', 'spec/support', 'spec/replica', 'spec/store', 'spec/engine']
 /** A mutant that runs into a loop was not found by the simulator. */
 const LIMIT_MS = 20 * 60_000
+
+interface Wanted { readonly first: string, readonly seeds: string, readonly parameters: string }
 
 interface Outcome { readonly mutant: Mutant, readonly seeds: number | undefined, readonly by: string }
 
@@ -25,6 +27,7 @@ async function main (): Promise<number> {
       seeds: { type: 'string', default: '5000' },
       first: { type: 'string', default: '1' },
       workers: { type: 'string', default: String(availableParallelism()) },
+      with: { type: 'string', default: '{}' },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false }
     }
@@ -39,7 +42,7 @@ async function main (): Promise<number> {
   const outcomes: Outcome[] = []
   await Promise.all(Array.from({ length: Number(values.workers) }, async () => {
     for (const { mutant, number } of waiting) {
-      const outcome = await look(mutant, number, Number(values.first), Number(values.seeds))
+      const outcome = await look(mutant, number, { first: values.first, seeds: values.seeds, parameters: values.with })
       outcomes.push(outcome)
       console.log(`${mutant.rule.padStart(15)}  ${outcome.seeds === undefined ? 'NOT FOUND' : `seed ${String(outcome.seeds).padStart(4)}`}  ${mutant.name}: ${outcome.by}`)
     }
@@ -63,13 +66,13 @@ async function editedFiles ({ rule, name, edits }: Mutant): Promise<Map<string, 
 }
 
 /** Runs seeds on a copy with the bug in it. */
-async function look (mutant: Mutant, number: number, first: number, seeds: number): Promise<Outcome> {
+async function look (mutant: Mutant, number: number, { first, seeds, parameters }: Wanted): Promise<Outcome> {
   const directory = `${ROOT}build/mutants/${number}`
   await rm(directory, { recursive: true, force: true })
   await mkdir(directory, { recursive: true })
   for (const part of PARTS) await cp(`${ROOT}${part}`, `${directory}/${part}`, { recursive: true })
   for (const [file, text] of await editedFiles(mutant)) await writeFile(`${directory}/lib/${file}`, text)
-  const { output, code } = await run(['--import', 'tsx', `${directory}/spec/sim/main.ts`, '--seed', String(first), '--seeds', String(seeds), '--workers', '1', '--json'])
+  const { output, code } = await run(['--import', 'tsx', `${directory}/spec/sim/main.ts`, '--seed', first, '--seeds', seeds, '--with', parameters, '--workers', '1', '--json'])
   await rm(directory, { recursive: true, force: true })
   const lines = output.trimEnd().split('\n')
   const found = lines.find((line) => /^seed \d+: (?!ok)/.test(line))

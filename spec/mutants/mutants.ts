@@ -18,7 +18,7 @@ const mutant = (rule: string, name: string, file: string, text: string, by: stri
 
 export const mutants: readonly Mutant[] = [
   // 1: term and vote are durable before any message that depends on them leaves
-  mutant('1', 'votes leave before they are durable', 'replica/persistence.ts', 'const saved = hardState === undefined ||', 'const saved = hardState !== null ||'),
+  mutant('1', 'votes leave before they are durable', 'replica/persistence.ts', 'this.#steps.push({ hardState, entries, heldMessages: messagesAfterPersist, catchUp })', 'const held = messagesAfterPersist.filter(({ after }) => after.index !== undefined)\n    this.#options.send(messagesAfterPersist.filter((message) => !held.includes(message)).map(({ message }) => message))\n    this.#steps.push({ hardState, entries, heldMessages: held, catchUp })'),
   mutant('1', 'what is written twice is not synced', 'log/slot-file.ts', 'await file.write(encodeSlot(this.#format, this.#sequence, values), at)\n      await file.sync()', 'await file.write(encodeSlot(this.#format, this.#sequence, values), at)'),
   mutant('1', 'the term is saved, the vote is not', 'log/vote-file.ts', 'writeBoth([hardState.term, hardState.vote])', 'writeBoth([hardState.term, 0])'),
   // 2: never back to term 0

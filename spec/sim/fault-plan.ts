@@ -45,7 +45,7 @@ export class FaultPlan {
       const node = random.pick(this.#nodes)
       if (!node.isRunning) return
       this.#note('disk error', node)
-      node.machine.failNextWrite(1 + random.below(20))
+      node.machine.failNextWrite()
     })
     this.#repeat(parameters.stuckEveryMs, () => {
       const node = random.pick(this.#nodes)

@@ -21,6 +21,8 @@ export class Ledger {
   /** By index and term: the one entry that may ever stand there. */
   readonly #entries = new Map<string, { readonly checksum: bigint, readonly prevTerm: number }>()
   readonly decided: Decided[] = []
+  /** By index, while it is applied nowhere: the term of the leader that has committed it. */
+  readonly #committing = new Map<number, number>()
   readonly #appliedIds = new Map<number, number>()
   readonly #refusedIds = new Set<number>()
   readonly acknowledgedIds = new Set<number>()
@@ -63,6 +65,9 @@ export class Ledger {
     if (known === undefined) {
       if (entry.index !== this.decided.length + 1) throw new Violation('committed in order', `node ${node} applied entry ${entry.index} after ${this.decided.length}`)
       this.decided.push({ term: entry.term, checksum, ids, stateHash })
+      const leaderTerm = this.#committing.get(entry.index) ?? entry.term
+      this.#committing.delete(entry.index)
+      if (leaderTerm !== entry.term) throw new Violation('leaders count what is of their term', `entry ${entry.index} of term ${entry.term} was committed by the leader of term ${leaderTerm}`)
       for (const id of ids) this.#decide(id, entry.index)
       return true
     }
@@ -93,6 +98,13 @@ export class Ledger {
     if (index === undefined) throw new Violation('acknowledged is applied', `request ${id} was acknowledged and is not applied anywhere`)
     this.acknowledgedIds.add(id)
     this.#acknowledgedIndex = Math.max(this.#acknowledgedIndex, index)
+  }
+
+  /** A leader commits by counting an entry of its own term; what lies before that one comes along. */
+  commits (node: number, term: number, index: number): void {
+    const entryTerm = this.decided[index - 1]?.term ?? this.#committing.get(index) ?? term
+    if (entryTerm !== term) throw new Violation('leaders count what is of their term', `node ${node} leads term ${term} and commits entry ${index} of term ${entryTerm}`)
+    if (index > this.decided.length) this.#committing.set(index, term)
   }
 
   /** Said not to be applied: then it never is. */

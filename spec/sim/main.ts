@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import type { Parameters } from './parameters.ts'
+import { parametersOf, type Parameters } from './parameters.ts'
 import { FaultCounts } from './fault-counts.ts'
 import { regressions } from './regressions.ts'
 import { simulate, type SimResult } from './simulation.ts'
@@ -12,7 +12,7 @@ const USAGE = `npm run sim -- [--seed N] [--seeds M] [--minutes K] [--workers W]
 
 Runs the worlds of seeds N, N+1, ... (a random N unless given, printed first) after those that were wrong once, and stops at
 the first violation (--all: goes on). M: 1 where only N is given, else 2000; with --minutes as many as there is time for.
---trace prints every event; --with sets parameters of all worlds. With --json the last line is
+--trace prints every event; --with sets parameters of all worlds (null: never). With --json the last line is
 {"firstSeed","seeds","steps","violations","faults"}. Exit status 1 on a violation.
 `
 const DEFAULT_SEEDS = 2_000
@@ -43,7 +43,7 @@ async function main (): Promise<number> {
   const workers = Math.min(Number(values.workers), seeds)
   for (const number of [firstSeed, seeds, workers]) if (!Number.isSafeInteger(number) || number < 1) throw new TypeError(`--seed, --seeds and --workers take whole numbers\n${USAGE}`)
   if (!(minutes > 0)) throw new TypeError(`--minutes takes a number above 0\n${USAGE}`)
-  const parameters = JSON.parse(values.with) as Partial<Parameters>
+  const parameters = parametersOf(values.with)
   if (values.trace) return await trace(firstSeed, parameters)
 
   const report = new Report(firstSeed, values.all)

@@ -13,6 +13,7 @@ interface Receiver { readonly clock: NodeClock, readonly handler: Handler, reado
 export interface NetworkWatch {
   onSend (message: RaftMessage): void
   onDeliver (message: RaftMessage): void
+  onDelivered (message: RaftMessage): void
 }
 
 /** Delays, loses, repeats and reorders messages, and cuts links, by the seed's parameters. Links are those between machines, by their numbers. */
@@ -120,6 +121,7 @@ export class SimNetwork {
       receiver.clock.run(() => {
         this.#watch.onDeliver(copy)
         receiver.handler(copy)
+        this.#watch.onDelivered(copy)
       })
     })
   }

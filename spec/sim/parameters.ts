@@ -12,6 +12,12 @@ export interface Parameters {
    * come back. `calm`: nothing fails but clocks, and a disk that stands still, so that nothing but that disk may cost a leader its place.
    */
   readonly mode: 'safety' | 'liveness' | 'calm'
+  /**
+   * `restless`: nodes crash often and are back at once, to be asked for another vote in the same term. `torn`: they live, and
+   * links do not, while disks are slow, so that terms change in the midst of writes. Both elect soon.
+   */
+  readonly temper: 'ordinary' | 'restless' | 'torn'
+  readonly tickMs: number
   /** Virtual time under faults, and how many steps it takes at most. */
   readonly faultyMs: number
   readonly maxSteps: number
@@ -89,7 +95,9 @@ export function drawParameters (random: SeededRandom): Parameters {
   const some = (rate: number, value: () => number) => random.chance(rate) ? value() : never
   const between = (low: number, high: number) => low + random.next() * (high - low)
   const level = random.pick<Parameters['level']>(['replica', 'member'])
-  const nodeCount = random.pick([1, 3, 3, 3, 3, 3, 3, 3, 3, 5])
+  const temper = random.pick<Parameters['temper']>([...Array<'ordinary'>(13).fill('ordinary'), 'restless', 'restless', 'restless', 'torn', 'torn'])
+  const isOrdinary = temper === 'ordinary'
+  const nodeCount = isOrdinary ? random.pick([1, 3, 3, 3, 3, 3, 3, 3, 3, 5]) : random.pick([3, 3, 5])
   const hasPeers = nodeCount > 1
   const powerCuts = random.chance(0.75)
   const mode: Parameters['mode'] = !hasPeers || random.chance(0.75) ? 'safety' : random.chance(0.8) ? 'liveness' : 'calm'
@@ -98,22 +106,24 @@ export function drawParameters (random: SeededRandom): Parameters {
     level,
     nodeCount,
     mode,
+    temper,
+    tickMs: isOrdinary ? 50 : 20,
     faultyMs: between(2_000, 12_000),
     maxSteps: between(1_000, 4_000),
     minDelayMs: between(0, 2),
-    maxDelayMs: between(2, random.chance(0.2) ? 120 : 15),
+    maxDelayMs: between(2, random.chance(0.2) && isOrdinary ? 120 : 15),
     lossRate: random.chance(0.5) ? between(0, 0.1) : 0,
     duplicateRate: random.chance(0.5) ? between(0, 0.1) : 0,
     straggleRate: random.chance(0.5) ? between(0, 0.03) : 0,
     straggleMs: between(100, 3_000),
-    partitionEveryMs: hasPeers ? some(0.6, () => between(800, 4_000)) : never,
-    partitionMs: between(200, 2_500),
+    partitionEveryMs: !isOrdinary ? between(300, 800) : hasPeers ? some(0.6, () => between(800, 4_000)) : never,
+    partitionMs: isOrdinary ? between(200, 2_500) : between(150, 700),
     oneWayPartitions: random.chance(0.4),
     minDiskMs: between(0, 0.5),
-    maxDiskMs: between(0.5, random.chance(0.2) ? 30 : 3),
-    slowDiskRate: random.chance(0.3) ? between(0, 0.02) : 0,
+    maxDiskMs: between(0.5, random.chance(temper === 'torn' ? 0.6 : 0.2) ? 30 : 3),
+    slowDiskRate: temper === 'torn' ? between(0, 0.1) : random.chance(0.3) ? between(0, 0.02) : 0,
     slowDiskMs: between(50, 800),
-    diskErrorEveryMs: some(0.25, () => between(1_000, 8_000)),
+    diskErrorEveryMs: some(0.3, () => between(300, 4_000)),
     stuckEveryMs: some(0.2, () => between(1_000, 5_000)),
     stuckMs: between(100, random.chance(0.3) ? 6_000 : 800),
     alignBytes: random.pick([1, 512, 4096]),
@@ -121,8 +131,8 @@ export function drawParameters (random: SeededRandom): Parameters {
     wipeEveryMs: mayLose ? some(0.3, () => between(1_500, 6_000)) : never,
     loseVoteEveryMs: mayLose ? some(0.1, () => between(1_000, 4_000)) : never,
     loseStateEveryMs: some(0.15, () => between(1_000, 6_000)),
-    crashEveryMs: some(0.8, () => between(300, 3_000)),
-    crashMs: between(50, 1_500),
+    crashEveryMs: temper === 'restless' ? between(100, 400) : temper === 'torn' ? never : some(0.8, () => between(300, 3_000)),
+    crashMs: temper === 'restless' ? between(5, 60) : between(50, 1_500),
     powerCuts,
     asyncFlush: random.chance(0.35),
     keeps: random.pick<readonly Keep[]>([['none'], ['random'], ['reorder'], ['none', 'all', 'random', 'reorder']]),
@@ -154,6 +164,11 @@ export function drawParameters (random: SeededRandom): Parameters {
   return mode === 'calm' ? calmed(drawn) : drawn
 }
 
+/** Of their JSON, where `null` stands for never. */
+export function parametersOf (json: string): Partial<Parameters> {
+  return JSON.parse(json, (_, value: unknown) => value ?? never) as Partial<Parameters>
+}
+
 /** Only clocks are wrong: they run fast or slow, and jump. */
 function calmed (parameters: Parameters): Parameters {
   return {
@@ -161,6 +176,7 @@ function calmed (parameters: Parameters): Parameters {
     partitionEveryMs: never,
     diskErrorEveryMs: never,
     stuckEveryMs: never,
+    tickMs: 50,
     crashEveryMs: never,
     loseStateEveryMs: never,
     pauseEveryMs: never,
@@ -191,8 +207,9 @@ export function losesCopies ({ level, flipEveryMs, wipeEveryMs, loseVoteEveryMs,
 }
 
 /** Small windows, so that each of them is full now and then. */
-export function replicaSettingsOf ({ maxBytesPerAppend, maxInflightAppends, maxUndecidedEntries, decisionTimeoutMs }: Parameters): Partial<ReplicaSettings> {
+export function replicaSettingsOf ({ tickMs, maxBytesPerAppend, maxInflightAppends, maxUndecidedEntries, decisionTimeoutMs }: Parameters): Partial<ReplicaSettings> {
   return {
+    tickMs,
     maxBytesPerAppend,
     maxInflightAppends,
     maxInflightBytes: Math.max(32_768, maxBytesPerAppend),

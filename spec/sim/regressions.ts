@@ -1,16 +1,17 @@
-import type { Parameters } from './parameters.ts'
+import { parametersOf, type Parameters } from './parameters.ts'
 
 /** Worlds in which something was wrong once: they are always run again, before any other. */
 export interface Regression {
   readonly seed: number
   /** What was wrong. */
   readonly was: string
-  /** Where the seed alone no longer draws that world. */
+  /** Its world, as `--trace` prints it first: what the seed alone draws may be another one next year. */
   readonly parameters?: Partial<Parameters>
 }
 
+/** A node loses its disk while entries are small, appends hold little, and the head of the log goes. */
+const lagging = '{"level":"member","nodeCount":3,"mode":"safety","temper":"ordinary","tickMs":50,"faultyMs":10481.298156548291,"maxSteps":3794.502223143354,"minDelayMs":0.47807861212641,"maxDelayMs":6.4892914881929755,"lossRate":0.0136475860606879,"duplicateRate":0,"straggleRate":0,"straggleMs":2322.9084039572626,"partitionEveryMs":3731.89677298069,"partitionMs":506.0449405340478,"oneWayPartitions":true,"minDiskMs":0.19342175836209208,"maxDiskMs":1.2705736655043438,"slowDiskRate":0.008804823262616992,"slowDiskMs":514.4543416798115,"diskErrorEveryMs":null,"stuckEveryMs":null,"stuckMs":4428.020614013076,"alignBytes":512,"flipEveryMs":1272.353163571097,"wipeEveryMs":2417.9588633123785,"loseVoteEveryMs":null,"loseStateEveryMs":null,"crashEveryMs":1315.6102841254324,"crashMs":473.05802040500566,"powerCuts":false,"asyncFlush":true,"keeps":["none","all","random","reorder"],"pauseEveryMs":null,"pauseMs":704.8575468361378,"clockDrift":0,"clockStepEveryMs":null,"clockStepMs":3600000,"rumourEveryMs":907.2889358969405,"proposeEveryMs":12.861230783164501,"burst":10,"payloadBytes":0,"readEveryMs":391.20178319280967,"transferEveryMs":null,"membershipEveryMs":1056.1789250932634,"checkpointEntries":10000,"segmentBytes":65536,"tailCacheBytes":32768,"maxEntryBytes":65536,"stateMachine":"store","retention":true,"chunkBytes":500,"maxBytesPerAppend":1000,"maxInflightAppends":3,"maxUndecidedEntries":2,"decisionTimeoutMs":4000,"rebuilds":false}'
+
 export const regressions: readonly Regression[] = [
-  { seed: 118_993_666, was: 'a leader stopped when the head of its log was removed while it read what a follower lacks' },
-  { seed: 936_194_490, was: 'the write of one copy of a sync mark failed, the next one went to the other copy and was torn: neither could be read' },
-  { seed: 1_598_165_489, was: 'a leader stayed whose disk hung where the next segment was to begin: no flush was under way' }
+  { seed: 352, was: 'a leader stopped when the head of its log was removed while it read what a follower lacks', parameters: parametersOf(lagging) }
 ]

@@ -5,11 +5,14 @@ import type { Replica } from '../../lib/replica/index.ts'
 import type { Store } from '../../lib/store/index.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { Violation } from './ledger.ts'
-import { DIRECTORY, Machine } from './machine.ts'
+import { Machine, VOTE_FILE } from './machine.ts'
 import { NodeClock } from './node-clock.ts'
 import { watchDisk } from './probes.ts'
 import { Promises } from './promises.ts'
 import type { World } from './world.ts'
+
+/** Who asks for votes may be ignored, and a pre-vote names a term that may never come. */
+const ASKING: ReadonlySet<RaftMessage['type']> = new Set(['requestVote', 'requestPreVote', 'requestPreVoteReply'])
 
 /** One process on its machine: what it runs is said by those that extend this. */
 export abstract class SimNode {
@@ -27,7 +30,7 @@ export abstract class SimNode {
   /** How often it was opened again on what another node had sent. */
   installs = 0
   /** What the last look at it found. */
-  #seen = { term: 0, commitIndex: 0, appliedIndex: 0 }
+  #seen = { term: 0, commitIndex: 0, appliedIndex: 0, leadsTerm: 0 }
 
   constructor (number: number, world: World) {
     this.number = number
@@ -63,7 +66,7 @@ export abstract class SimNode {
     const nodeClock = new NodeClock(clock, drift, Math.floor(random.next() * 2000 - 1000), () => { this.world.touched = this })
     this.clock = this.machine.process = nodeClock
     trace.note(clock.nowMs(), 'start', this.number)
-    this.#seen = { term: 0, commitIndex: 0, appliedIndex: 0 }
+    this.#seen = { term: 0, commitIndex: 0, appliedIndex: 0, leadsTerm: 0 }
     this.#watch(life)
     this.boot(life, nodeClock, new SeededRandom(Math.floor(random.next() * 2 ** 32))).catch((error) => { this.failed(life, error) })
   }
@@ -129,7 +132,7 @@ export abstract class SimNode {
         if (this.isOver(life)) return
         const { log } = replica
         this.replica = replica
-        this.#seen = { ...this.#seen, commitIndex: 0, appliedIndex: 0 }
+        this.#seen = { ...this.#seen, commitIndex: 0, appliedIndex: 0, leadsTerm: 0 }
         this.world.durability.founded(replica.identity.founders)
         this.guard(() => { this.#promises.checkTerm(this.number, replica.status().term) })
         replica.onFailure((error) => { this.failed(life, error) })
@@ -162,6 +165,13 @@ export abstract class SimNode {
     if (message.type === 'appendEntries' || message.type === 'heartbeat') this.world.ledger.leads(message.from, message.term)
   }
 
+  /** Called with every message that was taken here: of what the sender's term says, nothing may have been missed. */
+  heard ({ type, from, to, term }: RaftMessage): void {
+    if (term <= this.#seen.term || ASKING.has(type) || this.replica?.nodeId !== to) return
+    const { state, term: ownTerm } = this.replica.status()
+    if (state === 'open' && ownTerm < term) throw new Violation('later terms are taken over', `node ${this.number} is in term ${ownTerm} after a message of term ${term} from node ${from}`)
+  }
+
   /** What must hold whenever something has run here. */
   check (): void {
     const { replica } = this
@@ -173,6 +183,8 @@ export abstract class SimNode {
     if (commitIndex < seen.commitIndex) throw new Violation('commit only grows', `node ${this.number} is at ${commitIndex} after ${seen.commitIndex}`)
     if (appliedIndex > commitIndex || commitIndex > lastIndex) throw new Violation('applied <= committed <= last', `node ${this.number}: applied ${appliedIndex}, committed ${commitIndex}, last ${lastIndex}`)
     if (role === 'leader' && !voters.includes(nodeId) && !votersOutgoing.includes(nodeId)) throw new Violation('only voters lead', `node ${this.number} leads term ${term} and is no voter any more`)
+    if (seen.leadsTerm === term && role === 'leader' && commitIndex > seen.commitIndex) this.world.ledger.commits(this.number, term, commitIndex)
+    seen.leadsTerm = role === 'leader' ? term : 0
     seen.term = term
     seen.commitIndex = commitIndex
     seen.appliedIndex = appliedIndex
@@ -213,7 +225,7 @@ export abstract class SimNode {
   /** Of a node that is down: its term and vote are gone. It must not start again as if it had never voted. */
   loseVote (): boolean {
     this.machine.isDamaged = true
-    return this.machine.disk.lose(`${DIRECTORY}/vote`)
+    return this.machine.disk.lose(VOTE_FILE)
   }
 
   /** It was opened on another node's log, through `index`: what it held beyond was not committed, or the leader would have sent what comes next. */

@@ -38,6 +38,7 @@ export interface SimOptions {
   readonly parameters?: Partial<Parameters>
 }
 
+const WORLD_STREAM = 0x5bd1e995
 /** Virtual time for everybody to come back, elect and catch up once nothing fails any more. */
 const HEALED_MS = 60_000
 /** A damaged node asks the others for so long what nobody may have any more; then it is given an empty disk. */
@@ -71,15 +72,17 @@ class Simulation {
 
   constructor ({ seed, print, parameters: overrides }: SimOptions) {
     this.#seed = seed
-    const random = new SeededRandom(seed)
+    // a stream of its own, so that the same parameters are the same world, however they were drawn
+    const random = new SeededRandom(seed ^ WORLD_STREAM)
     const trace = new Trace(print)
-    const parameters = { ...drawParameters(random), ...overrides }
+    const parameters = { ...drawParameters(new SeededRandom(seed)), ...overrides }
     print?.(`seed ${seed}: ${JSON.stringify(parameters)}`)
     const clock = this.#clock
     const numbers = Array.from({ length: parameters.nodeCount }, (_, number) => number)
     const network = new SimNetwork(clock, random, parameters, {
       onSend: (message) => { this.#guard(() => { this.#nodes[numberOf(message.from)]!.sends(message) }) },
-      onDeliver: (message) => { trace.note(clock.nowMs(), message.type, numberOf(message.from), numberOf(message.to), message.term, 'index' in message ? message.index : 'prevIndex' in message ? message.prevIndex : 0) }
+      onDeliver: (message) => { trace.note(clock.nowMs(), message.type, numberOf(message.from), numberOf(message.to), message.term, 'index' in message ? message.index : 'prevIndex' in message ? message.prevIndex : 0) },
+      onDelivered: (message) => { this.#guard(() => { this.#nodes[numberOf(message.to)]!.heard(message) }) }
     })
     const machines: SimNode['machine'][] = []
     this.#world = {

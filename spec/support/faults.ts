@@ -9,7 +9,7 @@ export type Keep = 'none' | 'all' | 'random' | 'reorder'
 /** What becomes of one operation. */
 export type Verdict = 'go' | 'dead' | 'stop-middle' | 'stop-after' | FaultCode
 
-interface FailRule { countdown: number, left: number, readonly code: FaultCode, readonly kinds: readonly string[] | undefined }
+interface FailRule { countdown: number, left: number, readonly code: FaultCode, readonly kinds: readonly string[] | undefined, readonly of: string }
 
 /** Marks what calls get after the machine stopped, where they cannot just hang. */
 export class MachineStopped extends Error {
@@ -45,16 +45,16 @@ export class Faults {
   stopAt (boundary: number, point: StopPoint): void { this.#stopAt = { boundary, point } }
 
   /**
-   * The n-th boundary from now on (of those kinds, when given) fails with that code, and the `times - 1` after it.
+   * The n-th boundary from now on (of those kinds and of what is so named, when given) fails with that code, and the `times - 1` after it.
    * A failed write leaves half of its bytes behind; what a failed sync was to make durable never will be.
    */
-  failAt (n: number, code: FaultCode, { kinds, times = 1 }: { readonly kinds?: readonly FaultKind[], readonly times?: number } = {}): void {
-    this.#rules.push({ countdown: n, left: times, code, kinds })
+  failAt (n: number, code: FaultCode, { kinds, of = '', times = 1 }: { readonly kinds?: readonly FaultKind[], readonly of?: string, readonly times?: number } = {}): void {
+    this.#rules.push({ countdown: n, left: times, code, kinds, of })
   }
 
   /** The n-th read from now on fails. */
   failReadAt (n: number, code: FaultCode, { times = 1 }: { readonly times?: number } = {}): void {
-    this.#rules.push({ countdown: n, left: times, code, kinds: ['read'] })
+    this.#rules.push({ countdown: n, left: times, code, kinds: ['read'], of: '' })
   }
 
   stop (): void {
@@ -77,14 +77,14 @@ export class Faults {
       }
       return this.#stopAt.point === 'middle' ? 'stop-middle' : 'stop-after'
     }
-    return this.#failing(kind) ?? 'go'
+    return this.#failing(kind, what) ?? 'go'
   }
 
   admitRead (what: string): Verdict {
     if (this.stopped) return 'dead'
     this.reads++
     if (this.#tracing) this.readTrace.push(what)
-    return this.#failing('read') ?? 'go'
+    return this.#failing('read', what) ?? 'go'
   }
 
   /** What a call on a stopped machine gets. */
@@ -92,10 +92,11 @@ export class Faults {
     return this.#hang ? new Promise<never>(() => {}) : Promise.reject(new MachineStopped())
   }
 
-  #failing (kind: string): FaultCode | undefined {
+  #failing (kind: string, what: string): FaultCode | undefined {
     let code: FaultCode | undefined
     for (const rule of this.#rules) {
       if (rule.kinds === undefined ? kind === 'read' : !rule.kinds.includes(kind)) continue
+      if (!what.includes(rule.of)) continue
       if (rule.countdown > 1) rule.countdown--
       else if (rule.left > 0) {
         rule.left--
