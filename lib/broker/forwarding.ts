@@ -12,11 +12,13 @@ const METHOD = 'broker.forward'
 const MAX_BODY_BYTES = DEFAULT_MAX_FRAME_BYTES + 256 * 1024
 /** How long a request may take at the leader; pops wait there. Clients give up earlier. */
 const ANSWER_TIMEOUT_MS = 35_000
-/** How long a request waits for a leader that takes it; RocketMQ's clients wait 3 s for an answer. */
-const LEADER_TIMEOUT_MS = 3000
+/** How long a group may have no leader before requests are refused; RocketMQ's clients wait 3 s for an answer, attempts elsewhere included. */
+export const LEADER_TIMEOUT_MS = 2000
+/** How long each waits at least: it may be the next moment. */
+const LEAST_WAIT_MS = 500
 const TELL_TIMEOUT_MS = 5000
-/** How long after a change of the leader an answer of the old one is waited for. */
-const LINGER_MS = 1000
+/** How long after a change of the leader an answer of the old one is waited for: it gives up what it has under way by then. */
+const LINGER_MS = 700
 /** Until a leader that cannot be reached is tried again, if no other has come by then. */
 const PAUSE_MS = 100
 
@@ -41,12 +43,14 @@ export class Forwarding {
   readonly #waiting = new Set<() => void>()
   #stopListening: () => void = () => {}
   #leaderId = 0
+  #leaderlessSinceMs: number
   /** Calls to the present leader. */
   #calls = new Set<AbortController>()
 
   constructor (options: ForwardingOptions) {
     this.#options = options
-    const { node } = options
+    const { node, clock } = options
+    this.#leaderlessSinceMs = clock.nowMs()
     node.group?.peers.onCall(METHOD, (body) => this.#answer(body), { maxBytes: MAX_BODY_BYTES })
     this.#listen(node.engine)
     node.onEngine((engine) => { this.#listen(engine) })
@@ -62,6 +66,7 @@ export class Forwarding {
     this.#stopListening()
     this.#stopListening = engine.onLeadership(({ leaderId }) => {
       if (leaderId !== this.#leaderId) this.#endCalls()
+      if (leaderId === 0 && this.#leaderId !== 0) this.#leaderlessSinceMs = this.#options.clock.nowMs()
       this.#leaderId = leaderId
       this.#wake()
     })
@@ -112,7 +117,8 @@ export class Forwarding {
 
   async #forward (request: RemotingFrame, connection: RemotingConnection): Promise<void> {
     const { clock, node, process, clientIdOf } = this.#options
-    const untilMs = clock.nowMs() + LEADER_TIMEOUT_MS
+    const leaderlessSinceMs = this.#leaderId === 0 ? this.#leaderlessSinceMs : clock.nowMs()
+    const untilMs = Math.max(leaderlessSinceMs + LEADER_TIMEOUT_MS, clock.nowMs() + LEAST_WAIT_MS)
     let body: Uint8Array | undefined
     let problem: unknown
     while (!connection.isClosed) {

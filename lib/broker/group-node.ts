@@ -9,6 +9,7 @@ import { addressText, type Address, type ByteConnection, type Network } from '..
 import type { ReplicaSettings } from '../replica/index.ts'
 import { TcpPeerNetwork, type PeerNetwork } from '../transport/index.ts'
 import { findMaster } from './find-master.ts'
+import { LEADER_TIMEOUT_MS } from './forwarding.ts'
 import { MasterWatch } from './master-watch.ts'
 import { openAlone, type BrokerNode } from './node.ts'
 
@@ -176,8 +177,8 @@ function untilLeading (engine: Engine): Promise<void> {
   })
 }
 
-function raftTimes ({ groupElectionTimeoutMs, groupHeartbeatIntervalMs }: BrokerConfig): Pick<ReplicaSettings, 'tickMs' | 'electionTicks' | 'heartbeatTicks' | 'restTicks'> {
+function raftTimes ({ groupElectionTimeoutMs, groupHeartbeatIntervalMs }: BrokerConfig): Pick<ReplicaSettings, 'tickMs' | 'electionTicks' | 'heartbeatTicks' | 'restTicks' | 'leaderTimeoutMs'> {
   const tickMs = Math.min(groupReplicaSettings.tickMs, groupHeartbeatIntervalMs)
   const heartbeatTicks = Math.max(1, Math.round(groupHeartbeatIntervalMs / tickMs))
-  return { tickMs, heartbeatTicks, restTicks: heartbeatTicks, electionTicks: Math.max(heartbeatTicks + 1, Math.round(groupElectionTimeoutMs / tickMs)) }
+  return { leaderTimeoutMs: LEADER_TIMEOUT_MS, tickMs, heartbeatTicks, restTicks: heartbeatTicks, electionTicks: Math.max(heartbeatTicks + 1, Math.round(groupElectionTimeoutMs / tickMs)) }
 }

@@ -58,6 +58,8 @@ export class ProposalPipeline {
   #leaderId: NodeId = 0
   #runScheduled = false
   #waitingSinceMs = 0
+  /** Leadership has ended: from then on nobody waits for what becomes of what was sealed. */
+  #giveUpAtMs = Infinity
   #refusal: (() => MqError) | undefined
   #onDrained: (() => void) | undefined
 
@@ -102,7 +104,17 @@ export class ProposalPipeline {
   /** This node leads and has applied its no-op. */
   lead (): void {
     this.#mode = 'leading'
+    this.#giveUpAtMs = Infinity
     this.wake()
+  }
+
+  /**
+   * This node leads no more. What was sealed may have been decided, and this node hears of it where it hears of the next leader:
+   * what it has not heard of after `graceMs` is answered as unknown. Of who has lost its majority nobody hears soon: 0.
+   */
+  leadershipEnded (graceMs: number): void {
+    this.#giveUpAtMs = this.#options.clock.nowMs() + graceMs
+    this.#giveUp()
   }
 
   /** Somebody else leads: what was not sealed is handed back. */
@@ -141,10 +153,15 @@ export class ProposalPipeline {
     const leadingTerm = this.#mode === 'leading' ? target.term : -1
     this.#undecided.failSealedBefore(nowMs - settings.decisionTimeoutMs, (term) => term === leadingTerm
       ? new MqError('MQ_TIMEOUT', `no majority has confirmed the write within ${settings.decisionTimeoutMs} ms (decisionTimeoutMs)`)
-      : new MqError('MQ_LEADERSHIP_LOST', 'leadership changed before the write was decided'))
+      : leadershipLost())
+    this.#giveUp()
     if (this.#mode === 'waiting' && !this.#pending.isEmpty && nowMs - this.#waitingSinceMs >= settings.leaderTimeoutMs) {
       this.#pending.failAll(new MqError('MQ_UNAVAILABLE', `the group had no leader for ${settings.leaderTimeoutMs} ms (leaderTimeoutMs)`))
     }
+  }
+
+  #giveUp (): void {
+    if (this.#options.clock.nowMs() >= this.#giveUpAtMs) this.#undecided.failSealedBefore(Infinity, leadershipLost)
   }
 
   /** From now on `submit` fails. Resolves once everything submitted before is decided. */
@@ -218,6 +235,10 @@ export class ProposalPipeline {
   #tooLarge (costBytes: number): MqError {
     return new MqError('MQ_MESSAGE_TOO_LARGE', `a request of ${costBytes} bytes exceeds ${this.#maxProposalBytes}`, { limitBytes: this.#maxProposalBytes })
   }
+}
+
+function leadershipLost (): MqError {
+  return new MqError('MQ_LEADERSHIP_LOST', 'leadership changed before the write was decided: it may have taken effect or not')
 }
 
 function busy (setting: string, bound: number): MqError {

@@ -554,7 +554,8 @@ export class Replica {
   }
 
   #leadershipChanged ({ role, term, leaderId }: RaftLeadership): void {
-    if (this.#leadingTerm !== 0 && (role !== 'leader' || term !== this.#leadingTerm)) {
+    const ledTerm = this.#leadingTerm
+    if (ledTerm !== 0 && (role !== 'leader' || term !== ledTerm)) {
       this.#leadingTerm = 0
       this.stateMachine.stopLeading()
     }
@@ -564,6 +565,8 @@ export class Replica {
     }
     this.#leadership.set(this.#leadingTerm !== 0, leaderId, term)
     this.#handOver.leaderChanged(leaderId)
+    // Last: whoever asks again is told who leads. Nobody has deposed who steps down within its term: it hears of no majority.
+    if (ledTerm !== 0 && this.#leadingTerm === 0) this.#pipeline.leadershipEnded(term === ledTerm ? 0 : this.#settings.tickMs * this.#settings.electionTicks)
   }
 
   #refusalOfChange (change: ConfChange, answer: Exclude<ConfProposalResult, 'accepted'>): MqError {

@@ -104,6 +104,49 @@ t.test('a leader that is cut off is replaced, and cannot take the place back', a
   t.equal((await group.run(group.connect(old).trySend('orders', 'x'))).code, ResponseCode.SUCCESS)
 })
 
+t.test('clients of a leader that is cut off are answered while they have time to go elsewhere: unknown what was under way, refused what comes later', async (t) => {
+  const group = await started(t)
+  const old = group.leaderId
+  const client = group.connect(old)
+  await group.run(client.send('orders', 'before'))
+  group.isolate(old)
+  const cutMs = group.clock.nowMs()
+  const [underWay, lock] = await group.run(Promise.all([
+    client.trySend('orders', 'under way'),
+    client.ask(RequestCode.LOCK_BATCH_MQ, {}, { body: { consumerGroup: 'group', clientId: 'c', mqSet: [{ topic: 'orders', brokerName: 'broker-a', queueId: 0 }] } })
+  ]))
+  t.ok(group.clock.nowMs() - cutMs <= 1000, `${group.clock.nowMs() - cutMs} ms`)
+  t.equal(underWay.code, ResponseCode.SYSTEM_ERROR, 'not refused: it may have been stored')
+  t.match(underWay.remark, /may have taken effect or not/)
+  t.equal(lock.code, ResponseCode.SYSTEM_ERROR)
+  for (const maxMs of [2100, 600]) {
+    const beganMs = group.clock.nowMs()
+    const late = await group.run(client.trySend('orders', 'late'))
+    t.equal(late.code, ResponseCode.SERVICE_NOT_AVAILABLE)
+    t.ok(group.clock.nowMs() - beganMs <= maxMs, `${group.clock.nowMs() - beganMs} ms`)
+  }
+  group.links.heal()
+  await group.until(() => group.leader !== undefined)
+  await group.untilEqual()
+  t.equal(group.leader!.engine.reads.rangeOf('orders', 0).maxOffset, 1, 'another one led, and never had it')
+})
+
+t.test('what is under way by way of another node is answered as unknown once the leader it went to is replaced', async (t) => {
+  const group = await started(t)
+  const old = group.leaderId
+  const [id] = group.followerIds
+  const client = group.connect(id!)
+  await group.run(client.send('orders', 'before'))
+  // the request reaches the leader, and nothing comes back from there
+  const call = client.trySend('orders', 'under way')
+  await group.until(() => group.brokers.get(old)!.engine.stats().pendingProposals > 0)
+  group.isolate(old)
+  const cutMs = group.clock.nowMs()
+  const answer = await group.run(call)
+  t.equal(answer.code, ResponseCode.SYSTEM_ERROR)
+  t.ok(group.clock.nowMs() - cutMs <= 2000, `${group.clock.nowMs() - cutMs} ms`)
+})
+
 t.test('a send that comes while leadership changes hands waits and is answered by the next leader', async (t) => {
   const group = await started(t)
   const old = group.leaderId

@@ -2,17 +2,20 @@ import t, { type Test } from 'tap'
 import { HeldSyncs } from './held-syncs.ts'
 import { Members, type Member } from './members.ts'
 
-/** Three nodes with a leader, and what a spec does to them. */
-async function three (settings: object = {}) {
+/** Three nodes with a leader, and what a spec does to them. With `patient` the leader notices late that it hears of no majority. */
+async function three (settings: object = {}, { patient = false } = {}) {
   const members = new Members([1, 2, 3])
   const syncs = new Map<number, HeldSyncs>()
   for (const id of members.founders) {
     const held = new HeldSyncs()
     const disk = members.disk()
     syncs.set(id, held)
-    await members.open(id, disk, { seenBy: held.disk(disk), settings })
+    await members.open(id, disk, { seenBy: held.disk(disk), settings: patient && id === 1 ? { ...settings, electionTicks: 100 } : settings })
   }
-  const leader = await members.untilLeader()
+  const first = await members.untilLeader()
+  if (patient && first.id !== 1) await members.run(first.replica.transferLeadership(1))
+  if (patient) await members.run(members.members.get(1)!.replica.whenLeader())
+  const leader = patient ? members.members.get(1)! : first
   const followers = [...members.members.values()].filter((member) => member !== leader) as [Member, Member]
   const all = [leader, ...followers]
   return {
@@ -43,15 +46,16 @@ async function three (settings: object = {}) {
   }
 }
 
-t.test('applied by the next leader: settled, although leadership was lost meanwhile', async (t) => {
-  const { members, leader, followers, successor, finish } = await three()
+t.test('applied by the next leader: settled, where the old one hears of it soon', async (t) => {
+  const { members, leader, followers, successor, finish } = await three({}, { patient: true })
   t.equal(await members.add(leader, 1), undefined)
-  // Followers hear the leader; their answers are lost.
   for (const { id } of followers) members.network.cut(id, leader.id)
   const outcome = members.submit(leader, 2)
+  await members.clock.advance(50)
+  // Followers have the entry; then they hear nothing any more.
+  members.network.isolate(leader.id, members.founders)
   const next = await successor(leader)
   t.notOk(outcome.done)
-  t.notOk(leader.replica.status().isLeading)
   t.equal(next.machine.ids.at(-1), 2)
   members.network.heal()
   await members.clock.runUntil(() => outcome.done, { maxMs: 5000 })
@@ -60,7 +64,7 @@ t.test('applied by the next leader: settled, although leadership was lost meanwh
 })
 
 t.test('overwritten by the next leader: not applied, and never will be', async (t) => {
-  const { members, leader, successor, finish } = await three()
+  const { members, leader, successor, finish } = await three({}, { patient: true })
   t.equal(await members.add(leader, 1), undefined)
   members.network.isolate(leader.id, members.founders)
   const outcomes: Array<{ done: boolean, error?: any }> = []
@@ -78,6 +82,37 @@ t.test('overwritten by the next leader: not applied, and never will be', async (
   for (const { error } of outcomes) t.match(error, { code: 'MQ_OVERWRITTEN', outcome: 'not-applied', retryable: true })
   t.equal(await members.add(next, 2), undefined, 'the request may be made again')
   await finish(t, [1, 5, 2])
+})
+
+t.test('a leader that is cut off answers what it has under way as soon as it hears of no majority: unknown, whatever becomes of it', async (t) => {
+  const { members, leader, followers, successor, finish } = await three()
+  t.equal(await members.add(leader, 1), undefined)
+  // Followers hear the leader; their answers are lost.
+  for (const { id } of followers) members.network.cut(id, leader.id)
+  const outcomes = [2, 3].map((id) => members.submit(leader, id))
+  const beganMs = members.clock.nowMs()
+  await members.clock.runUntil(() => outcomes.every(({ done }) => done), { maxMs: 10_000 })
+  t.ok(members.clock.nowMs() - beganMs <= 2 * 400, 'within two election time-outs')
+  t.notOk(leader.replica.status().isLeading)
+  for (const { error } of outcomes) t.match(error, { code: 'MQ_LEADERSHIP_LOST', outcome: 'unknown', retryable: false })
+  await successor(leader)
+  await finish(t, [1, 2, 3])
+})
+
+t.test('a deposed leader that hears no more waits an election time-out for what becomes of what it has under way', async (t) => {
+  const { members, leader, successor, finish } = await three({}, { patient: true })
+  t.equal(await members.add(leader, 1), undefined)
+  members.network.isolate(leader.id, members.founders)
+  const outcome = members.submit(leader, 2)
+  const next = await successor(leader)
+  // It hears of the next leader, and nothing that leader says of the log.
+  members.network.heal()
+  await members.clock.runUntil(() => leader.replica.status().leaderId === next.id, { maxMs: 5_000 })
+  members.network.isolate(leader.id, members.founders)
+  t.notOk(outcome.done)
+  await members.clock.runUntil(() => outcome.done, { maxMs: 6_000 })
+  t.match(outcome.error, { code: 'MQ_LEADERSHIP_LOST', outcome: 'unknown' })
+  await finish(t, [1])
 })
 
 t.test('cut off for longer than decisionTimeoutMs: unknown, whatever becomes of it', async (t) => {
