@@ -79,7 +79,7 @@ t.test('a leader that is cut off takes no decisions once another leads, and its 
   group.network.heal()
   await group.untilEqual()
   t.same(await group.run(bodiesOn(leader)), ['a', 'b', 'later'])
-  await t.rejects(group.run(lost), { code: 'MQ_OVERWRITTEN', outcome: 'not-applied' })
+  await t.rejects(group.run(lost), { code: 'MQ_LEADERSHIP_LOST', outcome: 'unknown' }, 'known only when it hears of the others again')
 })
 
 t.test('leases: given by the leader, known to the next, which ends them in time; those that wait are woken', async (t) => {
