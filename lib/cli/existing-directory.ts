@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DirectoryLock, LevelKv, NodeClock, NodeDisk } from '../adapters/index.ts'
 import { loadChecksum, MqError } from '../base/index.ts'
+import { mayBeOfGroup } from '../log/index.ts'
 import { allMembers, type NodeId } from '../raft/index.ts'
 import { decodeIdentity, finishInstall, formatVersionIn, type Identity } from '../replica/index.ts'
 import { storedConfState } from '../store/index.ts'
@@ -26,8 +27,10 @@ export interface StoredNode {
   readonly identity: Identity
   /** Of the directory: looking at it does not upgrade it. */
   readonly formatVersion: number
-  /** Other members of its group, as far as the directory tells; none: a queue or a broker on its own. */
+  /** Other members of its group, as far as the directory tells. */
   readonly others: readonly NodeId[]
+  /** A queue or a broker on its own: there are no others, nor could there be some of which what is left here does not tell. */
+  readonly isAlone: boolean
 }
 
 /**
@@ -47,13 +50,15 @@ export async function withLogDirectory<T> (dataDirectory: string, body: (log: Lo
     const identity = decodeIdentity(bytes, file)
     const formatVersion = formatVersionIn(bytes)
     if (await finishInstall(disk, dataDirectory)) console.log('log and state that another node has sent were put in place')
-    return await body({ disk, clock: new NodeClock(), directory: join(dataDirectory, 'log'), groupId: identity.groupId }, { identity, formatVersion, others: await othersOf(disk, dataDirectory, identity) })
+    const log: LogDirectory = { disk, clock: new NodeClock(), directory: join(dataDirectory, 'log'), groupId: identity.groupId }
+    return await body(log, { identity, formatVersion, ...await othersOf(dataDirectory, log, identity) })
   } finally {
     await lock.release()
   }
 }
 
-async function othersOf (disk: NodeDisk, directory: string, { groupId, nodeId, founders }: Identity): Promise<readonly NodeId[]> {
-  const confState = await storedConfState({ disk, database: new LevelKv(join(directory, 'state')), directory, groupId })
-  return (confState === undefined ? founders : allMembers(confState)).filter((id) => id !== nodeId)
+async function othersOf (directory: string, log: LogDirectory, { groupId, nodeId, founders }: Identity): Promise<Pick<StoredNode, 'others' | 'isAlone'>> {
+  const confState = await storedConfState({ disk: log.disk, database: new LevelKv(join(directory, 'state')), directory, groupId })
+  const others = (confState === undefined ? founders : allMembers(confState)).filter((id) => id !== nodeId)
+  return { others, isAlone: others.length === 0 && (confState !== undefined || !await mayBeOfGroup(log)) }
 }

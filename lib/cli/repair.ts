@@ -2,7 +2,7 @@ import { defectOfMark, repairLog } from '../log/index.ts'
 import { withLogDirectory } from './existing-directory.ts'
 import { openStoredEngine } from './stored-engine.ts'
 
-const OF_A_GROUP = 'this is a node of a group: nothing was removed. When it is started it asks the others for what is damaged. If they have that no more, or it does not start, empty the directory: the node then joins again as a new member, with all that they have'
+const OF_A_GROUP = 'this is a node of a group, as far as what is left here tells: nothing was removed. When it is started it asks the others for what is damaged. If they have that no more, or it does not start, empty the directory: the node then joins again as a new member, with all that they have'
 
 /**
  * Cuts a damaged log before its first damage, when `doIt`; otherwise says what would go. Never that of a node of a group: others
@@ -10,7 +10,7 @@ const OF_A_GROUP = 'this is a node of a group: nothing was removed. When it is s
  */
 export async function repair (dataDirectory: string, doIt: boolean): Promise<number> {
   const { report, node, isAlone } = await withLogDirectory(dataDirectory, async (directory, node) => {
-    const isAlone = node.others.length === 0
+    const { isAlone } = node
     const dryRun = !doIt || !isAlone
     // without the mark what is damaged at the end of the log would pass for torn, and be cut
     const defect = dryRun ? await defectOfMark(directory) : undefined

@@ -12,8 +12,8 @@ const nobody: Transport = { start () {}, send () {}, close () {} }
 const ALONE = 1
 
 /** Opens what is stored, keeping all of it, to look at it; of a node of a group without the others, as far as it has applied it. */
-export async function openStoredEngine (directory: string, { identity: { nodeId, groupId, founders }, formatVersion, others }: StoredNode): Promise<Engine> {
-  const isAlone = others.length === 0 && nodeId === ALONE
+export async function openStoredEngine (directory: string, { identity: { nodeId, groupId, founders }, formatVersion, isAlone: isOnItsOwn }: StoredNode): Promise<Engine> {
+  const isAlone = isOnItsOwn && nodeId === ALONE
   return await Engine.open({
     directory,
     durability: 'disk',

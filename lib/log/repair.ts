@@ -1,12 +1,15 @@
+import { join } from 'node:path'
 import { isMqError, loadChecksum, silentLogger, type Clock, type Disk, type Logger } from '../base/index.ts'
+import { EntryKind } from '../raft/index.ts'
 import type { CutFile } from './cut.ts'
 import { seedOfGroup } from './entry.ts'
+import { FloorFile } from './floor-file.ts'
 import { recoverLog, type Recovered } from './recovery.ts'
 import type { DamagedRange, TornCut } from './recovery-report.ts'
-import type { Segment } from './segment.ts'
+import { positionOfSegmentName, type Segment } from './segment.ts'
 import { SegmentStore } from './segment-store.ts'
 import { dropUnreadableMark, SyncMark } from './sync-mark.ts'
-import { keepAside, wipe } from './tail-check.ts'
+import { findHeaders, keepAside, wipe } from './tail-check.ts'
 import { endOfNonZero } from './zeros.ts'
 
 export interface RepairOptions {
@@ -75,6 +78,35 @@ export async function defectOfMark ({ disk, directory, groupId }: Pick<RepairOpt
   } catch (error) {
     if (!isMqError(error, 'MQ_CORRUPT')) throw error
     return error.message
+  }
+}
+
+/**
+ * Whether the log is, or may be, that of a node of a group: some entry that can be read, behind damage too, changes who is of it,
+ * or such entries may have been removed with its head. For when the state is lost.
+ */
+export async function mayBeOfGroup ({ disk, directory, groupId }: Pick<RepairOptions, 'disk' | 'directory' | 'groupId'>): Promise<boolean> {
+  await loadChecksum()
+  const groupSeed = seedOfGroup(groupId)
+  for (const { name } of await disk.list(directory) ?? []) {
+    const basePosition = positionOfSegmentName(name)
+    if (basePosition === undefined) continue
+    const file = await disk.open(join(directory, name), { readOnly: true })
+    try {
+      let isFound = false
+      await findHeaders(file, basePosition, 0, await file.sizeBytes(), groupSeed, ({ kind }) => (isFound = kind === EntryKind.config))
+      if (isFound) return true
+    } finally {
+      await file.close()
+    }
+  }
+  try {
+    const floor = await FloorFile.open(disk, directory, groupSeed)
+    await floor.close()
+    return floor.floor.index > 0
+  } catch (error) {
+    if (!isMqError(error, 'MQ_CORRUPT')) throw error
+    return true
   }
 }
 

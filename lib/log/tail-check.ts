@@ -1,4 +1,5 @@
 import { viewOf, type Disk, type DiskFile } from '../base/index.ts'
+import type { EntryKind } from '../raft/index.ts'
 import { basename, dirname } from 'node:path'
 import { decodeHeader, ENTRY_HEADER_BYTES, ENTRY_MAGIC, readSyncedTo } from './entry.ts'
 import { zeroRange, ZERO_STEP_BYTES } from './zeros.ts'
@@ -9,6 +10,7 @@ viewOf(MAGIC).setUint32(0, ENTRY_MAGIC)
 export interface FoundHeader {
   readonly position: number
   readonly index: number
+  readonly kind: EntryKind
   readonly syncedTo: number | undefined
 }
 
@@ -26,7 +28,7 @@ export async function findHeaders (file: DiskFile, basePosition: number, fromByt
     for (let at = chunk.indexOf(MAGIC); at >= 0 && at + ENTRY_HEADER_BYTES <= chunk.length; at = chunk.indexOf(MAGIC, at + 1)) {
       const header = decodeHeader(chunk, view, at, groupSeed)
       if (header === undefined || header.physicalOffset !== basePosition + start + at) continue
-      if (onHeader({ position: header.physicalOffset, index: header.index, syncedTo: readSyncedTo(chunk, view, at) }) === true) return
+      if (onHeader({ position: header.physicalOffset, index: header.index, kind: header.kind, syncedTo: readSyncedTo(chunk, view, at) }) === true) return
     }
     if (chunk.length < buffer.length) return
   }

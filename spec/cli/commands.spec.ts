@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import t from 'tap'
 import { NodeDisk } from '../../lib/adapters/index.ts'
 import { repair } from '../../lib/cli/repair.ts'
+import { Engine } from '../../lib/engine/index.ts'
 import { openQueue } from '../../lib/index.ts'
+import { checkOpenOptions } from '../../lib/queue/options.ts'
 import { makeNodeId, readIdentity, writeIdentity } from '../../lib/replica/index.ts'
 import { root } from '../rules/sources.ts'
 import { childProgram } from '../support/child-program.ts'
@@ -82,6 +84,24 @@ t.test('damage: verify names it, repair says what would go, then removes it', as
   t.equal(ledgermq('verify', directory).status, 0)
 })
 
+t.test('a queue that has grown to a group and lost its state, too, is not taken for one that is alone', async (t) => {
+  const directory = join(t.testdir(), 'data')
+  await filled(directory)
+  const engine = await Engine.open({ ...checkOpenOptions(directory, {}), directory })
+  await engine.changeMembership({ transition: 'auto', steps: [{ type: 'addLearner', id: makeNodeId(1, 77) }] })
+  await engine.close()
+  rmSync(join(directory, 'state'), { recursive: true })
+  rmSync(join(directory, 'base'), { recursive: true, force: true })
+  rmSync(join(directory, 'applied'))
+  flipMiddle(directory)
+  const path = join(directory, 'log', readdirSync(join(directory, 'log')).find((file) => file.endsWith('.seg'))!)
+  const bytes = readFileSync(path)
+  const told = t.capture(console, 'log')
+  t.equal(await repair(directory, true), 1)
+  t.match(told().map(({ args }) => args[0]).at(-1), /of a group, as far as what is left here tells: nothing was removed/)
+  t.ok(readFileSync(path).equals(bytes))
+})
+
 t.test('a sync mark that cannot be read: a repair that only looks leaves it, and so does one of a node of a group', async (t) => {
   const directory = join(t.testdir(), 'data')
   await filled(directory)
@@ -99,7 +119,7 @@ t.test('a sync mark that cannot be read: a repair that only looks leaves it, and
   rmSync(join(directory, 'state'), { recursive: true })
   await writeIdentity(disk, directory, { ...identity, founders: [1, makeNodeId(1, 1)] })
   t.equal(await repair(directory, true), 1)
-  t.match(told().map(({ args }) => args[0]), [/^damaged: .*mark/, /of a group: nothing was removed/])
+  t.match(told().map(({ args }) => args[0]), [/^damaged: .*mark/, /of a group, as far as what is left here tells: nothing was removed/])
   t.ok(readFileSync(path).equals(unreadable))
 
   await writeIdentity(disk, directory, identity)
