@@ -5,6 +5,7 @@ const usage = `npm run bench -- SUITE [options]
   embedded    one process against the limit of the machine        --quick, --json FILE, --limit FILE
   broker      a broker over loopback against the same limit       --quick, --json FILE, --limit FILE
   group       three brokers that keep each message, the same      --quick, --json FILE, --limit FILE
+  delay       messages that wait: how late they come, and what millions of them cost  --quick, --json FILE
   abuse       good clients beside 5,000 half-open sockets         --sockets N
   recovery    reopening after SIGKILL; peak memory under load     --gb N
   peers       beside other queues on this machine, where present
@@ -26,6 +27,7 @@ const suites: Readonly<Record<string, () => Promise<Suite>>> = {
   embedded: async () => (await import('./embedded/suite.ts')).embeddedSuite,
   broker: async () => (await import('./broker/suite.ts')).brokerSuite,
   group: async () => (await import('./group/suite.ts')).groupSuite,
+  delay: async () => (await import('./delay/suite.ts')).delaySuite,
   abuse: async () => (await import('./abuse/suite.ts')).abuseSuite,
   recovery: async () => (await import('./recovery/suite.ts')).recoverySuite,
   peers: async () => (await import('./peers/suite.ts')).peersSuite,

@@ -116,7 +116,7 @@ export class SendPut extends WirePut implements PendingSend, StoredSend {
   protected onStored (): void {
     const sends = this.#sends
     sends.pending.remove(this)
-    sends.stats.stored(this.destination.name, 1, this.body.length)
+    if (!this.isDuplicate) sends.stats.stored(this.destination.name, 1, this.body.length)
     if (!this.#isAnswered) sends.acks.stored(this)
   }
 
@@ -170,7 +170,7 @@ export class SendBatchPut extends WireBatchPut implements PendingSend, StoredSen
   protected onStored (): void {
     const sends = this.#sends
     sends.pending.remove(this)
-    sends.stats.stored(this.destination.name, this.items.length, this.items.reduce((sum, { body }) => sum + body.length, 0))
+    if (!this.isDuplicate) sends.stats.stored(this.destination.name, this.items.length, this.items.reduce((sum, { body }) => sum + body.length, 0))
     if (!this.#isAnswered) sends.acks.stored(this)
   }
 

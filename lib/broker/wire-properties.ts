@@ -14,6 +14,7 @@ const names = {
   TIMER_DELAY_MS: utf8.encode('TIMER_DELAY_MS'),
   TIMER_DELAY_SEC: utf8.encode('TIMER_DELAY_SEC'),
   TIMER_DELIVER_MS: utf8.encode('TIMER_DELIVER_MS'),
+  DEDUPE_ID: utf8.encode('DEDUPE_ID'),
   STARTDELIVERTIME: utf8.encode('__STARTDELIVERTIME')
 } as const
 
@@ -33,6 +34,11 @@ export class WireProperties {
   /** Where the value of UNIQ_KEY is; the same twice when there is none. */
   uniqueKeyStart = 0
   uniqueKeyEnd = 0
+  /** Where the id is that the message is known by when it is sent again: DEDUPE_ID, or else UNIQ_KEY; the same twice when there is none. */
+  get dedupeIdStart (): number { return this.#dedupeEnd > 0 ? this.#dedupeStart : this.uniqueKeyStart }
+  get dedupeIdEnd (): number { return this.#dedupeEnd > 0 ? this.#dedupeEnd : this.uniqueKeyEnd }
+  #dedupeStart = 0
+  #dedupeEnd = 0
   isTransactional = false
   /** 0: no level of delay is asked for. */
   delayLevel = 0
@@ -54,7 +60,7 @@ export class WireProperties {
   }
 
   scan (bytes: Uint8Array, start: number, end: number): this {
-    this.tagsCode = this.uniqueKeyStart = this.uniqueKeyEnd = this.delayLevel = 0
+    this.tagsCode = this.uniqueKeyStart = this.uniqueKeyEnd = this.delayLevel = this.#dedupeStart = this.#dedupeEnd = 0
     this.isTransactional = this.hasPopCheck = false
     this.#timing = Timing.none
     let nameStart = start
@@ -90,6 +96,12 @@ export class WireProperties {
           this.uniqueKeyEnd = valueEnd
         } else if (isName(bytes, nameStart, names.TRAN_MSG)) {
           this.isTransactional = text.decode(bytes.subarray(valueStart, valueEnd)).toLowerCase() === 'true'
+        }
+        break
+      case 9:
+        if (isName(bytes, nameStart, names.DEDUPE_ID)) {
+          this.#dedupeStart = valueStart
+          this.#dedupeEnd = valueEnd
         }
         break
       case 14:

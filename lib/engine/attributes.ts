@@ -1,5 +1,10 @@
 import { MqError } from '../base/index.ts'
 import type { Attributes } from '../message/index.ts'
+import { MAX_DEDUPE_COUNT, type DedupeRule } from '../store/index.ts'
+
+/** A week. */
+export const MAX_DEDUPE_MS = 7 * 86_400_000
+export const DEFAULT_DEDUPE_COUNT = 100_000
 
 /** What an attribute may be. */
 interface AttributeRule {
@@ -21,8 +26,18 @@ export const topicAttributeRules: AttributeRules = {
   'message.type': oneOf(true, 'UNSPECIFIED', 'NORMAL', 'FIFO', 'DELAY', 'TRANSACTION', 'MIXED'),
   'queue.type': oneOf(false, 'SimpleCQ'),
   'cleanup.policy': oneOf(false, 'DELETE'),
+  'dedupe.time': { isChangeable: true, accepts: (value) => isWithin(value, MAX_DEDUPE_MS), values: `milliseconds up to ${MAX_DEDUPE_MS}: a message that is sent again within them is stored once` },
+  'dedupe.count': { isChangeable: true, accepts: (value) => isWithin(value, MAX_DEDUPE_COUNT), values: `a number up to ${MAX_DEDUPE_COUNT}: so many messages are remembered at most` },
   'reserve.time': { isChangeable: true, accepts: (value) => /^(-1|\d{1,15})$/.test(value), values: 'milliseconds, or -1' }
 }
+
+/** What a topic's attributes say of messages that are sent again; undefined: they are stored again. */
+export function dedupeRuleOf (attributes: Attributes): DedupeRule | undefined {
+  const time = attributes['dedupe.time']
+  return time === undefined ? undefined : { windowMs: Number(time), maxCount: Number(attributes['dedupe.count'] ?? DEFAULT_DEDUPE_COUNT) }
+}
+
+function isWithin (value: string, most: number): boolean { return /^[1-9]\d{0,14}$/.test(value) && Number(value) <= most }
 
 /** Attributes of groups: none so far. */
 export const groupAttributeRules: AttributeRules = {}

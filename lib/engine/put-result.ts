@@ -25,6 +25,9 @@ export class PutResult {
   get deliverAtMs (): number | undefined { return undefined }
   get recallHandle (): string | undefined { return undefined }
 
+  /** The message was stored before: this tells where, of then. */
+  get isDuplicate (): boolean { return false }
+
   toJSON (): object {
     const { id, topic, queueId, queueOffset, physicalOffset, storeTimestampMs } = this
     return { id, topic, queueId, queueOffset, physicalOffset, storeTimestampMs }

@@ -1,10 +1,10 @@
-import { isMqError, MqError } from '../base/index.ts'
+import { hash64, isMqError, MqError } from '../base/index.ts'
 import type { RaftLog } from '../log/index.ts'
-import { decodeProperties, encodeProperties, EntryBodyWriter, Property, propertiesSizeBytes, RecordView, recordSizeBytes, type MessageFields, type RecallHandle } from '../message/index.ts'
+import { decodeProperties, encodeProperties, EntryBodyWriter, NO_QUEUE_OFFSET, Property, propertiesSizeBytes, RecordView, recordSizeBytes, type MessageFields, type RecallHandle } from '../message/index.ts'
 import type { Proposal } from '../replica/index.ts'
-import { delayCost, type PendingUnit, type Store } from '../store/index.ts'
+import { dedupeCost, delayCost, type PendingUnit, type Store } from '../store/index.ts'
 import { Decision } from './decision.ts'
-import { ScheduledPutResult, type DeliveryTime } from './scheduled-put.ts'
+import { SpecialPutResult, type DeliveryTime } from './special-put.ts'
 import type { Topic } from './topic.ts'
 
 /** Looks through everything that is due about a time, one after the other: further ones are refused. */
@@ -12,6 +12,7 @@ const MAX_WAITING_SEARCHES = 16
 /** What says when a message was to come: not true any more. */
 const TIMING = ['DELAY', 'TIMER_DELAY_SEC', 'TIMER_DELAY_MS', '__STARTDELIVERTIME', 'TIMER_DELIVER_MS'] as const
 const MAX_DELAY_MS = 100 * 365 * 86_400_000
+const utf8 = new TextEncoder()
 
 export interface RecallsOptions {
   readonly store: Store
@@ -35,10 +36,12 @@ export class Recalls {
    * @throws MQ_BUSY, MQ_NOT_LEADER and what a proposal may fail with
    */
   async recall (handle: RecallHandle): Promise<boolean> {
-    const { store: { delays } } = this.#options
-    return await this.#decide(handle, (pending) => new Decision(delayCost.command + delayCost.key, (writer) => {
+    const { store: { delays, dedupe } } = this.#options
+    return await this.#decide(handle, (pending, record) => new Decision(delayCost.command + delayCost.key + dedupeCost.forget(pending.topic), (writer) => {
       if (!delays.isPending(pending)) return undefined
       delays.remove(writer, [pending])
+      const { id } = idsOf(record)
+      if (id !== undefined) dedupe.forget(writer, pending.topic, hash64(utf8.encode(id), 0n))
       return true
     })) ?? false
   }
@@ -48,7 +51,7 @@ export class Recalls {
    * Undefined: it does not wait (any more), or its topic is gone.
    * @throws MQ_INVALID_ARGUMENT the time is more than a hundred years off; and as `recall`
    */
-  async reschedule (handle: RecallHandle, { delayMs = 0, deliverAtMs }: DeliveryTime): Promise<ScheduledPutResult | undefined> {
+  async reschedule (handle: RecallHandle, { delayMs = 0, deliverAtMs }: DeliveryTime): Promise<SpecialPutResult | undefined> {
     const { store: { delays }, topic: topicOf } = this.#options
     return await this.#decide(handle, (pending, record) => {
       const topic = topicOf(pending.topic)
@@ -65,7 +68,7 @@ export class Recalls {
         delays.remove(writer, [pending])
         const queueId = pending.queueId % Math.max(1, topic.config.readQueueNums, topic.config.writeQueueNums)
         const physicalOffset = topic.scheduleMessage(writer, message, queueId, pending.tagsCode, storeTimestampMs, dueMs)
-        return new ScheduledPutResult(topic.name, queueId, physicalOffset, storeTimestampMs, dueMs, handle.uniqueKey)
+        return new SpecialPutResult({ topic: topic.name, queueId, queueOffset: NO_QUEUE_OFFSET, physicalOffset, storeTimestampMs }, dueMs, handle.uniqueKey)
       }, { relieves: false })
     })
   }
@@ -114,12 +117,20 @@ export class Recalls {
     if (pending.topic !== topic) return undefined
     try {
       const record = new RecordView((await this.#options.log.read(pending.physicalOffset, pending.sizeBytes)).slice())
-      return decodeProperties(record.propertiesText).get(Property.uniqueKey) === uniqueKey ? [pending, record] : undefined
+      const ids = idsOf(record)
+      return ids.uniqueKey === uniqueKey || ids.id === uniqueKey ? [pending, record] : undefined
     } catch (error) {
       if (isMqError(error, 'MQ_CORRUPT') || isMqError(error, 'MQ_MESSAGE_NOT_FOUND')) return undefined
       throw error
     }
   }
+}
+
+/** What it is named by, and what it is known by when it is sent again. */
+function idsOf (record: RecordView): { readonly uniqueKey: string | undefined, readonly id: string | undefined } {
+  const properties = decodeProperties(record.propertiesText)
+  const uniqueKey = properties.get(Property.uniqueKey)
+  return { uniqueKey, id: properties.get(Property.dedupeId) ?? uniqueKey }
 }
 
 /** The message as it was, without what it told of its time. */

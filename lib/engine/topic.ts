@@ -1,8 +1,11 @@
 import { MqError } from '../base/index.ts'
 import { EntryBodyWriter, utf8SizeBytes, type Host, type MessageFields, type RecordFields, type TopicConfig } from '../message/index.ts'
-import { deadLetterTopicOf, type ConsumeQueue, type Store } from '../store/index.ts'
+import { deadLetterTopicOf, DEDUPE_FORMAT, type ConsumeQueue, type DedupeId, type DedupeMachine, type DedupeRule, type Remembered, type Store } from '../store/index.ts'
+import { dedupeRuleOf } from './attributes.ts'
 
 const DEAD_LETTER_QUEUES = 1
+/** %RETRY% and %DLQ%: what comes there again is meant to. */
+const GROUPS_OWN = '%'
 /** Attribute `codec` of dead letter topics: a message's payload is as in the topic it comes from. */
 export const ORIGIN_CODEC = 'origin'
 
@@ -53,6 +56,7 @@ export class Topic {
   #checkedIn = -1
   #queues: ConsumeQueue[] = []
   #lastPicked = -1
+  #dedupe: { readonly of: TopicConfig, readonly rule: DedupeRule | undefined } | undefined
 
   constructor (store: Store, config: TopicConfig, exists: boolean, storeHost: Host) {
     this.name = config.topic
@@ -68,6 +72,15 @@ export class Topic {
   get queueCount (): number { return this.#config.writeQueueNums }
   get attributes (): Readonly<Record<string, string>> { return this.#config.attributes }
   get exists (): boolean { return !this.#mayCreate }
+
+  /** How messages that are sent again are told from new ones; undefined: not at all. */
+  get dedupeRule (): DedupeRule | undefined {
+    if (this.#dedupe?.of !== this.#config) this.#dedupe = { of: this.#config, rule: this.name.startsWith(GROUPS_OWN) ? undefined : dedupeRuleOf(this.#config.attributes) }
+    return this.#dedupe.rule
+  }
+
+  /** All members of the group know what it is to remember messages. */
+  get canRemember (): boolean { return this.#store.formatVersion >= DEDUPE_FORMAT }
 
   /** The topic was made or changed: takes over its configuration as applied. */
   refresh (config: TopicConfig): void {
@@ -126,6 +139,16 @@ export class Topic {
     const target = { topic: name, topicBytes: this.queue(queueId).of.topicBytes, queueId, storeHost }
     this.#store.delays.scheduleMessage(writer, message, target, tagsCode, storeTimestampMs, deliverAtMs)
     return physicalOffset
+  }
+
+  /** Within a decision: where that message was stored lately. */
+  remembered (id: DedupeId, rule: DedupeRule, storeTimestampMs: number): Remembered | undefined {
+    return this.#store.dedupe.find(this.name, id, rule, storeTimestampMs)
+  }
+
+  /** Within a decision, after they are written: they are told when they are sent again. */
+  remember (writer: EntryBodyWriter, rule: DedupeRule, messages: Parameters<DedupeMachine['remember']>[3], storeTimestampMs: number): void {
+    this.#store.dedupe.remember(writer, this.name, rule, messages, storeTimestampMs)
   }
 
   #check (writer: EntryBodyWriter): MqError | undefined {

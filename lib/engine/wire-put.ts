@@ -1,7 +1,7 @@
 import { MqError } from '../base/index.ts'
 import { bodyCrcOf, EntryBodyWriter, hostHex, MAX_PROPERTIES_BYTES, offsetMessageId, recordSizeBytes, type BatchItem, type Host, type RecordFields } from '../message/index.ts'
 import type { Proposal } from '../replica/index.ts'
-import { delayCost } from '../store/index.ts'
+import { dedupeCost, delayCost, type DedupeId, type DedupeRule } from '../store/index.ts'
 import type { Topic } from './topic.ts'
 
 /** The directory of an entry gives a topic's name one byte of length. */
@@ -36,6 +36,8 @@ export interface WireMessage extends WireOrigin {
   readonly delayMs?: number
   /** Or then, ms since 1970; what has passed is at once. */
   readonly deliverAtMs?: number
+  /** xxHash64 of its id: where its topic remembers those, a message that was stored lately is not stored again. */
+  readonly dedupeHash?: bigint | undefined
 }
 
 /**
@@ -60,6 +62,9 @@ export abstract class WirePut implements Proposal, RecordFields {
   readonly delayMs: number
   /** When it comes to its queue, once it is stored; 0: it is there. */
   deliverAtMs: number
+  readonly dedupeHash: bigint | undefined
+  /** It was stored before: what is told of its place is that of then. */
+  isDuplicate = false
   bodyCrc = 0
   queueOffset = -1
   physicalOffset = -1
@@ -81,8 +86,10 @@ export abstract class WirePut implements Proposal, RecordFields {
     this.tagsCode = message.tagsCode
     this.delayMs = message.delayMs ?? 0
     this.deliverAtMs = message.deliverAtMs ?? 0
+    this.dedupeHash = message.dedupeHash
     this.costBytes = costBytesOf(destination, this.body, this.properties, this.addedProperties) + destination.creationCostBytes +
-      (this.delayMs > 0 || this.deliverAtMs > 0 ? delayCost.schedule(destination.name) : 0)
+      (this.delayMs > 0 || this.deliverAtMs > 0 ? delayCost.schedule(destination.name) : 0) +
+      (this.dedupeHash === undefined ? 0 : dedupeCost.remember(destination.name) + dedupeCost.message)
   }
 
   /**
@@ -103,14 +110,33 @@ export abstract class WirePut implements Proposal, RecordFields {
     const deliverAtMs = this.delayMs > 0 ? storeTimestampMs + this.delayMs : this.deliverAtMs > storeTimestampMs ? this.deliverAtMs : 0
     this.#refusal = refusalOf(destination, this.properties, this.addedProperties, deliverAtMs === 0 ? 0 : deliverAtMs - storeTimestampMs) ?? destination.ensure(writer, this.queueId)
     if (this.#refusal !== undefined) return
+    this.bodyCrc = bodyCrcOf(this.body)
+    const rule = this.dedupeHash === undefined || !destination.canRemember ? undefined : destination.dedupeRule
+    if (rule !== undefined && this.#isKnown(rule, this.dedupeHash!, storeTimestampMs)) return
     if (this.queueId < 0) this.queueId = destination.nextQueueId()
     const queue = destination.queue(this.queueId)
     this.topic = queue.of.topicBytes
-    this.bodyCrc = bodyCrcOf(this.body)
     this.deliverAtMs = deliverAtMs
     if (deliverAtMs > 0) destination.schedule(writer, this, this.tagsCode, storeTimestampMs, deliverAtMs)
     else queue.appendRecord(writer, this, this.tagsCode, storeTimestampMs)
+    if (rule === undefined) return
+    const { queueId, queueOffset, physicalOffset } = this
+    destination.remember(writer, rule, [{ id: this.#idOf(this.dedupeHash!), queueId, queueOffset, physicalOffset, deliverAtMs }], storeTimestampMs)
   }
+
+  #isKnown (rule: DedupeRule, hash: bigint, nowMs: number): boolean {
+    const known = this.destination.remembered(this.#idOf(hash), rule, nowMs)
+    if (known === undefined) return false
+    this.isDuplicate = true
+    this.queueId = known.queueId
+    this.queueOffset = known.queueOffset
+    this.physicalOffset = known.physicalOffset
+    this.storeTimestampMs = known.storeTimestampMs
+    this.deliverAtMs = known.deliverAtMs
+    return true
+  }
+
+  #idOf (hash: bigint): DedupeId { return { hash, bodyCrc: this.bodyCrc, bodyBytes: this.body.length } }
 
   settle (): void {
     if (this.destination.creationCostBytes !== 0) this.destination.confirm()
@@ -124,6 +150,8 @@ export abstract class WirePut implements Proposal, RecordFields {
 /** A message of a batch. */
 export interface WireBatchItem extends BatchItem {
   readonly tagsCode: number
+  /** @see WireMessage */
+  readonly dedupeHash?: bigint | undefined
 }
 
 /** Several messages of one request for one queue: stored side by side in one entry, with consecutive offsets, or none of them. */
@@ -139,6 +167,8 @@ export abstract class WireBatchPut implements Proposal {
   queueOffset = -1
   storeTimestampMs = 0
   readonly physicalOffsets: number[] = []
+  /** All of them were stored before. */
+  isDuplicate = false
   #refusal: MqError | undefined
 
   constructor (destination: Topic, origin: WireOrigin, items: readonly WireBatchItem[]) {
@@ -147,7 +177,8 @@ export abstract class WireBatchPut implements Proposal {
     this.queueId = origin.queueId
     this.#origin = origin
     const added = this.#addedProperties = origin.addedProperties ?? NO_BYTES
-    this.costBytes = items.reduce((sum, { body, properties }) => sum + costBytesOf(destination, body, properties, added), destination.creationCostBytes)
+    this.costBytes = items.reduce((sum, { body, properties }) => sum + costBytesOf(destination, body, properties, added), destination.creationCostBytes) +
+      (items.some(({ dedupeHash }) => dedupeHash !== undefined) ? dedupeCost.remember(destination.name) + items.length * dedupeCost.message : 0)
   }
 
   /** @see WirePut */
@@ -166,6 +197,9 @@ export abstract class WireBatchPut implements Proposal {
     for (let i = 0; i < items.length && this.#refusal === undefined; i++) this.#refusal = refusalOf(destination, items[i]!.properties, added)
     this.#refusal ??= destination.ensure(writer, this.queueId)
     if (this.#refusal !== undefined) return
+    const rule = destination.canRemember && items.every(({ dedupeHash }) => dedupeHash !== undefined) ? destination.dedupeRule : undefined
+    const ids = rule === undefined ? [] : items.map(({ body, dedupeHash }) => ({ hash: dedupeHash!, bodyCrc: bodyCrcOf(body), bodyBytes: body.length }))
+    if (rule !== undefined && this.#areKnown(rule, ids, storeTimestampMs)) return
     if (this.queueId < 0) this.queueId = destination.nextQueueId()
     const queue = destination.queue(this.queueId)
     const { sysFlag, bornTimestampMs, bornHost, reconsumeTimes } = this.#origin
@@ -197,6 +231,22 @@ export abstract class WireBatchPut implements Proposal {
     }
     this.queueOffset = record.queueOffset - items.length + 1
     this.storeTimestampMs = storeTimestampMs
+    if (rule === undefined) return
+    const { queueId, queueOffset, physicalOffsets } = this
+    destination.remember(writer, rule, ids.map((id, i) => ({ id, queueId, queueOffset: queueOffset + i, physicalOffset: physicalOffsets[i]!, deliverAtMs: 0 })), storeTimestampMs)
+  }
+
+  /** All of them, as a batch was stored. */
+  #areKnown (rule: DedupeRule, ids: readonly DedupeId[], nowMs: number): boolean {
+    const known = ids.map((id) => this.destination.remembered(id, rule, nowMs))
+    const first = known[0]
+    if (first === undefined || known.some((place, i) => place?.queueId !== first.queueId || place.queueOffset !== first.queueOffset + i || place.deliverAtMs !== 0)) return false
+    this.isDuplicate = true
+    this.queueId = first.queueId
+    this.queueOffset = first.queueOffset
+    this.storeTimestampMs = first.storeTimestampMs
+    for (const place of known) this.physicalOffsets.push(place!.physicalOffset)
+    return true
   }
 
   settle (): void {

@@ -9,6 +9,7 @@ export const Property = {
   keys: 'KEYS',
   tags: 'TAGS',
   uniqueKey: 'UNIQ_KEY',
+  dedupeId: 'DEDUPE_ID',
   shardingKey: '__SHARDINGKEY',
   retryTopic: 'RETRY_TOPIC',
   realTopic: 'REAL_TOPIC',

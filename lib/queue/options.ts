@@ -1,7 +1,8 @@
 import { silentLogger, type Clock, type Logger } from '../base/index.ts'
+import { DEFAULT_DEDUPE_COUNT, MAX_DEDUPE_COUNT, MAX_DEDUPE_MS } from '../engine/index.ts'
 import type { AvroSchema, FlushOptions, LimitOptions, OpenOptions, OpenProgress, TopicOptions } from './types.ts'
 import { checkServe, type CheckedServeOptions } from './serve-options.ts'
-import { checkFunction, checkInteger, checkKeys, checkObject, checkOneOf, checkSignal, checkTopic, invalid, wrongType } from './arguments.ts'
+import { checkDuration, checkFunction, checkInteger, checkKeys, checkObject, checkOneOf, checkSignal, checkTopic, invalid, wrongType } from './arguments.ts'
 
 export const DEFAULT_QUEUES = 8
 export const MAX_QUEUES = 65_536
@@ -75,8 +76,9 @@ export function checkOpenOptions (directory: string, options: OpenOptions<any>):
 
 /** Codec and queue count of one topic, as given by a user. The schema itself is checked where it is parsed. */
 export function checkTopicOptions (what: string, value: unknown): TopicOptions {
-  const given = checkKeys(what, value, ['codec', 'queues'])
-  const { codec, queues } = given
+  const given = checkKeys(what, value, ['codec', 'queues', 'dedupe'])
+  const { codec, queues, dedupe } = given
+  if (dedupe !== undefined) dedupeAttributes(`${what}.dedupe`, dedupe)
   if (queues !== undefined) checkInteger(`${what}.queues`, queues, 1, MAX_QUEUES)
   if (codec === undefined) return given as TopicOptions
   if (typeof codec === 'string') {
@@ -86,6 +88,14 @@ export function checkTopicOptions (what: string, value: unknown): TopicOptions {
     if (typeof avro !== 'string' && (typeof avro !== 'object' || avro === null)) throw wrongType(`${what}.codec.avro`, 'an Avro schema', avro)
   }
   return given as TopicOptions
+}
+
+/** As attributes of the topic. */
+export function dedupeAttributes (what: string, value: unknown): Record<string, string> {
+  const { window, count = DEFAULT_DEDUPE_COUNT } = checkKeys(what, value, ['window', 'count'])
+  const windowMs = checkDuration(`${what}.window`, window, 1)
+  if (windowMs > MAX_DEDUPE_MS) throw invalid(`${what}.window`, 'a week at most', window)
+  return { 'dedupe.time': String(windowMs), 'dedupe.count': String(checkInteger(`${what}.count`, count, 1, MAX_DEDUPE_COUNT)) }
 }
 
 function checkTopics (value: unknown): Map<string, TopicOptions> {

@@ -1,13 +1,17 @@
-import { MqError, type Clock } from '../base/index.ts'
-import { PutBatchProposal, PutProposal, ScheduledPutProposal, type DeliveryTime, type Engine, type PutResult } from '../engine/index.ts'
+import { hash64, MqError, type Clock } from '../base/index.ts'
+import { DEFAULT_DEDUPE_COUNT, PutBatchProposal, PutProposal, SpecialPutProposal, type DeliveryTime, type Engine, type PutResult } from '../engine/index.ts'
 import { encodeProperties, propertiesSizeBytes, MAX_PROPERTIES_BYTES, NAME_END, Property, PROPERTY_END, tagsCodeOf } from '../message/index.ts'
 import { checkDuration, checkTime, checkInteger, checkKeys, checkObject, checkSignal, invalid, isWellFormed, wrongType } from './arguments.ts'
 import type { TopicRoute, TopicRoutes } from './topic-routes.ts'
 import type { BatchItem, MessageOptions, SendOptions, WaitOptions } from './types.ts'
 
-const messageKeys = ['key', 'tag', 'properties', 'queueId', 'delay', 'deliverAt']
+const messageKeys = ['key', 'tag', 'properties', 'queueId', 'delay', 'deliverAt', 'dedupe']
 const sendKeys = [...messageKeys, 'signal', 'timeoutMs']
 const itemKeys = ['body', 'topic', ...messageKeys]
+/** Of a topic that does not say. */
+const DEFAULT_DEDUPE = { windowMs: 10 * 60_000, maxCount: DEFAULT_DEDUPE_COUNT }
+const utf8 = new TextEncoder()
+
 /** The last moment of the year 2100: whatever waits beyond was not meant. */
 const MAX_TIME_MS = 4_133_980_799_999
 /** Property names that users set by options of their own, or that belong to the engine. */
@@ -65,15 +69,15 @@ export class Sender {
   #sendWith (route: TopicRoute, body: unknown, options: SendOptions, resolve: Resolve, reject: Reject): void {
     if (options === null || typeof options !== 'object') throw wrongType('options', 'an object', options)
     for (const name in options) if (name !== 'key' && name !== 'tag' && !sendKeys.includes(name)) checkKeys('options', options, sendKeys)
-    const { key, tag, properties, queueId, delay, deliverAt, signal, timeoutMs } = options
+    const { key, tag, properties, queueId, delay, deliverAt, dedupe, signal, timeoutMs } = options
     const time = delay === undefined && deliverAt === undefined ? undefined : checkDelivery(delay, deliverAt)
-    const proposal = this.#put(route, body, key, tag, properties, queueId, time, resolve, reject)
+    const proposal = this.#put(route, body, key, tag, properties, queueId, time, dedupe, resolve, reject)
     if (signal !== undefined || timeoutMs !== undefined) this.#guard(proposal, checkSignal(signal), timeoutMs)
     else this.#engine.submit(proposal)
   }
 
   #put (
-    route: TopicRoute, body: unknown, key: unknown, tag: unknown, properties: MessageOptions['properties'], queueId: unknown, time: DeliveryTime | undefined, resolve: Resolve, reject: Reject
+    route: TopicRoute, body: unknown, key: unknown, tag: unknown, properties: MessageOptions['properties'], queueId: unknown, time: DeliveryTime | undefined, dedupe: unknown, resolve: Resolve, reject: Reject
   ): PutProposal {
     const keys = key === undefined ? '' : checkText('key', key)
     const tags = tag === undefined ? '' : tag === this.#lastTag ? tag as string : this.#checkTag(tag)
@@ -81,6 +85,8 @@ export class Sender {
     const tagsCode = tags === '' ? 0 : this.#lastTagsCode
     let propertiesText = properties === undefined ? '' : propertiesTextOf(properties)
     let uniqueKey = ''
+    const id = dedupe === undefined ? undefined : checkText('dedupe', dedupe)
+    if (id !== undefined) propertiesText += `${Property.dedupeId}${NAME_END}${id}${PROPERTY_END}`
     if (time !== undefined) {
       uniqueKey = `${this.#engine.session}-${(this.#scheduled++).toString(36)}`
       propertiesText += `${Property.uniqueKey}${NAME_END}${uniqueKey}${PROPERTY_END}`
@@ -88,9 +94,14 @@ export class Sender {
     if (3 * (keys.length + tags.length + propertiesText.length) + 12 > MAX_PROPERTIES_BYTES) checkPropertiesSize(keys, tags, propertiesText)
     const queue = queueId !== undefined ? checkQueueId(route, queueId) : keys === '' ? route.nextQueueId() : route.queueOf(keys)
     const bytes = this.#encode(route, body)
-    return time === undefined
-      ? new PutProposal(route.topic, queue, bytes, keys, tags, tagsCode, propertiesText, resolve, reject)
-      : new ScheduledPutProposal(time, uniqueKey, route.topic, queue, bytes, keys, tags, tagsCode, propertiesText, resolve, reject)
+    if (time === undefined && id === undefined) return new PutProposal(route.topic, queue, bytes, keys, tags, tagsCode, propertiesText, resolve, reject)
+    const special = {
+      time,
+      dedupe: id === undefined ? undefined : { hash: hash64(utf8.encode(id), 0n), defaultRule: DEFAULT_DEDUPE },
+      // what was stored before is known by the id, if handles can bear that
+      uniqueKey: id === undefined || id.includes(' ') ? uniqueKey : id
+    }
+    return new SpecialPutProposal(special, route.topic, queue, bytes, keys, tags, tagsCode, propertiesText, resolve, reject)
   }
 
   /** Senders use few tags, mostly the same one many times. */
@@ -115,8 +126,8 @@ export class Sender {
       const puts = (messages as ReadonlyArray<BatchItem<unknown> & { readonly topic?: string }>).map((item, i) => {
         checkKeys(`messages[${i}]`, item, itemKeys)
         if (topic !== undefined && item.topic !== undefined && item.topic !== topic) throw invalid(`messages[${i}].topic`, `left out, or ${topic}`, item.topic)
-        const { body, key, tag, properties, queueId, delay, deliverAt } = item
-        return this.#put(this.#routes.get((topic ?? item.topic)!), body, key, tag, properties, queueId, checkDelivery(delay, deliverAt), unused, unused)
+        const { body, key, tag, properties, queueId, delay, deliverAt, dedupe } = item
+        return this.#put(this.#routes.get((topic ?? item.topic)!), body, key, tag, properties, queueId, checkDelivery(delay, deliverAt), dedupe, unused, unused)
       })
       if (puts.length === 0) return resolve([])
       const proposal = new PutBatchProposal(puts, resolve, reject)

@@ -3,6 +3,7 @@ import { deadLetterSettings, ORIGIN_CODEC, type Engine, type Topic, type TopicSe
 import { Property, tagsCodeOf } from '../message/index.ts'
 import { makeCodec, mergeCodec, type Codec, type CodecRecord } from './codec.ts'
 import { checkTopic } from './arguments.ts'
+import { dedupeAttributes } from './options.ts'
 import type { TopicOptions } from './types.ts'
 
 /** What a send to one topic needs: the engine's handle, the codec, whose turn it is. */
@@ -95,17 +96,18 @@ export class TopicRoutes {
 
   /** Makes the topic, or brings it in line with `options`. */
   async ensure (name: string, options: TopicOptions): Promise<void> {
-    const { codec, queues } = options
+    const { codec, queues, dedupe } = options
     const { queueCount, attributes } = this.#defaultsOf(name)
+    const remembering = dedupe === undefined ? {} : dedupeAttributes('dedupe', dedupe)
     // at once: what is sent to it after this call comes after it
-    const made = this.#engine.createTopic({ name, queueCount: queues ?? queueCount, attributes: codec === undefined ? attributes : attributesOf(mergeCodec(name, undefined, codec)) })
-    const ensured = this.#adjust(name, options, made, this.#ensuring)
+    const made = this.#engine.createTopic({ name, queueCount: queues ?? queueCount, attributes: { ...codec === undefined ? attributes : attributesOf(mergeCodec(name, undefined, codec)), ...remembering } })
+    const ensured = this.#adjust(name, options, remembering, made, this.#ensuring)
     this.#ensuring = ensured.catch(() => {})
     await ensured
   }
 
   /** One after the other: each looks at what the one before has changed. */
-  async #adjust (name: string, { codec, queues }: TopicOptions, made: Promise<void>, before: Promise<void>): Promise<void> {
+  async #adjust (name: string, { codec, queues }: TopicOptions, remembering: Readonly<Record<string, string>>, made: Promise<void>, before: Promise<void>): Promise<void> {
     await Promise.all([made, before])
     const topic = this.#engine.topic(name)
     if (topic === undefined) return // deleted meanwhile
@@ -114,8 +116,9 @@ export class TopicRoutes {
     if (queues !== undefined && queues < topic.queueCount) {
       throw new MqError('MQ_INVALID_ARGUMENT', `topic ${name} has ${topic.queueCount} queues; their number can grow, not shrink to ${queues}`)
     }
-    if (record !== stored || (queues !== undefined && queues > topic.queueCount)) {
-      await this.#engine.updateTopic({ name, queueCount: Math.max(queues ?? 0, topic.queueCount), attributes: { ...topic.attributes, ...attributesOf(record) } })
+    const hasChanged = Object.entries(remembering).some(([name, value]) => topic.attributes[name] !== value)
+    if (record !== stored || hasChanged || (queues !== undefined && queues > topic.queueCount)) {
+      await this.#engine.updateTopic({ name, queueCount: Math.max(queues ?? 0, topic.queueCount), attributes: { ...topic.attributes, ...attributesOf(record), ...remembering } })
     }
     // the route may be older than the topic, or than its newest schema
     const route = this.#routes.get(name)

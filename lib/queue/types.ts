@@ -22,6 +22,8 @@ export interface TopicOptions {
   readonly codec?: CodecOption
   /** How many queues the topic has; default `defaultQueues`. More queues: more consumers at once when order matters. */
   readonly queues?: number
+  /** How ids given with `dedupe` are remembered: for so long (up to a week), and so many (100,000 unless given, up to a million). Clients of a broker have theirs in UNIQ_KEY. */
+  readonly dedupe?: { readonly window: Duration, readonly count?: number }
 }
 
 export interface RetentionOptions {
@@ -132,6 +134,11 @@ export interface MessageOptions {
   readonly delay?: Duration
   /** Or at that time; at once when it has passed. */
   readonly deliverAt?: Date | string | number
+  /**
+   * An id: sent again with the same id and body, the message is not stored once more, and the result tells where it is (`isDuplicate`).
+   * Ids are remembered for as long and as many as the topic says, see TopicOptions; else the last 100,000 of ten minutes.
+   */
+  readonly dedupe?: string
 }
 
 /** When a message is to be delivered instead: one of the two. */

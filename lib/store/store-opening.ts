@@ -12,6 +12,7 @@ import { CommitLog } from './commit-log.ts'
 import { ConsumeQueues } from './consume-queues.ts'
 import { ConsumerOffsets } from './consumer-offsets.ts'
 import { LockMachine } from './lock-machine.ts'
+import { DedupeMachine } from './dedupe-machine.ts'
 import { DELAY_RANGE, DelayMachine } from './delay-machine.ts'
 import { GroupFormat } from './group-format.ts'
 import type { KeyChange, Machine } from './machine.ts'
@@ -102,9 +103,10 @@ async function openEmpty ({ options, settings, mark }: Opening): Promise<Omit<Lo
     consumerOffsets: new ConsumerOffsets(),
     metadata: new Metadata(),
     locks: new LockMachine(),
-    delays: new DelayMachine(kv, onDamage)
+    delays: new DelayMachine(kv, onDamage),
+    dedupe: new DedupeMachine()
   }
-  return { kv, damage, core, machines: [core.format, core.commitLog, core.metadata, core.consumeQueues, core.consumerOffsets, core.locks, core.delays, ...options.machines?.(core) ?? []] }
+  return { kv, damage, core, machines: [core.format, core.commitLog, core.metadata, core.consumeQueues, core.consumerOffsets, core.locks, core.delays, core.dedupe, ...options.machines?.(core) ?? []] }
 }
 
 /** @throws whatever shows that the kv cannot be used */

@@ -7,6 +7,7 @@ import type { AppliedFile } from './checkpoints.ts'
 import type { CommitLog, EntryFinder } from './commit-log.ts'
 import type { ConsumeQueues } from './consume-queues.ts'
 import type { ConsumerOffsets } from './consumer-offsets.ts'
+import type { DedupeMachine } from './dedupe-machine.ts'
 import type { DelayMachine } from './delay-machine.ts'
 import type { GroupFormat } from './group-format.ts'
 import type { LockMachine } from './lock-machine.ts'
@@ -83,6 +84,7 @@ export interface CoreMachines {
   readonly metadata: Metadata
   readonly locks: LockMachine
   readonly delays: DelayMachine
+  readonly dedupe: DedupeMachine
 }
 
 /** What an opened store is made of. */

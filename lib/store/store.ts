@@ -11,6 +11,7 @@ import type { CommitLog, LocatedRecord } from './commit-log.ts'
 import type { ConsumeQueues } from './consume-queues.ts'
 import type { ConsumerOffsets } from './consumer-offsets.ts'
 import type { ApplyContext, CommandHandler, Machine } from './machine.ts'
+import type { DedupeMachine } from './dedupe-machine.ts'
 import { DELAY_RANGE, type DelayMachine } from './delay-machine.ts'
 import { locateHidden } from './hidden-record.ts'
 import type { LockMachine } from './lock-machine.ts'
@@ -36,6 +37,7 @@ export class Store {
   readonly metadata: Metadata
   readonly locks: LockMachine
   readonly delays: DelayMachine
+  readonly dedupe: DedupeMachine
   readonly #machines: readonly Machine[]
   readonly #handlers = new Map<number, CommandHandler[]>()
   readonly #parts: StoreParts
@@ -66,6 +68,7 @@ export class Store {
     this.metadata = core.metadata
     this.locks = core.locks
     this.delays = core.delays
+    this.dedupe = core.dedupe
     this.#machines = machines
     for (const { handlers } of machines) {
       for (const handler of handlers) this.#handlers.set(handler.command.type, [...this.#handlers.get(handler.command.type) ?? [], handler])

@@ -76,7 +76,7 @@ t.test('another time: stored anew with its handle of then; twice at once, one of
   t.equal(await engine.recalls.recall(handle), false)
   await clock.advance(20_000)
   t.same(await bodiesIn(engine), [])
-  await clock.advance(later!.deliverAtMs - clock.wallMs() + 10)
+  await clock.advance(later!.deliverAtMs! - clock.wallMs() + 10)
   await soon()
   const { records: [record] } = await get(engine, { topic: 'orders' })
   t.same(Object.fromEntries(decodeProperties(record!.propertiesText)), { KEYS: 'k', UNIQ_KEY: 'a', user: 'x' }, 'what it told of its time is not true any more')

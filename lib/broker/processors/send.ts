@@ -1,3 +1,4 @@
+import { hash64 } from '../../base/index.ts'
 import { SysFlag } from '../../message/index.ts'
 import { delayOfLevel, type Topic, type WireBatchItem, type WireMessage } from '../../engine/index.ts'
 import { BatchItems, failure, RequestCode, ResponseCode, SendMessageHeader, VersionGate, type Processor, type RemotingConnection, type RemotingFrame, type RemotingResponse } from '../../remoting/index.ts'
@@ -47,7 +48,8 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
     addedProperties: none,
     tagsCode: 0,
     delayMs: 0,
-    deliverAtMs: 0
+    deliverAtMs: 0,
+    dedupeHash: undefined
   }
 
   const send: Processor = (request, connection) => {
@@ -65,6 +67,7 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
     const refusal = isTimed ? timeRefusal() : undefined
     if (refusal !== undefined) return refusal
     const { settings } = sends
+    message.dedupeHash = destination.topic.dedupeRule === undefined || header.reconsumeTimes > 0 || properties.isTransactional ? undefined : dedupeHash(propertiesBytes)
     let sent = propertiesBytes.subarray(propertiesStart, propertiesEnd)
     let added = settings.added
     let uniqueKeyBytes = propertiesBytes
@@ -94,6 +97,12 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
     return undefined
   }
 
+  /** Of the id in `properties`, if there is one. */
+  function dedupeHash (bytes: Uint8Array): bigint | undefined {
+    const { dedupeIdStart, dedupeIdEnd } = properties
+    return dedupeIdStart === dedupeIdEnd ? undefined : hash64(bytes.subarray(dedupeIdStart, dedupeIdEnd), 0n)
+  }
+
   /** Why the message of `properties` cannot come when it is to. */
   function timeRefusal (): RemotingResponse | undefined {
     const { timerWheelEnable, timerMaxDelaySec } = config.values
@@ -109,6 +118,7 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
     if (header.topic.length > MAX_BATCH_TOPIC_CHARACTERS) return failure(ResponseCode.MESSAGE_ILLEGAL, `the topic of a batch has at most ${MAX_BATCH_TOPIC_CHARACTERS} characters`)
     if (header.topic.startsWith(RETRY_PREFIX)) return failure(ResponseCode.MESSAGE_ILLEGAL, 'a batch cannot be sent to a retry topic')
     const items: WireBatchItem[] = []
+    const remembers = destination.topic.dedupeRule !== undefined
     try {
       const batch = new BatchItems(request.bytes, request.bodyStart, request.end)
       while (batch.next()) {
@@ -119,7 +129,8 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
           flag: batch.flag,
           body: batch.bytes.subarray(batch.bodyStart, batch.bodyEnd),
           properties: batch.bytes.subarray(batch.propertiesStart, batch.propertiesEnd),
-          tagsCode: properties.tagsCode
+          tagsCode: properties.tagsCode,
+          dedupeHash: remembers ? dedupeHash(batch.bytes) : undefined
         })
       }
     } catch (error) {
