@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { until, type ClusterProcess } from '../cluster/cluster.ts'
+import { until } from '../cluster/cluster.ts'
 import type { Program } from '../cluster/server-process.ts'
 import { damageRound } from './damage.ts'
+import { LeaderWatch, type LeaderNews } from './leader-watch.ts'
 import { part, partitionKinds, type PartitionKind } from './partitions.ts'
 import { cutPower } from './power-cut.ts'
 import type { Scene } from './scene.ts'
@@ -35,7 +36,7 @@ const killRound: Round = async (scene, round) => {
   }
   const gapMs = await first
   if (gapMs !== undefined) {
-    if (isLeader) scene.longest(`longest without an ack, ${how}, ms`, gapMs)
+    if (isLeader) scene.longest(`longest without an ack, ${how}, ms`, Math.round(gapMs))
     await scene.steady('during the fault')
   }
   if (how === 'suspended') nodes[0]!.resume()
@@ -55,51 +56,55 @@ const powerRound: Round = async (scene, round) => {
   await scene.start(nodes)
 }
 
-/** Three election timeouts of the longest kind, which is twice groupElectionTimeoutMs (300). */
-const LIMIT_MS = 1800
-const LOOK_EVERY_MS = 10
-
-/** How long until one of them leads, ms. */
-async function takeover (nodes: readonly ClusterProcess[]): Promise<number> {
-  const fromMs = performance.now()
-  await until('another node leads', async () => {
-    await sleep(LOOK_EVERY_MS)
-    return (await Promise.all(nodes.map((node) => node.figures()))).some((figures) => figures?.['groupRole'] === 'leader')
-  })
-  return performance.now() - fromMs
-}
+/** groupElectionTimeoutMs, unless it is configured. */
+const ELECTION_TIMEOUT_MS = 600
+const MAX_ELECTION_TIMEOUTS = 3
+/** After a heal: for elections that are still to come. */
+const SETTLE_MS = 2 * ELECTION_TIMEOUT_MS
 
 const partitionRound = (kindOf: (round: number) => PartitionKind): Round => async (scene, round) => {
   const { group, random } = scene
   const links = scene.links!
   const kind = kindOf(round)
-  const leader = group.nodes.indexOf(await group.leader())
-  const touched = links.touched
-  const partition = part(kind, links, { count: group.nodes.length, leader, random })
+  const watch = new LeaderWatch(group, links)
   try {
-    if (partition.hasMajority) {
-      const first = scene.firstAck(`while ${partition.text}`)
-      if (kind === 'split' || kind === 'one-way') {
-        const takenOverMs = await takeover(group.nodes.filter((_, i) => i !== leader))
-        scene.longest(`longest until another leads, ${kind}, ms`, takenOverMs)
-        if (takenOverMs > LIMIT_MS) scene.count(`over 3 election timeouts, ${kind}`)
+    await until('the leader is seen', () => watch.hasLeader)
+    const leader = group.nodes.indexOf(await group.leader())
+    const touched = links.touched
+    watch.take()
+    const partition = part(kind, links, { count: group.nodes.length, leader, random })
+    watch.take()
+    let apart: LeaderNews
+    try {
+      if (partition.hasMajority) {
+        const first = scene.firstAck(`while ${partition.text}`)
+        scene.longest(`longest without an ack, ${kind}, ms`, Math.round(await first))
+        await scene.steady('during the fault', 10)
       }
-      scene.longest(`longest without an ack, ${kind}, ms`, await first)
-      await scene.steady('during the fault', 10)
+      await sleep(PARTED_MS)
+    } finally {
+      partition.stop()
+      apart = watch.take()
     }
-    await sleep(PARTED_MS)
+    if (links.touched === touched) scene.problems.push(`no message was held while ${partition.text}`)
+    links.heal()
+    watch.take()
+    await scene.steady('after the fault')
+    await scene.inSync()
+    await sleep(SETTLE_MS)
+    const healed = watch.take()
+    scene.count(kind)
+    const timeouts = (ms: number): number => Math.round(ms / ELECTION_TIMEOUT_MS * 10) / 10
+    const withoutLeader = Math.max(partition.hasMajority ? apart.withoutMs : 0, healed.withoutMs)
+    scene.longest(`longest without a leader, ${kind}, election timeouts`, timeouts(withoutLeader))
+    scene.longest(`longest term changes while apart, ${kind}`, apart.terms)
+    scene.longest(`longest term changes at a heal, ${kind}`, healed.terms)
+    scene.tell(`${kind}, ${group.nodes.length} nodes, ${partition.text}: without a leader for ${partition.hasMajority ? timeouts(apart.withoutMs) : '(no majority)'} election timeouts, and ${timeouts(healed.withoutMs)} after the heal; term changes ${apart.terms}, and ${healed.terms} after the heal`)
+    if (withoutLeader > MAX_ELECTION_TIMEOUTS * ELECTION_TIMEOUT_MS) scene.count(`over ${MAX_ELECTION_TIMEOUTS} election timeouts, ${kind}`)
+    if (healed.terms > 1) scene.count(`more than one term change at a heal, ${kind}`)
   } finally {
-    partition.stop()
+    await watch.stop()
   }
-  if (links.touched === touched) scene.problems.push(`no message was held while ${partition.text}`)
-  scene.count(kind)
-  const before = await scene.term()
-  links.heal()
-  await scene.steady('after the fault')
-  await group.inSync(0).catch(() => {})
-  const changes = await scene.term() - before
-  scene.longest('longest term changes at a heal', changes)
-  if (changes > 1) scene.count(`more than one term change, ${kind}`)
 }
 
 export const kinds: Readonly<Record<string, Kind>> = {

@@ -69,7 +69,7 @@ export class Scene implements AsyncDisposable {
   }
 
   count (name: string, more = 1): void { this.figures[name] = (this.figures[name] ?? 0) + more }
-  longest (name: string, ms: number): void { this.figures[name] = Math.max(this.figures[name] ?? 0, Math.round(ms)) }
+  longest (name: string, value: number): void { this.figures[name] = Math.max(this.figures[name] ?? 0, value) }
   choose<T> (items: readonly T[]): T { return items[Math.floor(this.random.next() * items.length)]! }
 
   /** So many different nodes. */
@@ -104,12 +104,6 @@ export class Scene implements AsyncDisposable {
   }
 
   async inSync (): Promise<void> { await this.group.inSync(LAG_BYTES) }
-
-  /** The highest term of any node. */
-  async term (): Promise<number> {
-    const figures = await Promise.all(this.group.nodes.map((node) => node.figures()))
-    return Math.max(...figures.map((table) => Number(table?.['groupTerm'] ?? 0)))
-  }
 
   readBack (node: ClusterProcess): ReturnType<typeof readBack> { return readBack(this.cluster, node.address, TOPIC, QUEUES) }
 
