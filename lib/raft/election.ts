@@ -91,8 +91,27 @@ export function handleVoteRequest (core: RaftCore, request: RequestVote): void {
     commitIndex: core.log.commitIndex,
     commitTerm: core.log.commitTerm
   }))
-  if (granted && !isPreVote) {
-    core.electionElapsedTicks = 0
-    core.vote = request.from
+  if (!granted) return
+  if (isPreVote) {
+    if (core.role === 'preCandidate' && isRankedBelow(core, request)) giveUpRound(core)
+    return
   }
+  core.electionElapsedTicks = 0
+  core.vote = request.from
+}
+
+/** Of two who ask at the same time. */
+function isRankedBelow ({ id, log }: RaftCore, { from, lastIndex, lastTerm }: RequestVote): boolean {
+  return from > id || lastIndex !== log.lastIndex || lastTerm !== log.lastTerm
+}
+
+/**
+ * Nodes that ask at the same time, as after a partition that let nobody win, would all get their pre-votes, then vote for themselves each,
+ * and spend a term for nothing. Nothing is refused for it, and the next round of this node begins as it would have: should the other one
+ * fail, or hear no answers, another one goes on. (Thesis 3.4 tried ranks on votes, where giving way resets what was won.)
+ */
+function giveUpRound (core: RaftCore): void {
+  const { electionElapsedTicks } = core
+  core.becomeFollower(core.term, 0)
+  core.electionElapsedTicks = electionElapsedTicks
 }

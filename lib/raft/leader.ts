@@ -122,14 +122,15 @@ function sendTimeoutNow (core: RaftCore, to: NodeId): void {
 
 export function tickLeader (core: RaftCore): void {
   const { options } = core
+  const hasQuorum = core.membership.tickActivity(options.electionTicks)
+  if (options.checkQuorum && !hasQuorum) {
+    core.becomeFollower(core.term, 0)
+    return
+  }
   core.heartbeatElapsedTicks++
   core.electionElapsedTicks++
   if (core.electionElapsedTicks >= options.electionTicks) {
     core.electionElapsedTicks = 0
-    if (options.checkQuorum && !core.membership.takeQuorumActivity()) {
-      core.becomeFollower(core.term, 0)
-      return
-    }
     core.transfereeId = 0
   }
   if (core.heartbeatElapsedTicks >= options.heartbeatTicks) {
@@ -170,6 +171,7 @@ function hearFrom (core: RaftCore, peer: Progress, reply: AppendEntriesReply | H
   const wasInDoubt = peer.inDoubt
   if (!noteLife(core, peer, reply)) return false
   peer.recentlyActive = true
+  peer.silentTicks = 0
   if (wasInDoubt && !peer.inDoubt) maybeAdvanceCommitIndex(core)
   return true
 }

@@ -51,7 +51,6 @@ export class Membership {
 
   #newcomer (id: NodeId, nextIndex: number): Progress {
     const progress = new Progress(id, Math.max(nextIndex, 1), this.#maxInflightAppends, this.#maxInflightBytes)
-    // Or the next check of the quorum might depose a leader before the newcomer had a chance to answer.
     progress.recentlyActive = true
     return progress
   }
@@ -70,13 +69,14 @@ export class Membership {
     return ids.size > 0 && quorumVote(this.conf, new Map([...ids].map((id) => [id, true]))) === 'won'
   }
 
-  /** Whether a quorum was heard of since the last call, this node included. */
-  takeQuorumActivity (): boolean {
-    const active = new Map<NodeId, boolean>([[this.#id, true]])
+  /** A tick of the leader's time. Returns whether a quorum, this node included, was heard of in the last `electionTicks`. */
+  tickActivity (electionTicks: number): boolean {
+    let silent = 0
     for (const peer of this.peers) {
-      active.set(peer.id, peer.recentlyActive)
+      if (++peer.silentTicks < electionTicks) continue
       peer.recentlyActive = false
+      silent++
     }
-    return this.tally(active) === 'won'
+    return silent === 0 || this.tally(new Map([[this.#id, true], ...this.peers.map(({ id, silentTicks }) => [id, silentTicks < electionTicks] as const)])) === 'won'
   }
 }

@@ -31,7 +31,9 @@ export class Progress {
   pendingSnapshotIndex = 0
   /** Since it was told of that snapshot. */
   snapshotElapsedTicks = 0
-  /** Heard of since the last check of the quorum. */
+  /** Since it was heard of, or since this node began to lead or the peer to be one: that much time it has to answer. */
+  silentTicks = 0
+  /** Heard of less than an election timeout ago. */
   recentlyActive = false
   /** No appends before a reply or a heartbeat's: a probe is out, or the window is full. */
   paused = false
@@ -54,6 +56,7 @@ export class Progress {
   reset (nextIndex: number): void {
     this.#knowNothing(nextIndex)
     this.recentlyActive = false
+    this.silentTicks = 0
     this.due = Due.nothing
   }
 
