@@ -13,14 +13,16 @@ export interface ChaosOptions {
   readonly batch: number
   readonly seed: number
   readonly tell: (text: string) => void
+  /** The figures of the rounds so far, when a group was judged. */
+  readonly onGroup: (figures: Figures) => Promise<void>
 }
 
 /** So many rounds, on one group after the other; stops at the first group of which something is wrong, and leaves its files. */
-export async function chaos (kind: Kind, { folder, rounds, perGroup, nodes, rate, batch, seed, tell }: ChaosOptions): Promise<{ readonly figures: Figures, readonly problems: readonly string[] }> {
+export async function chaos (kind: Kind, { folder, rounds, perGroup, nodes, rate, batch, seed, tell, onGroup }: ChaosOptions): Promise<{ readonly figures: Figures, readonly problems: readonly string[] }> {
   const figures: Figures = {}
   for (let from = 0, number = 0; from < rounds; from += perGroup, number++) {
     const home = join(folder, `group-${number}`)
-    await using scene = await Scene.start({ folder: home, program: kind.program, seed: seed + number, nodes, rate, batch, tell, ...(kind.hasLinks === true && { hasLinks: true }) })
+    await using scene = await Scene.start({ folder: home, program: kind.program, seed: seed + number, nodes, rate, batch, tell, diskMiB: kind.diskMiB, ...(kind.hasLinks === true && { hasLinks: true }) })
     for (let round = from; round < Math.min(rounds, from + perGroup); round++) {
       const startedMs = performance.now()
       await scene.steady('before the fault')
@@ -32,7 +34,8 @@ export async function chaos (kind: Kind, { folder, rounds, perGroup, nodes, rate
     const problems = await scene.judge()
     for (const [name, value] of Object.entries(scene.figures)) figures[name] = name.startsWith('longest') ? Math.max(figures[name] ?? 0, value) : (figures[name] ?? 0) + value
     if (problems.length > 0) return { figures, problems }
-    await scene.cluster.close()
+    await onGroup(figures)
+    await scene[Symbol.asyncDispose]()
     await rm(home, { recursive: true, force: true, maxRetries: 5 })
   }
   return { figures, problems: [] }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { BrokerGroup } from '../cluster/cluster.ts'
+import type { BrokerGroup, ClusterProcess } from '../cluster/cluster.ts'
 import type { Links } from './links.ts'
 
 const LOOK_EVERY_MS = 10
@@ -15,16 +15,17 @@ export interface LeaderNews {
 /** Asks all nodes again and again whether they lead. Only who exchanges messages with a majority counts as a leader. */
 export class LeaderWatch {
   readonly #group: BrokerGroup
-  readonly #links: Links
+  readonly #links: Links | undefined
   readonly #running: Promise<void[]>
-  readonly #leads: boolean[] = []
+  /** By node: the term that it leads; 0: it does not. */
+  readonly #ledTerms: number[] = []
   #isStopped = false
   #term = 0
   #termBefore = 0
   #aloneSinceMs: number | undefined
   #longestMs = 0
 
-  constructor (group: BrokerGroup, links: Links) {
+  constructor (group: BrokerGroup, links?: Links) {
     this.#group = group
     this.#links = links
     this.#running = Promise.all(group.nodes.map(async (node, number) => {
@@ -32,14 +33,23 @@ export class LeaderWatch {
         const figures = await node.figures()
         // what is late says nothing
         if (figures === undefined) continue
-        this.#term = Math.max(this.#term, Number(figures['groupTerm']))
-        this.#leads[number] = figures['groupRole'] === 'leader'
+        const term = Number(figures['groupTerm'])
+        this.#term = Math.max(this.#term, term)
+        this.#ledTerms[number] = figures['groupRole'] === 'leader' ? term : 0
         this.#look()
       }
     }))
   }
 
-  get hasLeader (): boolean { return this.#leads.some((leads, number) => leads && this.#reachesMajority(number)) }
+  /** Of several the one of the latest term: others do not know of it yet. */
+  get leader (): ClusterProcess | undefined {
+    let [latest, leader]: [number, ClusterProcess | undefined] = [0, undefined]
+    for (const [number, node] of this.#group.nodes.entries()) {
+      const term = this.#ledTerms[number] ?? 0
+      if (term > latest && this.#reachesMajority(number)) [latest, leader] = [term, node]
+    }
+    return leader
+  }
 
   /** To be called at once when links have changed. */
   take (): LeaderNews {
@@ -59,7 +69,7 @@ export class LeaderWatch {
 
   #look (): void {
     const nowMs = performance.now()
-    if (this.hasLeader) {
+    if (this.leader !== undefined) {
       this.#longestMs = Math.max(this.#longestMs, nowMs - (this.#aloneSinceMs ?? nowMs))
       this.#aloneSinceMs = undefined
     } else this.#aloneSinceMs ??= nowMs
@@ -67,7 +77,7 @@ export class LeaderWatch {
 
   #reachesMajority (number: number): boolean {
     const { nodes } = this.#group
-    const isCut = (from: number, to: number): boolean => this.#links.fault(from, to).isCut === true
+    const isCut = (from: number, to: number): boolean => this.#links?.fault(from, to).isCut === true
     return nodes.filter((_, other) => other === number || (!isCut(number, other) && !isCut(other, number))).length * 2 > nodes.length
   }
 }

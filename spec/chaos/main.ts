@@ -2,8 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { kinds } from './rounds.ts'
 import { chaos } from './chaos.ts'
+import { whyNoLoopDisk } from './loop-disk.ts'
+import { kinds } from './rounds.ts'
+import type { Figures } from './scene.ts'
 
 const usage = `npm run chaos -- KIND [options]
 
@@ -37,22 +39,31 @@ const { values, positionals } = parseArgs({
   }
 })
 const [name = ''] = positionals
+const kind = kinds[name]
 const [rounds, perGroup, nodes, rate, batch, seed] = [values.rounds, values['per-group'], values.nodes, values.rate, values.batch, values.seed ?? String(Date.now() % 1e9)].map(Number) as [number, number, number, number, number, number]
+
+const whyNot = kind?.diskMiB === undefined ? undefined : await whyNoLoopDisk({ slow: kind.slowsDisks })
 
 // an exit, unlike a signal, ends the processes
 process.once('SIGINT', () => process.exit(130)).once('SIGTERM', () => process.exit(143))
 
-if (values.help || kinds[name] === undefined || [rounds, perGroup, nodes, rate, batch, seed].some((value) => !Number.isSafeInteger(value) || value < 0)) {
+if (values.help || kind === undefined || [rounds, perGroup, nodes, rate, batch, seed].some((value) => !Number.isSafeInteger(value) || value < 0)) {
   console.log(usage)
   process.exitCode = values.help ? 0 : 2
+} else if (kind.diskMiB !== undefined && whyNot !== undefined) {
+  console.log(`${name} is skipped: ${whyNot}`)
 } else {
   const folder = await mkdtemp(join(values.dir ?? tmpdir(), 'ledgermq-chaos-'))
   try {
     const started = performance.now()
-    const { figures, problems } = await chaos(kinds[name], { folder, rounds, perGroup, nodes, rate, batch, seed, tell: (text) => console.error(text) })
-    const result = { kind: name, seed, rounds, nodes, seconds: Math.round((performance.now() - started) / 1000), problems: problems.length, figures }
+    const resultOf = (figures: Figures, problems: readonly string[]): object => ({ kind: name, seed, nodes, seconds: Math.round((performance.now() - started) / 1000), problems: problems.length, figures })
+    const save = async (result: object): Promise<void> => { if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(result, null, 1)}\n`) }
+    const { figures, problems } = await chaos(kind, {
+      folder, rounds, perGroup, nodes, rate, batch, seed, tell: (text) => console.error(text), onGroup: async (figures) => { await save(resultOf(figures, [])) }
+    })
+    const result = resultOf(figures, problems)
     for (const problem of problems.slice(0, 20)) console.error(problem)
-    if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(result, null, 1)}\n`)
+    await save(result)
     console.log(JSON.stringify(result))
     if (problems.length > 0) process.exitCode = 1
   } finally {

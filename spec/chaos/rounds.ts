@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { until } from '../cluster/cluster.ts'
 import type { Program } from '../cluster/server-process.ts'
 import { damageRound } from './damage.ts'
+import { failedRound, fullRound, slowRound, stuckRound } from './disk-rounds.ts'
 import { LeaderWatch, type LeaderNews } from './leader-watch.ts'
 import { part, partitionKinds, type PartitionKind } from './partitions.ts'
 import { cutPower } from './power-cut.ts'
@@ -14,6 +15,10 @@ export interface Kind {
   readonly text: string
   readonly program: Program
   readonly hasLinks?: boolean
+  /** Each node has a real file system of its own, of so many MiB. */
+  readonly diskMiB?: number
+  /** Disks are made slow. */
+  readonly slowsDisks?: boolean
   readonly round: Round
 }
 
@@ -68,7 +73,7 @@ const partitionRound = (kindOf: (round: number) => PartitionKind): Round => asyn
   const kind = kindOf(round)
   const watch = new LeaderWatch(group, links)
   try {
-    await until('the leader is seen', () => watch.hasLeader)
+    await until('the leader is seen', () => watch.leader !== undefined)
     const leader = group.nodes.indexOf(await group.leader())
     const touched = links.touched
     watch.take()
@@ -111,5 +116,9 @@ export const kinds: Readonly<Record<string, Kind>> = {
   kills: { text: 'leaders, followers and majorities are killed (SIGKILL) and suspended (SIGSTOP)', program: 'source', round: killRound },
   power: { text: 'the power of one, two and three nodes is cut', program: 'forgetful', round: powerRound },
   partitions: { text: `links between nodes: ${partitionKinds.join(', ')}`, program: 'source', hasLinks: true, round: partitionRound((round) => partitionKinds[round % partitionKinds.length]!) },
-  corruption: { text: 'files of a minority are damaged, while the node runs and while it is down', program: 'source', round: damageRound }
+  corruption: { text: 'files of a minority are damaged, while the node runs and while it is down', program: 'source', round: damageRound },
+  stuck: { text: 'the disk of the leader, or of a follower, stands still', program: 'source', diskMiB: 512, slowsDisks: true, round: stuckRound },
+  slow: { text: 'the disk of a follower is slow, now and then: what that costs', program: 'source', diskMiB: 2048, slowsDisks: true, round: slowRound },
+  full: { text: 'the disk of the leader, or of a follower, fills up, and has room again', program: 'source', diskMiB: 256, round: fullRound },
+  eio: { text: 'every write to the disk of the leader, or of a follower, fails', program: 'source', diskMiB: 512, round: failedRound }
 }

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { Cluster, Patience, type BrokerGroup, type ClusterProcess, type Settings } from '../cluster/cluster.ts'
 import { NumberedProducer, type ProducerOptions } from '../cluster/numbered-producer.ts'
@@ -5,9 +6,11 @@ import { readBack } from '../cluster/read-back.ts'
 import type { Program } from '../cluster/server-process.ts'
 import { checkRegisters } from './linearizability.ts'
 import { Links } from './links.ts'
+import { LoopDisk } from './loop-disk.ts'
 import { RegisterLoad } from './register-load.ts'
 import { TailReader } from './tail-reader.ts'
 
+const GROUP = 'chaos'
 const TOPIC = 'numbers'
 const QUEUES = 4
 /** Confirmed messages before a fault, after it, and during it where there is a majority. */
@@ -28,6 +31,8 @@ export interface SceneOptions {
   readonly bodyBytes?: number
   readonly settings?: Settings
   readonly hasLinks?: boolean
+  /** Each node has a real file system of its own, of so many MiB. */
+  readonly diskMiB?: number | undefined
   /** Of what happens. */
   readonly tell?: (text: string) => void
 }
@@ -40,6 +45,8 @@ export class Scene implements AsyncDisposable {
   readonly cluster: Cluster
   readonly group: BrokerGroup
   readonly links: Links | undefined
+  /** By node; empty: they share one. */
+  readonly disks: readonly LoopDisk[]
   readonly producer: NumberedProducer
   readonly random: SeededRandom
   readonly figures: Figures = {}
@@ -48,19 +55,25 @@ export class Scene implements AsyncDisposable {
   readonly problems: string[] = []
   readonly #reader: TailReader
   readonly #registers: RegisterLoad
+  #isClosed = false
 
-  static async start ({ folder, program, seed, nodes = 3, rate = 500, batch = 1, bodyBytes = batch > 1 ? 128 : 512, settings = {}, hasLinks = false, tell = () => {} }: SceneOptions): Promise<Scene> {
+  static async start ({ folder, program, seed, nodes = 3, rate = 500, batch = 1, bodyBytes = batch > 1 ? 128 : 512, settings = {}, hasLinks = false, diskMiB, tell = () => {} }: SceneOptions): Promise<Scene> {
     const random = new SeededRandom(seed)
     const links = hasLinks ? new Links(random) : undefined
-    const cluster = await Cluster.start({ folder, program, groups: [{ name: 'chaos', nodes, settings: { mappedFileSizeCommitLog: 1024 * 1024, slaveReadEnable: true, maxTransferCountOnMessageInMemory: 1024, ...settings }, ...(links !== undefined && { links }) }] })
+    const disks: LoopDisk[] = []
+    if (diskMiB !== undefined) {
+      for (let i = 0; i < nodes; i++) disks.push(await LoopDisk.make(join(folder, `${GROUP}-n${i}`), diskMiB))
+    }
+    const cluster = await Cluster.start({ folder, program, groups: [{ name: GROUP, nodes, settings: { mappedFileSizeCommitLog: 1024 * 1024, slaveReadEnable: true, maxTransferCountOnMessageInMemory: 1024, ...settings }, ...(links !== undefined && { links }) }] })
     await cluster.makeTopic(TOPIC, QUEUES)
-    return new Scene(cluster, links, random, { maxRate: rate, batch, bodyBytes }, tell)
+    return new Scene(cluster, links, disks, random, { maxRate: rate, batch, bodyBytes }, tell)
   }
 
-  private constructor (cluster: Cluster, links: Links | undefined, random: SeededRandom, load: Pick<ProducerOptions, 'maxRate' | 'batch' | 'bodyBytes'>, tell: (text: string) => void) {
+  private constructor (cluster: Cluster, links: Links | undefined, disks: readonly LoopDisk[], random: SeededRandom, load: Pick<ProducerOptions, 'maxRate' | 'batch' | 'bodyBytes'>, tell: (text: string) => void) {
     this.tell = tell
     this.cluster = cluster
     this.links = links
+    this.disks = disks
     this.random = random
     this.group = cluster.groups[0]!
     this.producer = new NumberedProducer({ cluster, group: this.group, topic: TOPIC, queues: QUEUES, lanes: 8, ...load })
@@ -123,10 +136,15 @@ export class Scene implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose] (): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
     this.links?.heal()
+    // a process that waits for a disk does not end
+    for (const disk of this.disks) disk.recover()
     await this.cluster.close()
     await this.links?.close()
     await Promise.all([this.producer.stop(), this.#reader.stop(), this.#registers.stop()])
+    for (const disk of this.disks) await disk.close()
   }
 }
 

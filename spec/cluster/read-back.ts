@@ -1,11 +1,13 @@
+import { isMqError } from '../../lib/base/index.ts'
 import { RecordView } from '../../lib/message/index.ts'
-import { PullSysFlag, pullMessage, pullMessageResponse, RequestCode, ResponseCode } from '../../lib/remoting/index.ts'
+import { PullSysFlag, pullMessage, pullMessageResponse, RequestCode, ResponseCode, type RemotingFrame, type RemotingRequest } from '../../lib/remoting/index.ts'
 import type { Cluster } from './cluster.ts'
 import type { Read } from './history.ts'
 
 /** A broker gives no more than its maxTransferCountOnMessageInMemory. */
 const MAX_MESSAGES = 1024
 const TIMEOUT_MS = 10_000
+const ATTEMPTS = 6
 
 type Place = readonly [cluster: Pick<Cluster, 'client'>, address: string, topic: string, queues: number]
 
@@ -46,7 +48,7 @@ async function pull (cluster: Pick<Cluster, 'client'>, address: string, topic: s
   const extFields = pullMessage.encode({
     consumerGroup: 'read-back', topic, queueId, queueOffset: offset, maxMsgNums: MAX_MESSAGES, sysFlag: PullSysFlag.subscription, commitOffset: 0, suspendTimeoutMillis: 0, subscription: '*', subVersion: 0, expressionType: 'TAG'
   })
-  const answer = await cluster.client.invoke(address, { code: RequestCode.PULL_MESSAGE, extFields }, { timeoutMs: TIMEOUT_MS })
+  const answer = await invoke(cluster, address, { code: RequestCode.PULL_MESSAGE, extFields })
   if (answer.code === ResponseCode.PULL_NOT_FOUND) return undefined
   if (answer.code !== ResponseCode.SUCCESS) throw new Error(`${address} answered a pull of ${topic}/${queueId} from ${offset} with ${answer.code}: ${answer.remark}`)
   const { body } = answer
@@ -54,4 +56,15 @@ async function pull (cluster: Pick<Cluster, 'client'>, address: string, topic: s
   const records: RecordView[] = []
   for (let at = 0; at < body.length; at += view.getInt32(at)) records.push(new RecordView(body.subarray(at, at + view.getInt32(at))))
   return { records, nextOffset: pullMessageResponse.decode(answer).nextBeginOffset }
+}
+
+/** Several times if it is not answered in time: machines may stand still, and a pull changes nothing. */
+async function invoke (cluster: Pick<Cluster, 'client'>, address: string, request: RemotingRequest): Promise<RemotingFrame> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await cluster.client.invoke(address, request, { timeoutMs: TIMEOUT_MS })
+    } catch (error) {
+      if (attempt === ATTEMPTS || !isMqError(error, 'MQ_TIMEOUT')) throw error
+    }
+  }
 }
