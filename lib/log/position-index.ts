@@ -19,10 +19,7 @@ export class PositionIndex {
   /** Notes the entry at `coveredTo`. */
   note (sizeBytes: number): void {
     const last = this.#positions.length - 1
-    if (last < 0 || this.coveredTo - this.#positions[last]! >= SPACING_BYTES) {
-      this.#positions.push(this.coveredTo)
-      this.#indexes.push(this.nextIndex)
-    }
+    if (last < 0 || this.coveredTo - this.#positions[last]! >= SPACING_BYTES) this.#startHere()
     this.coveredTo += sizeBytes
     this.nextIndex++
   }
@@ -39,10 +36,15 @@ export class PositionIndex {
 
   /** Leaves [coveredTo, position) out: nothing there can be read. */
   skipTo (position: number, index: number): void {
-    this.#positions.push(position)
-    this.#indexes.push(index)
+    if (this.#positions.length === 0) this.#startHere()
     this.coveredTo = position
     this.nextIndex = index
+    this.#startHere()
+  }
+
+  #startHere (): void {
+    this.#positions.push(this.coveredTo)
+    this.#indexes.push(this.nextIndex)
   }
 
   /** The first noted start behind `position`: behind a gap it is where entries begin again. */

@@ -3,9 +3,11 @@ import { join } from 'node:path'
 import { until, type ClusterProcess } from '../cluster/cluster.ts'
 import type { Scene } from './scene.ts'
 
-const damages = ['live flip', 'flip', 'old chunk', 'truncated', 'deleted', 'state flip', 'state deleted', 'vote flip', 'base flip'] as const
+const damages = ['live flip', 'flip', 'old chunk', 'truncated', 'deleted', 'state flip', 'state deleted', 'vote flip'] as const
 type Damage = typeof damages[number]
 
+/** Files of the log that a node has before it is damaged. */
+const LEAST_FILES = 3
 /** What a node says of damage that it has met. */
 const DETECTED = /asked of other nodes|written anew|is rebuilt|will be rebuilt|failed its checksum|were put in place|MQ_CORRUPT|damaged|base dump/
 const CHUNK_BYTES = 4096
@@ -13,17 +15,17 @@ const LOOK_EVERY_MS = 50
 /** Of the damage done last. */
 let where = ''
 
-/** Damages files of one node; it has to notice, to be healed from the others, and not to lead before. */
-export async function damageRound (scene: Scene, round: number): Promise<void> {
+/**
+ * Damages files of one follower; it has to notice, to be healed from the others, and not to lead before. False: there was nothing to
+ * damage, or what was damaged was of no use to it: that is no round.
+ */
+export async function damageRound (scene: Scene, round: number): Promise<void | false> {
   const damage = damages[round % damages.length]!
   const leader = await scene.group.leader()
-  const node = damage === 'live flip' && round % 2 === 0 ? leader : scene.choose(scene.group.followersOf(leader))
+  const node = scene.choose(scene.group.followersOf(leader))
   const data = join(node.folder, 'data')
-  if (damage === 'live flip') {
-    if (!await maybeDamage(scene, 'flip', data, undefined)) return scene.count('nothing to damage')
-    await scene.steady('during the fault')
-    return judge(scene, node, damage, await readAll(scene, node))
-  }
+  await until(`the log of ${node.name} is long enough`, async () => (await segments(data)).length >= LEAST_FILES)
+  if (damage === 'live flip') return await liveFlip(scene, node, data)
   const old = damage === 'old chunk' ? await lastSegment(data) : undefined
   // so that there is more behind what is damaged, which says that it was synced
   if (old !== undefined) await scene.steady('before the fault', 400)
@@ -34,6 +36,7 @@ export async function damageRound (scene: Scene, round: number): Promise<void> {
   const watch = watchRole(node)
   await until(`${node.name} serves or refuses`, () => node.output.includes('\nready after') || !node.isRunning)
   if (!node.isRunning) {
+    watch.stop()
     scene.count('refused to start')
     scene.count('detected')
     scene.tell(`${damage}: ${node.warnings.at(-1)}`)
@@ -42,14 +45,31 @@ export async function damageRound (scene: Scene, round: number): Promise<void> {
     await node.wipe()
     await scene.start([node])
     await scene.whole()
-    watch.stop()
-    return scene.count(damage)
+    scene.count(damage)
+    return
   }
   await scene.inSync()
   if (watch.stop()) scene.problems.push(`${node.name} led before it was whole, after ${damage}`)
-  if (!isDamaged) return scene.count('nothing to damage')
+  if (!isDamaged) return false
   const isDetected = !hasNoticed(node) && await readAll(scene, node)
-  judge(scene, node, damage, isDetected)
+  return judge(scene, node, damage, isDetected)
+}
+
+/** While it serves; it has not in memory what is damaged. */
+async function liveFlip (scene: Scene, node: ClusterProcess, data: string): Promise<void | false> {
+  await node.kill()
+  const old = (await segments(data)).slice(0, -1)
+  await scene.start([node])
+  await scene.inSync()
+  const watch = watchRole(node)
+  const segment = await readSegment(scene.choose(old))
+  // of a message, that somebody reads
+  const place = segment.bytes.indexOf('....', Math.floor(scene.random.next() * segment.usedBytes))
+  if (place >= 0) await write(segment.path, place, (byte) => byte ^ (1 << Math.floor(scene.random.next() * 8)))
+  await scene.steady('during the fault')
+  const isDetected = await readAll(scene, node)
+  if (watch.stop()) scene.problems.push(`${node.name} led before it was whole, after a live flip`)
+  return place < 0 ? false : judge(scene, node, 'live flip', isDetected)
 }
 
 /** What is damaged of the database is rebuilt by the next start. Returns whether that was needed. */
@@ -70,13 +90,15 @@ async function readAll (scene: Scene, node: ClusterProcess): Promise<boolean> {
 
 const hasNoticed = (node: ClusterProcess): boolean => node.warnings.some((line) => DETECTED.test(line))
 
-function judge (scene: Scene, node: ClusterProcess, damage: Damage, isDetected: boolean): void {
-  scene.count(damage)
-  if (isDetected || hasNoticed(node)) scene.count('detected')
-  else {
-    scene.count(`without effect: ${damage}`)
-    scene.tell(`${damage} without effect: ${where}`)
+function judge (scene: Scene, node: ClusterProcess, damage: Damage, isDetected: boolean): void | false {
+  if (isDetected || hasNoticed(node)) {
+    scene.count(damage)
+    scene.count('detected')
+    scene.tell(`${damage}, ${where}: ${node.warnings.filter((line) => DETECTED.test(line)).at(-1) ?? 'found when it was read'}`)
+    return
   }
+  scene.tell(`${damage} without effect: ${where}`)
+  return false
 }
 
 /** Whether it ever says that it leads, until it is stopped. */
@@ -88,7 +110,7 @@ function watchRole (node: ClusterProcess): { stop (): boolean } {
   return { stop: () => { clearInterval(timer); return led } }
 }
 
-interface Segment { readonly path: string, readonly bytes: Uint8Array, readonly usedBytes: number }
+interface Segment { readonly path: string, readonly bytes: Buffer, readonly usedBytes: number }
 
 async function segments (data: string): Promise<string[]> {
   const names = (await readdir(join(data, 'log'))).filter((name) => name.endsWith('.seg')).sort()
@@ -105,11 +127,10 @@ async function readSegment (path: string): Promise<Segment> {
 async function lastSegment (data: string): Promise<Segment> { return await readSegment((await segments(data)).at(-1)!) }
 
 /** False: there is nothing that could be damaged so. */
-async function maybeDamage (scene: Scene, damage: Damage | 'flip', data: string, old: Segment | undefined): Promise<boolean> {
+async function maybeDamage (scene: Scene, damage: Exclude<Damage, 'live flip'>, data: string, old: Segment | undefined): Promise<boolean> {
   const logs = await segments(data)
   const below = (limit: number): number => Math.floor(scene.random.next() * limit)
   switch (damage) {
-    case 'live flip':
     case 'flip': {
       // the last bytes may have been written and not synced, where nobody else has them either
       const segment = await readSegment(scene.choose(logs.length > 1 ? logs.slice(0, -1) : logs))
@@ -157,13 +178,6 @@ async function maybeDamage (scene: Scene, damage: Damage | 'flip', data: string,
     case 'vote flip': {
       const path = join(data, 'vote')
       await write(path, below(24), (byte) => byte ^ (1 << below(8)))
-      return true
-    }
-    case 'base flip': {
-      const files = await readdir(join(data, 'base')).catch(() => [])
-      if (files.length === 0) return false
-      const path = join(data, 'base', scene.choose(files))
-      await write(path, below((await stat(path)).size), (byte) => byte ^ (1 << below(8)))
       return true
     }
   }

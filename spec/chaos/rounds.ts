@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { until } from '../cluster/cluster.ts'
+import { until, type Settings } from '../cluster/cluster.ts'
 import type { Program } from '../cluster/server-process.ts'
 import { damageRound } from './damage.ts'
 import { failedRound, fullRound, slowRound, stuckRound } from './disk-rounds.ts'
@@ -8,8 +8,8 @@ import { part, partitionKinds, type PartitionKind } from './partitions.ts'
 import { cutPower } from './power-cut.ts'
 import type { Scene } from './scene.ts'
 
-/** One fault, with confirmed messages before it, during it where there is a majority, and after it. */
-type Round = (scene: Scene, round: number) => Promise<void>
+/** One fault, with confirmed messages before it, during it where there is a majority, and after it. False: it did not come about. */
+type Round = (scene: Scene, round: number) => Promise<void | false>
 
 export interface Kind {
   readonly text: string
@@ -19,6 +19,8 @@ export interface Kind {
   readonly diskMiB?: number
   /** Disks are made slow. */
   readonly slowsDisks?: boolean
+  /** Lines of the configuration of each node. */
+  readonly settings?: Settings
   readonly round: Round
 }
 
@@ -116,7 +118,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   kills: { text: 'leaders, followers and majorities are killed (SIGKILL) and suspended (SIGSTOP)', program: 'source', round: killRound },
   power: { text: 'the power of one, two and three nodes is cut', program: 'forgetful', round: powerRound },
   partitions: { text: `links between nodes: ${partitionKinds.join(', ')}`, program: 'source', hasLinks: true, round: partitionRound((round) => partitionKinds[round % partitionKinds.length]!) },
-  corruption: { text: 'files of a minority are damaged, while the node runs and while it is down', program: 'source', round: damageRound },
+  corruption: { text: 'files of a minority are damaged, while the node runs and while it is down', program: 'source', settings: { mappedFileSizeCommitLog: 256 * 1024 }, round: damageRound },
   stuck: { text: 'the disk of the leader, or of a follower, stands still', program: 'source', diskMiB: 512, slowsDisks: true, round: stuckRound },
   slow: { text: 'the disk of a follower is slow, now and then: what that costs', program: 'source', diskMiB: 2048, slowsDisks: true, round: slowRound },
   full: { text: 'the disk of the leader, or of a follower, fills up, and has room again', program: 'source', diskMiB: 256, round: fullRound },

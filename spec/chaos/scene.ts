@@ -29,7 +29,7 @@ export interface SceneOptions {
   /** Messages of one request. */
   readonly batch?: number
   readonly bodyBytes?: number
-  readonly settings?: Settings
+  readonly settings?: Settings | undefined
   readonly hasLinks?: boolean
   /** Each node has a real file system of its own, of so many MiB. */
   readonly diskMiB?: number | undefined

@@ -112,13 +112,13 @@ t.test('entries by index and by position, memory and disk alike', async (t) => {
 })
 
 t.test('rot found on a cold read: those messages are refused with file and byte, the rest is served', async (t) => {
-  for (const where of ['header', 'body', 'block'] as const) {
+  for (const where of ['first header', 'header', 'body', 'block'] as const) {
     const disk = new MemoryDisk()
     const sizes = [...Array.from({ length: 30 }, () => 1000), 300 * KIB, ...Array.from({ length: 600 }, () => 1000)]
     const { log, entries } = await coldLog(disk, sizes)
-    const bad = entries[where === 'block' ? 30 : 12]!
+    const bad = entries[where === 'block' ? 30 : where === 'first header' ? 0 : 12]!
     const path = '/data/log/00000000000000000000.seg'
-    const at = bad.physicalOffset + (where === 'header' ? 20 : ENTRY_HEADER_BYTES + (where === 'block' ? 70 * KIB : 100))
+    const at = bad.physicalOffset + (where.endsWith('header') ? 20 : ENTRY_HEADER_BYTES + (where === 'block' ? 70 * KIB : 100))
     await editFile(disk, path, async (file) => { await file.write(Uint8Array.of(255, 254, 253), at) })
     for (const fromStart of [true, false]) {
       for (const entry of fromStart ? entries : entries.toReversed()) {
