@@ -70,7 +70,8 @@ export class LoopDisk {
   async fill (leaveBytes: number): Promise<void> {
     const { bavail, bsize } = await statfs(this.folder)
     const bytes = bavail * bsize - leaveBytes
-    if (bytes > 0) await run('fallocate', ['-l', String(bytes), this.#ballast])
+    if (bytes <= 0) return
+    await run('fallocate', ['-l', String(bytes), this.#ballast]).catch((error: { stderr?: string }) => { if (error.stderr?.includes('No space left') !== true) throw error })
   }
 
   async free (): Promise<void> { await rm(this.#ballast, { force: true }) }
