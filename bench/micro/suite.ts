@@ -11,6 +11,7 @@ const suites: Readonly<Record<string, () => Promise<MicroSuite>>> = {
   pages: async () => (await import('./pages.ts')).pages,
   remoting: async () => (await import('./remoting.ts')).remoting,
   transport: async () => (await import('./transport.ts')).transport,
+  filters: async () => (await import('./filters.ts')).filters,
   quorums: async () => (await import('./quorums.ts')).quorums
 }
 
