@@ -1,6 +1,6 @@
 import { MqError, type Clock, type Logger, type Timer } from '../base/index.ts'
 import { notifyConsumerIdsChanged, type RemotingConnection, type RemotingFrame } from '../remoting/index.ts'
-import { ConsumerGroup } from './consumer-group.ts'
+import { ConsumerGroup, isSame } from './consumer-group.ts'
 import { ForwardedCaller } from './forwarded-caller.ts'
 import { BROADCASTING, type ConsumerSays, type Heartbeat } from './heartbeat.ts'
 import type { BrokerLimits } from './limits.ts'
@@ -71,7 +71,7 @@ export class ClientRegistry {
     const { clientId, producerGroups, consumers, fingerprint, withoutSubscriptions } = heartbeat
     const groups = this.#groupsOf(connection, clientId)
     this.#assertWithinLimits(groups, heartbeat)
-    const member: Member = { connection, clientId, language: request.language, version: request.version, updatedAtMs: this.#nowMs() }
+    const said = { connection, clientId, language: request.language, version: request.version, updatedAtMs: this.#nowMs() }
     let wantsAll = fingerprint === 0
     for (const says of consumers) {
       if (!known(says.group)) continue
@@ -81,10 +81,13 @@ export class ClientRegistry {
         if (isUnknown || (group.fingerprint !== undefined && group.fingerprint !== fingerprint)) wantsAll = true
         group.fingerprint = fingerprint
       }
-      const isNew = group.members.get(connection)?.clientId !== clientId
+      const before = group.members.get(connection)
+      const isNew = before?.clientId !== clientId
+      const member: Member = { ...said, subscriptions: withoutSubscriptions && before !== undefined ? before.subscriptions : new Map(says.subscriptions.map((subscription) => [subscription.topic, subscription])) }
       group.members.set(connection, member)
       group.updatedAtMs = member.updatedAtMs
       group.describe(says)
+      if (!withoutSubscriptions) this.#tellConflict(group, member, before)
       if (!withoutSubscriptions || !groups.consumers.has(says.group)) groups.consumers.set(says.group, charactersOf(says))
       const isChanged = !withoutSubscriptions && group.subscribe(says.subscriptions)
       if (isNew || isChanged) this.#noteChange(group)
@@ -92,10 +95,29 @@ export class ClientRegistry {
     for (const name of producerGroups) {
       let producers = this.#producers.get(name)
       if (producers === undefined) this.#producers.set(name, producers = new Map())
-      producers.set(connection, member)
+      producers.set(connection, { ...said, subscriptions: new Map() })
       groups.producers.add(name)
     }
     return wantsAll
+  }
+
+  /**
+   * Members share the queues of a topic: of what one does not want the others see nothing, as far as it lies in its queues.
+   * Told when a member comes with it, or changes to it.
+   */
+  #tellConflict (group: ConsumerGroup, member: Member, before: Member | undefined): void {
+    if (group.messageModel === BROADCASTING || group.members.size < 2) return
+    const { clientId, connection, subscriptions } = member
+    const changed = [...subscriptions.values()].filter((subscription) => {
+      const known = before?.subscriptions.get(subscription.topic)
+      return known === undefined || !isSame(known, subscription)
+    })
+    const conflict = group.conflictOf(connection, changed)
+    if (conflict === undefined) return
+    const { subscription: { topic, subString }, other, theirs } = conflict
+    this.#options.logger.warn(`members of group ${group.name} want different messages of topic ${topic}: each gets what it wants of its own queues, and nobody the rest`, {
+      group: group.name, topic, clientId, subscription: subString.slice(0, 200), otherClientId: other.clientId, otherSubscription: theirs.subString.slice(0, 200)
+    })
   }
 
   /** The client leaves these groups; others of the same connection stay. */

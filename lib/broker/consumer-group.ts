@@ -30,6 +30,26 @@ export class ConsumerGroup {
     return undefined
   }
 
+  /**
+   * What a member wants of a topic: what it said itself, else what the group's members did. Members are to agree; where they do not,
+   * each is served as it said.
+   */
+  subscriptionOf (connection: RemotingConnection, clientId: string | undefined, topic: string): Subscription | undefined {
+    const member = this.members.get(connection) ?? (clientId === undefined ? undefined : this.member(clientId))
+    return member?.subscriptions.get(topic) ?? this.subscriptions.get(topic)
+  }
+
+  /** Another member that wants something else of one of these topics, and which. */
+  conflictOf (connection: RemotingConnection, subscriptions: Iterable<Subscription>): { readonly subscription: Subscription, readonly other: Member, readonly theirs: Subscription } | undefined {
+    for (const subscription of subscriptions) {
+      for (const other of this.members.values()) {
+        const theirs = other.connection === connection ? undefined : other.subscriptions.get(subscription.topic)
+        if (theirs !== undefined && !isSame(theirs, subscription)) return { subscription, other, theirs }
+      }
+    }
+    return undefined
+  }
+
   /** Takes over how the group consumes. */
   describe ({ consumeType, messageModel, consumeFromWhere }: ConsumerSays): void {
     this.consumeType = consumeType
@@ -50,7 +70,7 @@ export class ConsumerGroup {
       const known = this.subscriptions.get(topic)
       if (known !== undefined && known.subVersion >= subVersion) continue
       this.subscriptions.set(topic, subscription)
-      if (known === undefined || known.subString !== subscription.subString || known.expressionType !== subscription.expressionType) isChanged = true
+      if (known === undefined || !isSame(known, subscription)) isChanged = true
     }
     for (const topic of [...this.subscriptions.keys()]) {
       if (topics.has(topic)) continue
@@ -60,3 +80,5 @@ export class ConsumerGroup {
     return isChanged
   }
 }
+
+export function isSame (a: Subscription, b: Subscription): boolean { return a.subString === b.subString && a.expressionType === b.expressionType }

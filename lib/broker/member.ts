@@ -1,4 +1,5 @@
 import type { LanguageCode, RemotingConnection } from '../remoting/index.ts'
+import type { Subscription } from './subscription.ts'
 
 /** A client as member of one group. */
 export interface Member {
@@ -8,4 +9,6 @@ export interface Member {
   readonly version: number
   /** Of the last heartbeat. */
   updatedAtMs: number
+  /** What it said last that it wants, by topic. */
+  readonly subscriptions: ReadonlyMap<string, Subscription>
 }

@@ -4,6 +4,7 @@ import { encodePullResponse, PullStatus, ResponseCode } from '../remoting/index.
 import { codeOf } from './failures.ts'
 import type { PullRequest } from './pull-request.ts'
 import type { BrokerStats } from './stats.ts'
+import { FilteredPulls } from './filtered-pulls.ts'
 import { WaitingPulls } from './waiting-pulls.ts'
 
 /** The answer by what the store found. Where a queue has never had a message it depends on what was asked for. */
@@ -34,6 +35,7 @@ export class Pulls {
   readonly #engine: Engine
   readonly #stats: BrokerStats
   readonly #suggestedId: (group: string, isSlow: boolean) => number
+  readonly #filtered: FilteredPulls
 
   constructor ({ clock, engine, stats, capacity, suggestedId }: PullsOptions) {
     this.#engine = engine
@@ -45,7 +47,18 @@ export class Pulls {
       serve: (pull) => {
         pull.waitMs = -1
         this.serve(pull)
-      }
+      },
+      look: (pull) => { this.#filtered.add(pull) }
+    })
+    this.#filtered = new FilteredPulls({
+      clock,
+      engine,
+      waiting: this.waiting,
+      answer: (pull, result, isCold) => {
+        pull.waitMs = -1
+        this.#answer(pull, result, isCold)
+      },
+      fail: (pull, error) => { this.#fail(pull, error) }
     })
     engine.onArrival((arrival) => { this.waiting.arrived(arrival) })
   }
@@ -61,11 +74,13 @@ export class Pulls {
     const isEmpty = result.maxOffset === 0 && pull.fromOffset === 0
     // the consumer may know more than has come here: that is no reason to send it back
     const isAhead = pull.fromOffset > result.maxOffset && !this.#engine.role.isLeader
-    const code = isEmpty || isAhead ? ResponseCode.PULL_NOT_FOUND : codes[result.status]
+    let code = isEmpty || isAhead ? ResponseCode.PULL_NOT_FOUND : codes[result.status]
     if (code === ResponseCode.PULL_NOT_FOUND && pull.waitMs >= 0) {
       this.#wait(pull)
       return
     }
+    // what came while it waited was none of what it wants
+    if (code === ResponseCode.PULL_NOT_FOUND && pull.fromOffset > pull.askedOffset) code = ResponseCode.PULL_RETRY_IMMEDIATELY
     const { messageCount, sizeBytes } = result
     this.#stats.got(pull.topic, pull.group, messageCount, sizeBytes)
     const out = pull.connection.beginResponse(pull.answerable)
@@ -84,7 +99,9 @@ export class Pulls {
     pull.answerable = connection.park(pull.answerable)
     this.waiting.add(pull, waitMs)
     // what came while a cold read was under way was not waited for
-    if (this.#engine.reads.rangeOf(pull.topic, pull.queueId).maxOffset > pull.fromOffset) this.waiting.wake(pull)
+    if (this.#engine.reads.rangeOf(pull.topic, pull.queueId).maxOffset <= pull.fromOffset) return
+    if (pull.filter === undefined) this.waiting.wake(pull)
+    else this.#filtered.add(pull)
   }
 
   #fail ({ connection, answerable }: PullRequest, error: unknown): void {

@@ -1,6 +1,8 @@
+import { FilterSyntaxError, SqlFilter } from '../filter/index.ts'
 import { jsonArray, jsonBoolean, jsonInt, jsonLong, jsonMap, jsonText, tagsCodeOf, type JsonFields, type JsonValue } from '../message/index.ts'
 
 export const TAG = 'TAG'
+export const SQL92 = 'SQL92'
 const ALL = '*'
 
 /** What a consumer wants of a topic. @see RocketMQ SubscriptionData */
@@ -59,21 +61,62 @@ export function subscriptionFields ({ tagsCodes, ...fields }: Subscription): Jso
   return fields
 }
 
+/** What lets messages through: tag codes, or a filter of their properties; neither: everything. */
+export interface Wanted {
+  readonly tagsCodes?: ReadonlySet<number> | undefined
+  readonly filter?: SqlFilter | undefined
+}
+
 const MAX_REMEMBERED = 4096
 const MAX_REMEMBERED_CHARACTERS = 1024
+/** Of SQL92 expressions, which take more memory when compiled. */
+const MAX_COMPILED_CHARACTERS = 1024 * 1024
 
 /** Expressions that come with every pull are read once. */
-export class TagExpressions {
-  readonly #known = new Map<string, ReadonlySet<number> | undefined>()
+export class Expressions {
+  readonly #tags = new Map<string, ReadonlySet<number> | undefined>()
+  readonly #filters = new Map<string, SqlFilter | SubscriptionSyntaxError>()
+  #filterCharacters = 0
 
   /** @throws SubscriptionSyntaxError */
-  tagsCodesOf (expression: string | undefined): ReadonlySet<number> | undefined {
+  wantedBy (expressionType: string, expression: string | undefined): Wanted {
+    if (expressionType === TAG) return { tagsCodes: this.#tagsCodesOf(expression) }
+    if (expressionType === SQL92) return { filter: this.#filterOf(expression ?? '') }
+    throw new SubscriptionSyntaxError(`there is no filter of type ${JSON.stringify(expressionType.slice(0, 100))}, but TAG and SQL92`)
+  }
+
+  #tagsCodesOf (expression: string | undefined): ReadonlySet<number> | undefined {
     if (expression === undefined || expression === ALL || expression === '') return undefined
-    const known = this.#known.get(expression)
+    const known = this.#tags.get(expression)
     if (known !== undefined) return known
     const tagsCodes = tagsCodesOf(expression)
-    if (this.#known.size >= MAX_REMEMBERED) this.#known.clear()
-    if (expression.length <= MAX_REMEMBERED_CHARACTERS) this.#known.set(expression, tagsCodes)
+    if (this.#tags.size >= MAX_REMEMBERED) this.#tags.clear()
+    if (expression.length <= MAX_REMEMBERED_CHARACTERS) this.#tags.set(expression, tagsCodes)
     return tagsCodes
+  }
+
+  #filterOf (expression: string): SqlFilter {
+    let known = this.#filters.get(expression)
+    if (known === undefined) {
+      known = compiled(expression)
+      this.#filterCharacters += MAX_REMEMBERED_CHARACTERS + expression.length
+      if (this.#filterCharacters > MAX_COMPILED_CHARACTERS) {
+        this.#filters.clear()
+        this.#filterCharacters = MAX_REMEMBERED_CHARACTERS + expression.length
+      }
+      this.#filters.set(expression, known)
+    }
+    if (known instanceof SubscriptionSyntaxError) throw known
+    return known
+  }
+}
+
+/** Invalid ones are remembered too: whoever uses one asks again and again. */
+function compiled (expression: string): SqlFilter | SubscriptionSyntaxError {
+  try {
+    return new SqlFilter(expression)
+  } catch (error) {
+    if (error instanceof FilterSyntaxError) return new SubscriptionSyntaxError(error.message)
+    throw error
   }
 }

@@ -14,6 +14,8 @@ export interface WaitingPullsOptions {
   readonly capacity: () => number
   /** A pull's wait is over: it is to be answered now. */
   readonly serve: (pull: PullRequest) => void
+  /** Something came that it may want; only a look into the messages tells. */
+  readonly look: (pull: PullRequest) => void
 }
 
 /** Pulls of one connection; it is asked to tell of its end once. */
@@ -58,16 +60,28 @@ export class WaitingPulls {
     if (pull.deadlineStep < this.#timerStep) this.#arm(pull.deadlineStep)
   }
 
+  has (pull: PullRequest): boolean { return this.#connections.get(pull.connection)?.has(pull) === true }
+
+  /** Its wait is over: it is answered by the caller. False: it did not wait any more. */
+  take (pull: PullRequest): boolean {
+    if (!this.has(pull)) return false
+    this.#remove(pull)
+    return true
+  }
+
   /** Serves this one, if it waits. */
   wake (pull: PullRequest): void {
-    if (this.#connections.get(pull.connection)?.has(pull) === true) this.#end(pull)
+    if (this.has(pull)) this.#end(pull)
   }
 
   /** Serves who waits for one of these messages. */
   arrived (arrival: Arrival): void {
     const waiting = this.#queues.get(arrival.topic)?.get(arrival.queueId)
     if (waiting === undefined) return
-    for (const pull of [...waiting]) if (pull.tagsCodes === undefined || arrival.matches(pull.tagsCodes)) this.#end(pull)
+    for (const pull of [...waiting]) {
+      if (pull.filter !== undefined) this.#options.look(pull)
+      else if (pull.tagsCodes === undefined || arrival.matches(pull.tagsCodes)) this.#end(pull)
+    }
   }
 
   /** Serves all that wait for a topic: it was changed or deleted. */

@@ -61,7 +61,7 @@ export const brokerKeys = {
   transactionCheckInterval: key(milliseconds(1), 30_000, 'time between two looks for half messages to ask about', { later: LATER.TRANSACTION }),
   recallMessageEnable: key(boolean, true, 'a delayed message can be recalled', { isChangeable }),
   allowRecallWhenBrokerNotWriteable: key(boolean, true, 'also while brokerPermission forbids to send', { isChangeable }),
-  enablePropertyFilter: key(boolean, false, 'subscriptions may be SQL92 expressions', { later: LATER.FILTER }),
+  enablePropertyFilter: key(boolean, false, 'subscriptions may be SQL92 expressions', { isChangeable }),
   storeReplyMessageEnable: key(boolean, true, 'replies are kept in a topic', { later: LATER.REPLY }),
   metricsExporterType: key(oneOf('DISABLE', 'OTLP_GRPC', 'PROM', 'LOG'), 'DISABLE', 'how metrics are given out', { later: LATER.METRICS }),
   metricsPromExporterPort: key(port, 5557, 'port of the metrics endpoint', { later: LATER.METRICS }),

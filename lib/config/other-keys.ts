@@ -77,7 +77,8 @@ export const otherBrokerKeys: OtherKeys = [
     cleanOfflineBrokerInterval`],
   ['old files are removed whole and unhurried, by the broker\'s own rule', `cleanResourceInterval deleteCommitLogFilesInterval deleteFileBatchMax
     maxBatchDeleteFilesNum replicasPerDiskPartition logicalDiskSpaceCleanForciblyThreshold`],
-  [LATER.FILTER, 'enableCalcFilterBitMap expectConsumerNumUseFilter maxErrorRateOfBloomFilter filterDataCleanTimeSpan filterSupportRetry'],
+  [IGNORED.FILTER, 'enableCalcFilterBitMap expectConsumerNumUseFilter maxErrorRateOfBloomFilter filterDataCleanTimeSpan'],
+  ['a message that comes again is never filtered', 'filterSupportRetry'],
   [IGNORED.DELAY_FILES, `mappedFileSizeTimerLog timerRollWindowSlot timerFlushIntervalMs timerGetMessageThreadNum timerPutMessageThreadNum
     timerEnableDisruptor timerEnableCheckMetrics timerInterceptDelayLevel timerStopEnqueue timerCheckMetricsWhen timerSkipUnknownError
     timerWarmEnable timerStopDequeue timerEnableRetryUntilSuccess timerCongestNumEachSlot timerMetricSmallThreshold timerProgressLogIntervalMs

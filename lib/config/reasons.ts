@@ -1,7 +1,6 @@
 /** Why keys have no effect. What is `LATER` names the thing that it waits for. */
 export const LATER = {
   TRANSACTION: 'transactional messages are not served yet',
-  FILTER: 'filters other than tags are not served yet',
   KEY_QUERY: 'messages cannot be looked up by key yet',
   REPLY: 'replies are handed to who waits for them, and not stored yet',
   POP: 'consumption in pop mode is not served over the network yet',
@@ -28,6 +27,7 @@ export const IGNORED = {
   ADDRESS_SERVER: 'name servers are those of namesrvAddr; their host names are resolved at every connection',
   SOCKETS: 'sockets and buffers are bounded by settings of their own',
   STATE_DATABASE: 'the state database has settings of its own',
+  FILTER: 'filters are compiled once and evaluated on the stored properties, within bounds of their own; messages are kept without anything about filters',
   COLD: 'reads of old data have a small cache of their own and do not displace new data',
   NOT_THERE: 'RocketMQ\'s feature behind it is not part of this broker',
   CHECKSUMS: 'every entry has checksums, always checked',

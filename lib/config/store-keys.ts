@@ -39,7 +39,7 @@ export const storeKeys = {
   maxHashSlotNum: key(int(1), 5_000_000, 'slots of an index file', { ignored: IGNORED.QUEUE_FILES }),
   maxIndexNum: key(int(1), 20_000_000, 'entries of an index file', { ignored: IGNORED.QUEUE_FILES }),
   defaultQueryMaxNum: key(int(1, 1024), 32, 'messages found by key at most', { later: LATER.KEY_QUERY }),
-  maxFilterMessageSize: key(int(1), 16_000, 'bytes of a message looked at by a filter', { later: LATER.FILTER }),
+  maxFilterMessageSize: key(int(1), 16_000, 'bytes of a message looked at by a filter', { ignored: IGNORED.FILTER }),
   timerWheelEnable: key(boolean, true, 'messages may have any time of delivery; without it only levels of delay', { isChangeable: true }),
   timerPrecisionMs: key(milliseconds(1), 1000, 'how exactly delayed messages are delivered', { ignored: IGNORED.EXACT_TIMES }),
   timerMaxDelaySec: key(int(1, undefined, 's'), 315_360_000, 'longest delay of a message, but for levels', { isChangeable: true }),

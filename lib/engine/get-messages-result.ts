@@ -27,6 +27,8 @@ export class GetMessagesResult {
   maxOffset: number
   /** Of all records together: what `copyTo` writes. */
   sizeBytes = 0
+  /** How much a filter had to look at. */
+  filteredBytes = 0
   readonly #records: Uint8Array[] = []
   readonly #queueOffsets: number[] = []
   readonly #stamps: number[] = []

@@ -1,6 +1,7 @@
 import { isMqError, viewOf, type Logger } from '../base/index.ts'
 import type { RaftLog } from '../log/index.ts'
-import { patchBodyCrc, patchDelivered, RecordView } from '../message/index.ts'
+import type { SqlFilter } from '../filter/index.ts'
+import { patchBodyCrc, patchDelivered, propertiesAt, RecordView } from '../message/index.ts'
 import type { ConsumeQueue, Store, TimeBoundary, Units } from '../store/index.ts'
 import { GetMessagesResult, GetMessageStatus } from './get-messages-result.ts'
 import { readRecord, type ReadPorts } from './message-reader.ts'
@@ -8,6 +9,8 @@ import { hasQueue } from './topic.ts'
 
 /** At least so many units are looked at for one request, however few of them match. @see RocketMQ maxFilterMessageSize */
 const MIN_SCANNED_UNITS = 800
+/** About so many bytes are looked at by a filter for one request: neither a long message nor a costly expression holds others up. */
+const MOST_FILTERED_BYTES = 4 * 1024 * 1024
 /** After so many waits in one request for what is not in memory, records are copied as they come. */
 const MOST_WAITS_ANEW = 8
 
@@ -20,6 +23,8 @@ export interface GetMessagesRequest {
   readonly maxBytes: number
   /** Only messages with one of these tag codes; undefined: all. Different tags may share a code. */
   readonly tagsCodes?: ReadonlySet<number> | undefined
+  /** Only messages whose properties it matches. */
+  readonly filter?: Pick<SqlFilter, 'matches' | 'costOf'> | undefined
 }
 
 export interface QueueRange {
@@ -204,17 +209,19 @@ class Scan {
     return new GetMessagesResult(GetMessageStatus.OFFSET_FOUND_NULL, this.#request.fromOffset, this.queue.minOffset, this.queue.nextOffset)
   }
 
+  /** From the first message found so far: what was passed over before it needs no second look. */
   #beginAnew (): void {
-    this.offset = this.#request.fromOffset
-    this.#removed = 0
+    const { filteredBytes } = this.result
+    if (this.result.messageCount > 0) this.offset = this.result.queueOffsetOf(0)
     this.result = this.#emptyResult()
+    this.result.filteredBytes = filteredBytes
   }
 
   /** Goes on as far as memory leads, and `loaded` (units at `offset`, which may not have stayed there); true: that was to the end. */
   advance (loaded?: Units): boolean {
     const { consumeQueues, floorPosition } = this.#store
     const { result } = this
-    const { maxMessages, maxBytes, tagsCodes } = this.#request
+    const { maxMessages, maxBytes, tagsCodes, filter } = this.#request
     while (this.offset < this.#to && result.messageCount < maxMessages) {
       const units = loaded ?? consumeQueues.unitsNow(this.queue, this.offset, this.maxUnits)
       loaded = undefined
@@ -240,10 +247,21 @@ class Scan {
           this.#stampMs = page.storeTimestampMsOf(unit)
           return false
         }
+        if (filter !== undefined && !this.#isWanted(filter, record)) {
+          if (result.filteredBytes < MOST_FILTERED_BYTES) continue
+          this.offset++
+          return true
+        }
         result.add(this.#copies ? record.slice() : record, this.offset, page.storeTimestampMsOf(unit))
       }
     }
     return true
+  }
+
+  #isWanted (filter: NonNullable<GetMessagesRequest['filter']>, record: Uint8Array): boolean {
+    const from = propertiesAt(record)
+    this.result.filteredBytes += record.length + filter.costOf(record.length - from)
+    return filter.matches(record, from, record.length)
   }
 
   /** From now on what is found stays: begins anew for the last time. */
@@ -266,8 +284,11 @@ class Scan {
     if (!this.#copies) {
       this.#beginAnew()
     } else if (record !== undefined) {
-      this.result.add(record.slice(), this.offset, this.#stampMs)
+      const { filter } = this.#request
+      const isWanted = filter === undefined || this.#isWanted(filter, record)
+      if (isWanted) this.result.add(record.slice(), this.offset, this.#stampMs)
       this.offset++
+      if (!isWanted && this.result.filteredBytes >= MOST_FILTERED_BYTES) return true
     }
     return this.advance()
   }

@@ -184,6 +184,19 @@ function copyShort (bytes: Uint8Array, at: number, from: Uint8Array): void {
   else for (let i = 0; i < length; i++) bytes[at + i] = from[i]!
 }
 
+/** Where the properties text of a whole record begins; it goes to the record's end. */
+export function propertiesAt (record: Uint8Array): number {
+  const sysFlag = record[39]!
+  const topicLengthAt = 88 + ((sysFlag & SysFlag.bornHostV6) !== 0 ? 12 : 0) + ((sysFlag & SysFlag.storeHostV6) !== 0 ? 12 : 0)
+  const at = topicLengthAt + uint32At(record, topicLengthAt - 4)
+  const isV2 = record[7] === (RECORD_MAGIC_V2 & 0xff)
+  return isV2 ? at + 4 + (record[at]! << 8) + record[at + 1]! : at + 3 + record[at]!
+}
+
+function uint32At (bytes: Uint8Array, at: number): number {
+  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0
+}
+
 const utf8 = new TextDecoder()
 
 /**

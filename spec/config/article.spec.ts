@@ -46,7 +46,7 @@ const blocks: Readonly<Record<string, Expected>> = {
   '11-no-loss-role': { section: 'broker', effects: { brokerRole: 'SYNC_MASTER' }, reasons: { brokerRole: NO_REPLICA } },
   '12-no-loss-queues': { section: 'broker', effects: { defaultTopicQueueNums: 4 } },
   '13-backlog-consumers': { section: 'client', reasons: consumeThreads },
-  '14-sql-filter': { section: 'broker', reasons: { enablePropertyFilter: /no effect: filters other than tags are not served yet/ } },
+  '14-sql-filter': { section: 'broker', effects: { enablePropertyFilter: true } },
   '15-dledger': {
     section: 'broker',
     effects: {

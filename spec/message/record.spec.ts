@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { viewOf } from '../../lib/base/index.ts'
 import {
-  decodeProperties, encodeMessage, encodeProperties, encodeRecord, LOCAL_HOST, propertiesSizeBytes, RecordView, recordSizeBytes, tagsCodeOf, utf8SizeBytes,
+  decodeProperties, encodeMessage, encodeProperties, encodeRecord, LOCAL_HOST, propertiesSizeBytes, propertiesAt, RecordView, recordSizeBytes, tagsCodeOf, utf8SizeBytes,
   type MessageFields, type RecordFields
 } from '../../lib/message/index.ts'
 
@@ -108,7 +108,8 @@ t.test('what is sealed is what a reader sees, and both encoders agree', async (t
       view.bornTimestampMs === message.bornTimestampMs && view.queueId === queueId && view.flag === message.flag && view.bodyCrc === message.bodyCrc &&
       view.reconsumeTimes === message.reconsumeTimes && view.preparedTransactionOffset === message.preparedTransactionOffset &&
       hex(view.body) === hex(message.body) && hex(view.bornHost) === hex(message.bornHost) && hex(view.storeHost) === hex(storeHost) &&
-      view.propertiesText === new TextDecoder().decode(properties)
+      view.propertiesText === new TextDecoder().decode(properties) &&
+      propertiesAt(view.bytes) === view.bytes.length - properties.length
     if (!same) throw new Error('a field changed')
   }), { numRuns: 500 })
   t.pass()

@@ -2,10 +2,11 @@ import { jsonLimits, jsonMap, parseJson } from '../../message/index.ts'
 import { failure, getConsumerListByGroup, heartBeat, ResponseCode, success, unregisterClient, withBody, type Processor } from '../../remoting/index.ts'
 import type { BrokerContext } from '../context.ts'
 import { decodeHeartbeat } from '../heartbeat.ts'
-import { readSubscription, SubscriptionSyntaxError, TAG, tagsCodesOf } from '../subscription.ts'
+import { Expressions, readSubscription, SubscriptionSyntaxError, TAG } from '../subscription.ts'
+import { notFiltered } from './pull.ts'
 
 /** Who is there. @see RocketMQ ClientManageProcessor, ConsumerManageProcessor */
-export function clientProcessors ({ clients, engine, groups, limits }: BrokerContext) {
+export function clientProcessors ({ clients, config, engine, groups, limits }: BrokerContext) {
   /**
    * Groups that are new are made first: nobody is a member of a group that is not there. A node that does not lead takes the
    * client's word: the leader gets the same heartbeat, and what it makes comes here a little later.
@@ -38,9 +39,10 @@ export function clientProcessors ({ clients, engine, groups, limits }: BrokerCon
   const checkConfig: Processor = (request) => {
     const subscription = readSubscription(jsonMap(parseJson(request.body, { ...jsonLimits, maxBytes: limits.maxHeartbeatBytes }))?.get('subscriptionData'))
     if (subscription === undefined) return failure(ResponseCode.SUBSCRIPTION_PARSE_FAILED, 'there is no subscription in it')
-    if (subscription.expressionType !== TAG) return failure(ResponseCode.SYSTEM_ERROR, `the broker does not support consumer to filter message by ${subscription.expressionType}, only by tag`)
+    const { expressionType, subString } = subscription
+    if (expressionType !== TAG && !config.values.enablePropertyFilter) return failure(ResponseCode.SYSTEM_ERROR, notFiltered(expressionType))
     try {
-      tagsCodesOf(subscription.subString)
+      new Expressions().wantedBy(expressionType, subString)
       return success
     } catch (error) {
       if (!(error instanceof SubscriptionSyntaxError)) throw error

@@ -3,12 +3,11 @@ import { failure, PullMessageHeader, PullSysFlag, RequestCode, ResponseCode, enc
 import type { BrokerContext } from '../context.ts'
 import { BROADCASTING } from '../heartbeat.ts'
 import { PullRequest } from '../pull-request.ts'
-import { SubscriptionSyntaxError, TAG, TagExpressions } from '../subscription.ts'
+import { Expressions, SubscriptionSyntaxError, TAG, type Wanted } from '../subscription.ts'
 import { Perm } from '../system-topics.ts'
 
 /** The leader is to answer: it may know what has not come here yet. */
 const LEADER = Symbol('leader')
-const NOT_TAGS = 'the broker does not support consumer to filter message by SQL92, only by tag'
 
 /**
  * 11 PULL_MESSAGE, 361 LITE_PULL_MESSAGE. Checks come in RocketMQ's order.
@@ -17,7 +16,7 @@ const NOT_TAGS = 'the broker does not support consumer to filter message by SQL9
 export function pullProcessors (context: BrokerContext): { readonly pull: Processor } {
   const { engine, config, groups, pulls, clients, forwarding } = context
   const header = new PullMessageHeader()
-  const tags = new TagExpressions()
+  const expressions = new Expressions()
 
   const pull: Processor = (request, connection) => {
     header.read(request)
@@ -52,7 +51,7 @@ export function pullProcessors (context: BrokerContext): { readonly pull: Proces
     if (topicConfig === undefined) return failure(ResponseCode.TOPIC_NOT_EXIST, `topic[${topic}] not exist, apply first please!`)
     if ((topicConfig.perm & Perm.read) === 0) return failure(ResponseCode.NO_PERMISSION, `topic ${topic} is not to be read (perm ${topicConfig.perm})`)
     if (queueId < 0 || queueId >= topicConfig.readQueueNums) return failure(ResponseCode.INVALID_PARAMETER, `queueId ${queueId} is illegal: topic ${topic} has ${topicConfig.readQueueNums} queues to read`)
-    const wanted = wantedTags(consumerGroup, topic, sysFlag)
+    const wanted = wantedMessages(connection, consumerGroup, topic, sysFlag)
     if (wanted instanceof Refusal) return wanted.answer
     if ((sysFlag & PullSysFlag.commitOffset) !== 0) commit(connection, isLeader)
     const resetTo = engine.offsets.takeReset({ group: consumerGroup, topic, queueId })
@@ -62,7 +61,7 @@ export function pullProcessors (context: BrokerContext): { readonly pull: Proces
       connection, request, consumerGroup, topic, queueId, queueOffset,
       Math.max(1, Math.min(header.maxMsgNums, values.maxTransferCountOnMessageInMemory)),
       header.maxMsgBytes > 0 ? Math.min(header.maxMsgBytes, values.maxTransferBytesOnMessageInMemory) : values.maxTransferBytesOnMessageInMemory,
-      wanted.tagsCodes,
+      wanted,
       mayWait ? (values.longPollingEnable ? header.suspendTimeoutMs : values.shortPollingTimeMills) : -1))
     return undefined
   }
@@ -85,24 +84,28 @@ export function pullProcessors (context: BrokerContext): { readonly pull: Proces
     forwarding.tell({ code: RequestCode.UPDATE_CONSUMER_OFFSET, extFields: updateConsumerOffset.request.encode({ consumerGroup: group, topic, queueId, commitOffset, fromOffset: known ?? -1 }) }, connection)
   }
 
-  /** By the expression that came along, or by what the group's heartbeats said. */
-  function wantedTags (groupName: string, topic: string, sysFlag: number): { readonly tagsCodes: ReadonlySet<number> | undefined } | Refusal {
+  /** By the expression that came along, or by what the heartbeats of this consumer, or else of its group, said. */
+  function wantedMessages (connection: RemotingConnection, groupName: string, topic: string, sysFlag: number): Wanted | Refusal {
     if ((sysFlag & PullSysFlag.subscription) !== 0) {
-      if ((header.expressionType ?? TAG) !== TAG) return new Refusal(ResponseCode.SYSTEM_ERROR, NOT_TAGS)
-      try {
-        return { tagsCodes: tags.tagsCodesOf(header.subscription) }
-      } catch (error) {
-        if (!(error instanceof SubscriptionSyntaxError)) throw error
-        return new Refusal(ResponseCode.SUBSCRIPTION_PARSE_FAILED, error.message)
-      }
+      return wantedBy(header.expressionType ?? TAG, header.subscription, ResponseCode.SUBSCRIPTION_PARSE_FAILED)
     }
     const group = clients.consumerGroup(groupName)
     if (group === undefined) return new Refusal(ResponseCode.SUBSCRIPTION_NOT_EXIST, `no consumer of group ${groupName} has sent a heartbeat: its subscriptions are not known`)
     if (group.messageModel === BROADCASTING && groups.find(groupName)?.consumeBroadcastEnable === false) return new Refusal(ResponseCode.NO_PERMISSION, `group ${groupName} may not consume by broadcasting (consumeBroadcastEnable=false)`)
-    const subscription = group.subscriptions.get(topic)
+    const subscription = group.subscriptionOf(connection, clients.clientIdOf(connection), topic)
     if (subscription === undefined) return new Refusal(ResponseCode.SUBSCRIPTION_NOT_EXIST, `group ${groupName} has not subscribed to topic ${topic}`)
     if (subscription.subVersion < header.subVersion) return new Refusal(ResponseCode.SUBSCRIPTION_NOT_LATEST, `the subscription of group ${groupName} to topic ${topic} is older than the consumer's`)
-    return subscription.expressionType === TAG ? subscription : new Refusal(ResponseCode.SYSTEM_ERROR, NOT_TAGS)
+    return subscription.expressionType === TAG ? subscription : wantedBy(subscription.expressionType, subscription.subString, ResponseCode.FILTER_DATA_NOT_EXIST)
+  }
+
+  function wantedBy (expressionType: string, expression: string | undefined, invalid: ResponseCode): Wanted | Refusal {
+    if (expressionType !== TAG && !config.values.enablePropertyFilter) return new Refusal(ResponseCode.SYSTEM_ERROR, notFiltered(expressionType))
+    try {
+      return expressions.wantedBy(expressionType, expression)
+    } catch (error) {
+      if (!(error instanceof SubscriptionSyntaxError)) throw error
+      return new Refusal(invalid, error.message)
+    }
   }
 
   function answerReset (request: RemotingFrame, connection: RemotingConnection, topic: string, queueId: number, offset: number): undefined {
@@ -112,6 +115,11 @@ export function pullProcessors (context: BrokerContext): { readonly pull: Proces
   }
 
   return { pull }
+}
+
+/** What clients are told that filter by what is switched off. */
+export function notFiltered (expressionType: string): string {
+  return `The broker does not support consumer to filter message by ${expressionType.slice(0, 100)} (enablePropertyFilter=false)`
 }
 
 class Refusal {
