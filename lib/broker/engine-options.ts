@@ -28,6 +28,7 @@ export function engineOptionsOf (running: RunningConfig<'broker'>, { storeHost, 
       get maxAgeMs () { return running.values.fileReservedTime * HOUR_MS },
       get maxBytes () { return running.values.fileReservedBytes === 0 ? Infinity : running.values.fileReservedBytes }
     },
+    keyIndex: config.messageIndexEnable,
     scrub: { get bytesPerSecond () { return running.values.scrubBytesPerSecond } },
     limits: {
       maxEntryBytes: MIB,

@@ -1,7 +1,6 @@
 /** Why keys have no effect. What is `LATER` names the thing that it waits for. */
 export const LATER = {
   TRANSACTION: 'transactional messages are not served yet',
-  KEY_QUERY: 'messages cannot be looked up by key yet',
   REPLY: 'replies are handed to who waits for them, and not stored yet',
   POP: 'consumption in pop mode is not served over the network yet',
   ACCESS: 'access control is not there yet',

@@ -35,10 +35,10 @@ export const storeKeys = {
   diskSpaceWarningLevelRatio: key(int(35, 99, '%'), 90, 'on a fuller disk sends are refused', { later: LATER.DISK_RATIO }),
   cleanFileForciblyEnable: key(boolean, true, 'old files may go at any hour', { later: LATER.DISK_RATIO }),
   // kinds of messages that are to come
-  messageIndexEnable: key(boolean, true, 'messages can be found by key', { later: LATER.KEY_QUERY }),
+  messageIndexEnable: key(boolean, true, 'messages can be found by key'),
   maxHashSlotNum: key(int(1), 5_000_000, 'slots of an index file', { ignored: IGNORED.QUEUE_FILES }),
   maxIndexNum: key(int(1), 20_000_000, 'entries of an index file', { ignored: IGNORED.QUEUE_FILES }),
-  defaultQueryMaxNum: key(int(1, 1024), 32, 'messages found by key at most', { later: LATER.KEY_QUERY }),
+  defaultQueryMaxNum: key(int(1, 1024), 32, 'messages found by key at most', { isChangeable: true }),
   maxFilterMessageSize: key(int(1), 16_000, 'bytes of a message looked at by a filter', { ignored: IGNORED.FILTER }),
   timerWheelEnable: key(boolean, true, 'messages may have any time of delivery; without it only levels of delay', { isChangeable: true }),
   timerPrecisionMs: key(milliseconds(1), 1000, 'how exactly delayed messages are delivered', { ignored: IGNORED.EXACT_TIMES }),

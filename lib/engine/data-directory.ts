@@ -3,7 +3,7 @@ import { isMqError, MqError, type Disk } from '../base/index.ts'
 import { DOUBT_FILE } from '../log/index.ts'
 
 /** Everything a data directory may hold at its top. */
-const OWN_NAMES = ['identity', 'identity.new', 'incarnation', 'incarnation.new', 'vote', 'vote.new', 'log', 'state', 'applied', 'base', 'lock', 'lock.pid', 'opening', DOUBT_FILE, 'incoming']
+const OWN_NAMES = ['identity', 'identity.new', 'incarnation', 'incarnation.new', 'vote', 'vote.new', 'log', 'state', 'applied', 'base', 'index', 'lock', 'lock.pid', 'opening', DOUBT_FILE, 'incoming']
 /** Files that systems leave everywhere. */
 const IGNORED_NAMES = ['.DS_Store', 'Thumbs.db', 'desktop.ini', 'lost+found', '.gitkeep']
 const PID_FILE = 'lock.pid'

@@ -1,6 +1,7 @@
 import { holdProcess, processId, realDirectory } from '../adapters/index.ts'
-import { invariant, MqError, type Clock, type Logger, type Timer } from '../base/index.ts'
-import { stampMsOf } from '../log/index.ts'
+import { invariant, MqError, type Clock, type Disk, type Logger, type Timer } from '../base/index.ts'
+import { KeyIndex, type IndexedLog } from '../key-index/index.ts'
+import { seedOfGroup, stampMsOf } from '../log/index.ts'
 import { EntryBodyWriter, LOCAL_HOST, type TopicConfig } from '../message/index.ts'
 import { allMembers, type ConfChange, type ConfState, type NodeId } from '../raft/index.ts'
 import { Replica, type Identity, type LeadershipEvent, type Proposal, type ReplicaSettings, type ReplicaStatus, type Transport } from '../replica/index.ts'
@@ -12,6 +13,7 @@ import { Decision } from './decision.ts'
 import type { Delivery, StoredRecord } from './delivery.ts'
 import { DelayDelivery } from './delay-delivery.ts'
 import { Expiry } from './expiry.ts'
+import { KeyQueries } from './key-queries.ts'
 import { LeaderWork } from './leader-work.ts'
 import { MessageReader, offsetTooSmall } from './message-reader.ts'
 import type { EngineOptions, FlushDiskType, GroupQueueProgress, QueueOffsets, ReadRequest, SeekRequest, TopicDescription } from './options.ts'
@@ -42,6 +44,7 @@ interface Parts {
   readonly replica: Replica
   readonly store: Store
   readonly pop: PopMachine
+  readonly keyIndex: KeyIndex | undefined
   readonly session: string
 }
 
@@ -54,6 +57,8 @@ export class Engine {
   readonly store: Store
   /** Messages by queue and offset, or position, for whoever consumes by offset. */
   readonly reads: QueueReads
+  /** Messages by key; undefined: without an index of them. */
+  readonly keys: KeyQueries | undefined
   /** Where groups that consume by offset are. */
   readonly offsets: OffsetCommits
   /** Which client holds which queue for ordered consumption. */
@@ -70,6 +75,7 @@ export class Engine {
   readonly #replica: Replica
   readonly #logger: Logger
   readonly #lock: LockPort
+  readonly #keyIndex: KeyIndex | undefined
   readonly #topics: Topics
   readonly #reader: MessageReader
   readonly #waiting = new WaitingPops()
@@ -105,6 +111,7 @@ export class Engine {
     const format = options.formatVersion === undefined ? {} : { formatVersion: options.formatVersion }
     let replica: Replica | undefined
     let engine: Engine | undefined
+    let keyIndex: KeyIndex | undefined
     try {
       let store: Store | undefined
       const progress = watchRecovery(clock, options.onProgress)
@@ -120,7 +127,7 @@ export class Engine {
           ...format,
           openStateMachine: async ({ log, identity }) => {
             progress.phase('state')
-            return (store = await Store.open({
+            store = await Store.open({
               database: kv,
               disk,
               logger,
@@ -130,8 +137,11 @@ export class Engine {
               ...format,
               settings: options.storeSettings ?? {},
               machines: () => [new PopMachine()],
+              onEntry: (entry, body) => { keyIndex?.note(entry, body) },
               onProgress: ({ entries, totalEntries }) => { progress.phase('rebuild', entries, totalEntries) }
-            }))
+            })
+            if (options.keyIndex !== undefined && options.keyIndex !== false) keyIndex = keyIndexOf(options, { disk, clock, directory, log, groupId: identity.groupId }, store)
+            return store
           },
           settings: replicaSettingsOf(options),
           logSettings: {
@@ -154,7 +164,7 @@ export class Engine {
         progress.end()
       }
       const session = `${sessionPrefix(group?.nodeId)}${Math.floor(random.next() * 2 ** 52).toString(36)}`
-      engine = new Engine({ options, clock, lock, replica, store: store!, pop: store!.machine('pop') as PopMachine, session })
+      engine = new Engine({ options, clock, lock, replica, store: store!, pop: store!.machine('pop') as PopMachine, keyIndex, session })
       if (group === undefined) {
         await engine.#leaderWork.begun
         await engine.#flushMode
@@ -164,14 +174,16 @@ export class Engine {
       if (engine !== undefined) {
         await engine.close()
       } else {
+        keyIndex?.stop()
         await replica?.close()
+        await keyIndex?.close()
         await lock.release()
       }
       return await explained(directory, () => Promise.reject(error))
     }
   }
 
-  private constructor ({ options, clock, lock, replica, store, pop, session }: Parts) {
+  private constructor ({ options, clock, lock, replica, store, pop, keyIndex, session }: Parts) {
     const { logger, limits, retention } = options
     const submit = (proposal: Proposal): void => { replica.submit(proposal) }
     this.clock = clock
@@ -186,6 +198,8 @@ export class Engine {
     const readPorts = { store, log: replica.log, logger }
     this.#reader = new MessageReader(readPorts)
     this.reads = new QueueReads(readPorts)
+    this.#keyIndex = keyIndex
+    this.keys = keyIndex && new KeyQueries({ clock, index: keyIndex, reads: this.reads })
     this.config = new ConfigChanges(store, (proposal) => { this.#submitAfterCommits(proposal) })
     this.config.onChange((kind, name) => { if (kind === 'topic') this.#topicChanged(name) })
     this.offsets = new OffsetCommits({ clock, store, reads: this.reads, submit, isFenced: (key, clientId, nowMs) => this.locks.isFenced(key, clientId, nowMs) })
@@ -608,6 +622,7 @@ export class Engine {
     this.delays.stop()
     this.offsets.close()
     this.#waiting.wakeAll()
+    this.#keyIndex?.stop()
     try {
       await this.#retention.stop()
       await this.#scrub?.stop()
@@ -615,6 +630,7 @@ export class Engine {
     } catch (error) {
       this.#logger.error('closing failed', { error })
     }
+    await this.#keyIndex?.close()
     for (const hold of [...this.#holds]) hold.cancel()
     await this.#lock.release().catch((error: unknown) => { this.#logger.error('the lock could not be released', { error }) })
   }
@@ -662,6 +678,10 @@ export class Engine {
     this.offsets.close()
     this.#replica.submit(proposal)
   }
+}
+
+function keyIndexOf ({ keyIndex, logger }: EngineOptions, { groupId, ...ports }: { disk: Disk, clock: Clock, directory: string, log: IndexedLog, groupId: Uint8Array }, store: Store): KeyIndex {
+  return new KeyIndex({ ...ports, logger, groupSeed: seedOfGroup(groupId), appliedPosition: () => store.appliedPosition, floorPosition: () => store.floorPosition, settings: typeof keyIndex === 'object' ? keyIndex : {} })
 }
 
 /** @throws MQ_INVALID_ARGUMENT without its peers this node would wait for a leader for ever */

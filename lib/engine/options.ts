@@ -1,5 +1,6 @@
 import type { Clock, Logger } from '../base/index.ts'
 import type { Host } from '../message/index.ts'
+import type { KeyIndexSettings } from '../key-index/index.ts'
 import type { Refetch } from '../log/index.ts'
 import type { NodeId } from '../raft/index.ts'
 import type { Founding, ReplicaSettings, Transport } from '../replica/index.ts'
@@ -36,6 +37,8 @@ export interface EngineOptions {
   readonly flush: { readonly timed: boolean, readonly intervalMs: number, readonly leastPages: number, readonly thoroughIntervalMs: number }
   readonly logger: Logger
   readonly retention: RetentionRules
+  /** Messages can be found by key. */
+  readonly keyIndex?: boolean | Partial<KeyIndexSettings>
   /** How fast the log is read through for what has rotted; absent: it is not. */
   readonly scrub?: ScrubRules
   readonly limits: {

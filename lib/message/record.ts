@@ -184,14 +184,20 @@ function copyShort (bytes: Uint8Array, at: number, from: Uint8Array): void {
   else for (let i = 0; i < length; i++) bytes[at + i] = from[i]!
 }
 
-/** Where the properties text of a whole record begins; it goes to the record's end. */
-export function propertiesAt (record: Uint8Array): number {
-  const sysFlag = record[39]!
-  const topicLengthAt = 88 + ((sysFlag & SysFlag.bornHostV6) !== 0 ? 12 : 0) + ((sysFlag & SysFlag.storeHostV6) !== 0 ? 12 : 0)
-  const at = topicLengthAt + uint32At(record, topicLengthAt - 4)
-  const isV2 = record[7] === (RECORD_MAGIC_V2 & 0xff)
-  return isV2 ? at + 4 + (record[at]! << 8) + record[at + 1]! : at + 3 + record[at]!
+/** Where in `bytes` the topic of the record that begins at `at` begins, without its length. */
+export function topicAt (bytes: Uint8Array, at = 0): number {
+  const sysFlag = bytes[at + 39]!
+  const bodyAt = at + 88 + ((sysFlag & SysFlag.bornHostV6) !== 0 ? 12 : 0) + ((sysFlag & SysFlag.storeHostV6) !== 0 ? 12 : 0)
+  return bodyAt + uint32At(bytes, bodyAt - 4) + (isV2At(bytes, at) ? 2 : 1)
 }
+
+/** Where in `bytes` the properties text of the record that begins at `at` begins; it goes to the record's end. Its length, 2 bytes, stands between topic and text. */
+export function propertiesAt (bytes: Uint8Array, at = 0): number {
+  const topic = topicAt(bytes, at)
+  return topic + 2 + bytes[topic - 1]! + (isV2At(bytes, at) ? bytes[topic - 2]! << 8 : 0)
+}
+
+function isV2At (bytes: Uint8Array, at: number): boolean { return bytes[at + 7] === (RECORD_MAGIC_V2 & 0xff) }
 
 function uint32At (bytes: Uint8Array, at: number): number {
   return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0

@@ -1,4 +1,5 @@
 import type { Disk, Logger } from '../base/index.ts'
+import type { EntryBody } from '../message/index.ts'
 import type { DatabaseOpener, Kv } from '../kv/index.ts'
 import type { ConfState, RaftEntry } from '../raft/index.ts'
 import type { BaseDumps } from './base-dumps.ts'
@@ -62,6 +63,8 @@ export interface StoreOptions {
   readonly settings?: Partial<StoreSettings>
   /** Further machines, over the ones every store has. */
   readonly machines?: (core: CoreMachines) => readonly Machine[]
+  /** Told of each entry right after it was applied, before anybody else; with what is in it unless that is nothing. May not throw. */
+  readonly onEntry?: (entry: RaftEntry, body: EntryBody | undefined) => void
   /** Called now and then while a rebuild reads the log. */
   readonly onProgress?: (progress: RebuildProgress) => void
 }

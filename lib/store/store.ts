@@ -41,6 +41,7 @@ export class Store {
   readonly #machines: readonly Machine[]
   readonly #handlers = new Map<number, CommandHandler[]>()
   readonly #parts: StoreParts
+  readonly #onEntry: StoreOptions['onEntry']
   #appliedIndex: number
   #appliedTerm: number
   #appliedPosition: number
@@ -55,13 +56,14 @@ export class Store {
 
   /** Opens, loads or rebuilds the state; then the log's entries after `appliedIndex` are to be applied. */
   static async open (options: StoreOptions): Promise<Store> {
-    return new Store(await openStore(options))
+    return new Store(await openStore(options), options.onEntry)
   }
 
   /** @private */
-  constructor (parts: StoreParts) {
+  constructor (parts: StoreParts, onEntry?: StoreOptions['onEntry']) {
     const { core, machines, meta, hasSettled, recovery } = this.#parts = parts
     this.recovery = recovery
+    this.#onEntry = onEntry
     this.commitLog = core.commitLog
     this.consumeQueues = core.consumeQueues
     this.consumerOffsets = core.consumerOffsets
@@ -101,15 +103,16 @@ export class Store {
   apply (entry: RaftEntry): void {
     invariant(entry.index === this.#appliedIndex + 1, `entry ${entry.index} cannot be applied after ${this.#appliedIndex}`)
     const stampMs = this.commitLog.advanceTime(entry.physicalOffset, stampMsOf(entry))
-    if (entry.kind === EntryKind.normal) this.#applyBody(entry, stampMs)
+    const body = entry.kind === EntryKind.normal ? this.#applyBody(entry, stampMs) : undefined
     this.#appliedIndex = entry.index
     this.#appliedTerm = entry.term
     this.#appliedPosition = entry.physicalOffset + entry.sizeBytes
     this.#isChanged = true
+    this.#onEntry?.(entry, body)
     this.consumeQueues.tellAppended()
   }
 
-  #applyBody (entry: RaftEntry, stampMs: number): void {
+  #applyBody (entry: RaftEntry, stampMs: number): EntryBody {
     const body = new EntryBody(bodyOf(entry))
     const directory = this.consumeQueues.directory(body, entry.physicalOffset + ENTRY_HEADER_BYTES, stampMs)
     if (body.commands.length > 0) {
@@ -123,6 +126,7 @@ export class Store {
     }
     directory.apply(body.messageCount)
     directory.finish()
+    return body
   }
 
   #decode (type: number, payload: Uint8Array): { readonly handlers: readonly CommandHandler[], readonly value: unknown } {

@@ -4,7 +4,7 @@ import { filesBelow, importsOf, textOf } from './sources.ts'
 
 /** A room may import from rooms of a lower rank only. A new room gets its number here. */
 const rankOf: Readonly<Record<string, number>> = {
-  base: 0, message: 1, raft: 1, adapters: 1, config: 1, filter: 1, log: 2, kv: 2, remoting: 2, replica: 3, namesrv: 3, transport: 4, store: 4, engine: 5, group: 6, broker: 7, queue: 8, cli: 9
+  base: 0, message: 1, raft: 1, adapters: 1, config: 1, filter: 1, log: 2, kv: 2, remoting: 2, replica: 3, namesrv: 3, transport: 4, 'key-index': 4, store: 4, engine: 5, group: 6, broker: 7, queue: 8, cli: 9
 }
 /** lib/index.ts itself: above all that is public, below the command line. */
 const PACKAGE_RANK = 8.5

@@ -1,0 +1,333 @@
+import { join } from 'node:path'
+import { isMqError, wait, type Clock, type Disk, type Logger } from '../base/index.ts'
+import { bodyOf, ENTRY_HEADER_BYTES, stampMsOf } from '../log/index.ts'
+import { EntryBody } from '../message/index.ts'
+import { EntryKind, type RaftEntry } from '../raft/index.ts'
+import { blockFileName, findInFile, readBounds, turn, writeBlockFile } from './block-file.ts'
+import { KeyBlock, type BlockBounds } from './key-block.ts'
+import { RecordKeys } from './record-keys.ts'
+
+export interface IndexedLog {
+  readonly firstIndex: number
+  /** Where it begins. */
+  readonly floor: { readonly physicalOffset: number }
+  readonly lastIndex: number
+  term (index: number): number | undefined
+  entryContaining (physicalOffset: number): Promise<RaftEntry | undefined>
+  scan (fromIndex: number, toIndex: number): AsyncIterable<RaftEntry>
+}
+
+export interface KeyIndexOptions {
+  readonly clock: Clock
+  readonly disk: Disk
+  readonly logger: Logger
+  /** The data directory; the files are in `index/`. */
+  readonly directory: string
+  readonly log: IndexedLog
+  readonly groupSeed: bigint
+  /** Where the last applied entry ends. */
+  readonly appliedPosition: () => number
+  /** What stands below is gone. */
+  readonly floorPosition: () => number
+  readonly settings?: Partial<KeyIndexSettings>
+}
+
+export interface KeyIndexSettings {
+  /** A block is sealed when it has so many keys, or reaches over so much of the log. */
+  readonly blockKeys: number
+  readonly blockBytes: number
+  /** What a crash, or a close, leaves out of files for good is at most so much: it is read from the log again at the next start. */
+  readonly leastFileKeys: number
+  readonly leastFileBytes: number
+}
+
+const MIB = 1024 * 1024
+export const defaultKeyIndexSettings: KeyIndexSettings = { blockKeys: 512 * 1024, blockBytes: 128 * MIB, leastFileKeys: 4096, leastFileBytes: 16 * MIB }
+
+/** Blocks that could not be written and are kept in memory. */
+const MAX_UNWRITTEN = 4
+/** After a start others come first. */
+const REBUILD_AFTER_MS = 1000
+const RETRY_MS = 60_000
+/** Entries read again before others get a turn. */
+const SLICE_ENTRIES = 64
+
+/** A block in a file. */
+interface SealedBlock extends BlockBounds { readonly path: string }
+
+/**
+ * Where messages with a key stand in the log: by hash of topic and key, in blocks of consecutive entries, the newest one in memory,
+ * the others in a file each. It follows from the log alone: every node makes its own from the entries it applies, and what
+ * is missing or damaged is read from the log again. It may name messages that do not have the key: whoever asks looks at them.
+ * @see RocketMQ IndexService. Divergence: no slots and links but buckets; files cover parts of the log, not so many keys
+ */
+export class KeyIndex {
+  readonly #options: KeyIndexOptions
+  readonly #settings: KeyIndexSettings
+  readonly #directory: string
+  readonly #keys: RecordKeys
+  readonly #abort = new AbortController()
+  #active: KeyBlock | undefined
+  /** Full blocks that are not in files, the oldest first. */
+  #unwritten: KeyBlock[] = []
+  /** Too small for a file of their own. */
+  #loose: KeyBlock[] = []
+  #sealed: SealedBlock[] = []
+  #floor = 0
+  #hasWarned = false
+  #hasDirectory = false
+  #writing: Promise<void> | undefined
+  #rebuilding: Promise<void> | undefined
+  readonly #loaded: Promise<void>
+
+  constructor (options: KeyIndexOptions) {
+    this.#options = options
+    this.#settings = { ...defaultKeyIndexSettings, ...options.settings }
+    this.#directory = join(options.directory, 'index')
+    this.#keys = new RecordKeys(Number(BigInt.asUintN(32, options.groupSeed)))
+    this.#loaded = this.#load().catch((error: unknown) => { this.#warn('the files of the index of keys could not be read', error) })
+    this.#loaded.then(() => wait(options.clock, REBUILD_AFTER_MS, this.#abort.signal)).then(() => this.#fill()).catch(() => {})
+  }
+
+  /** How far the newest keys reach: position in the log and time. */
+  get end (): { readonly position: number, readonly stampMs: number } {
+    const last = this.#active ?? this.#unwritten.at(-1) ?? this.#sealed.at(-1)
+    return last === undefined ? { position: 0, stampMs: 0 } : { position: last.to, stampMs: Math.max(0, last.maxStampMs) }
+  }
+
+  /** An entry was applied; they come in order. Only its keys are noted: all else is done later. */
+  note (entry: RaftEntry, body: EntryBody | undefined): void {
+    if (this.#active?.to !== entry.physicalOffset) {
+      this.#rotate()
+      this.#active = new KeyBlock(entry.physicalOffset)
+    }
+    const active = this.#active
+    this.#add(active, entry, body)
+    if (active.keyCount >= this.#settings.blockKeys || active.rangeBytes >= this.#settings.blockBytes) this.#rotate()
+    const floor = this.#options.floorPosition()
+    if (floor !== this.#floor) this.#dropBelow(floor)
+  }
+
+  #add (block: KeyBlock, entry: RaftEntry, body: EntryBody | undefined): void {
+    if (body !== undefined) this.#keys.addAll(block, bodyOf(entry), body, entry.physicalOffset + ENTRY_HEADER_BYTES)
+    block.noteEntry(entry.index, entry.term, stampMsOf(entry), entry.physicalOffset + entry.sizeBytes)
+  }
+
+  /**
+   * Positions of messages that may have the key, the latest first, as long as they are asked for. `time`: only messages stored (or
+   * delivered) in [fromMs, toMs] matter. @throws MQ_CORRUPT never: what is damaged is left out, and made anew
+   */
+  async * find (topic: string, key: string, { fromMs, toMs }: { readonly fromMs: number, readonly toMs: number }): AsyncGenerator<number> {
+    await this.#loaded
+    const hash = this.#keys.hashOf(topic, key)
+    const mayHold = ({ minStampMs, maxStampMs, hasHidden }: BlockBounds): boolean => minStampMs <= toMs && (maxStampMs >= fromMs || hasHidden)
+    const seen = new Set<number>()
+    for (const block of this.#blocks().sort((a, b) => b.from - a.from)) {
+      if (!mayHold(block)) continue
+      for (const position of block instanceof KeyBlock ? block.find(hash) : await this.#findIn(block as SealedBlock, hash)) {
+        if (seen.has(position)) continue
+        seen.add(position)
+        yield position
+      }
+    }
+  }
+
+  /** Resolves when nothing is missing, or that could not be mended now. */
+  async whole (): Promise<void> {
+    await this.#loaded
+    await this.#fill()
+  }
+
+  /** The log is about to close: nothing more is read from it. */
+  stop (): void { this.#abort.abort() }
+
+  /** Keeps what is worth it for the next start. Never rejects. */
+  async close (): Promise<void> {
+    this.stop()
+    await this.#loaded
+    await this.#rebuilding?.catch(() => {})
+    if (this.#active !== undefined && this.#isWorthAFile(this.#active)) this.#rotate()
+    await this.#writing
+  }
+
+  async #findIn (block: SealedBlock, hash: number): Promise<number[]> {
+    try {
+      return await this.#withFile(block.path, async (file) => await findInFile(file, this.#options.groupSeed, hash))
+    } catch (error) {
+      if (!this.#sealed.includes(block)) return []
+      this.#warn('a file of the index of keys is damaged, and made anew from the log', error)
+      this.#sealed = this.#sealed.filter((other) => other !== block)
+      await this.#options.disk.unlink(block.path).catch(() => {})
+      await this.#rebuilding
+      await this.#fill()
+      return await this.#findAgain(block, hash)
+    }
+  }
+
+  /** In what was made anew in the place of a block. */
+  async #findAgain ({ from, to }: BlockBounds, hash: number): Promise<number[]> {
+    const found: number[] = []
+    for (const block of this.#blocks()) {
+      if (block.to <= from || block.from >= to) continue
+      if (block instanceof KeyBlock) found.push(...block.find(hash))
+      else found.push(...await this.#withFile((block as SealedBlock).path, async (file) => await findInFile(file, this.#options.groupSeed, hash)).catch(() => []))
+    }
+    return found.sort((a, b) => b - a)
+  }
+
+  #blocks (): BlockBounds[] {
+    return [...this.#sealed, ...this.#loose, ...this.#unwritten, ...this.#active === undefined ? [] : [this.#active]]
+  }
+
+  async #withFile<Result> (path: string, use: (file: Awaited<ReturnType<Disk['open']>>) => Promise<Result>): Promise<Result> {
+    const file = await this.#options.disk.open(path, { readOnly: true })
+    try {
+      return await use(file)
+    } finally {
+      await file.close()
+    }
+  }
+
+  /** The active block takes no more. */
+  #rotate (): void {
+    const full = this.#active
+    this.#active = undefined
+    if (full === undefined || full.rangeBytes === 0) return
+    this.#keep(full)
+  }
+
+  #keep (block: KeyBlock): void {
+    if (!this.#isWorthAFile(block)) {
+      this.#loose.push(block)
+      return
+    }
+    this.#unwritten.push(block)
+    this.#writing ??= this.#write().finally(() => { this.#writing = undefined })
+  }
+
+  #isWorthAFile ({ keyCount, rangeBytes }: KeyBlock): boolean {
+    return keyCount >= this.#settings.leastFileKeys || rangeBytes >= this.#settings.leastFileBytes
+  }
+
+  async #write (): Promise<void> {
+    const { disk, logger } = this.#options
+    for (let block; (block = this.#unwritten[0]) !== undefined;) {
+      const path = join(this.#directory, blockFileName(block.from))
+      try {
+        if (!this.#hasDirectory) {
+          await disk.makeDirectory(this.#directory)
+          this.#hasDirectory = true
+        }
+        await writeBlockFile(this.#options, path, this.#options.groupSeed, block)
+      } catch (error) {
+        this.#warn('the index of keys could not be written', error)
+        while (this.#unwritten.length > MAX_UNWRITTEN) {
+          const { from, to } = this.#unwritten.shift()!
+          logger.warn('messages cannot be found by key for now', { fromPosition: from, toPosition: to })
+        }
+        return
+      }
+      this.#hasWarned = false
+      this.#unwritten.shift()
+      const { from, to, lastIndex, lastTerm, minStampMs, maxStampMs, hasHidden, keyCount } = block
+      this.#addSealed({ from, to, lastIndex, lastTerm, minStampMs, maxStampMs, hasHidden, keyCount, path })
+    }
+  }
+
+  #addSealed (block: SealedBlock): void {
+    this.#sealed = [...this.#sealed.filter(({ path }) => path !== block.path), block].sort((a, b) => a.from - b.from)
+  }
+
+  #dropBelow (floor: number): void {
+    this.#floor = floor
+    this.#loose = this.#loose.filter(({ to }) => to > floor)
+    const gone = this.#sealed.filter(({ to }) => to <= floor)
+    if (gone.length === 0) return
+    this.#sealed = this.#sealed.filter(({ to }) => to > floor)
+    for (const { path } of gone) this.#options.disk.unlink(path).catch((error: unknown) => { this.#warn('a file of the index of keys could not be removed', error) })
+  }
+
+  /** Takes the files that are of this log; those of a log whose end was lost, or damaged ones, go. */
+  async #load (): Promise<void> {
+    const { disk, log, groupSeed, floorPosition } = this.#options
+    const names = (await disk.list(this.#directory) ?? []).map(({ name }) => name)
+    for (const name of names) {
+      if (this.#abort.signal.aborted) return
+      const path = join(this.#directory, name)
+      let bounds: BlockBounds | undefined
+      try {
+        if (/^\d{20}\.keys$/.test(name)) bounds = await this.#withFile(path, async (file) => await readBounds(file, groupSeed))
+      } catch (error) {
+        if (!isMqError(error, 'MQ_CORRUPT')) throw error
+      }
+      if (bounds === undefined || bounds.to <= floorPosition() || !isOf(log, bounds)) await disk.unlink(path)
+      else if (!this.#sealed.some((other) => other.path === path)) this.#addSealed({ ...bounds, path })
+    }
+  }
+
+  /** One at a time: reads from the log again what no block covers. */
+  #fill (): Promise<void> {
+    return (this.#rebuilding ??= this.#fillGaps().finally(() => { this.#rebuilding = undefined }))
+  }
+
+  async #fillGaps (): Promise<void> {
+    for (const { from, to } of this.#gaps()) {
+      if (this.#abort.signal.aborted) return
+      try {
+        await this.#rebuild(from, to)
+      } catch (error) {
+        if (this.#abort.signal.aborted) return
+        this.#warn('the index of keys could not be made anew from the log', error)
+        wait(this.#options.clock, RETRY_MS, this.#abort.signal).then(() => this.#fill()).catch(() => {})
+        return
+      }
+    }
+  }
+
+  /** What lies between the floor and the newest block and is in none, from the oldest on. */
+  #gaps (): Array<{ readonly from: number, readonly to: number }> {
+    const blocks = this.#blocks().sort((a, b) => a.from - b.from)
+    const end = this.#options.appliedPosition()
+    const gaps = []
+    let covered = Math.max(this.#options.floorPosition(), this.#options.log.floor.physicalOffset)
+    for (const { from, to } of blocks) {
+      if (from > covered) gaps.push({ from: covered, to: from })
+      covered = Math.max(covered, to)
+    }
+    if (end > covered) gaps.push({ from: covered, to: end })
+    return gaps
+  }
+
+  async #rebuild (from: number, to: number): Promise<void> {
+    const { log, clock, logger, floorPosition } = this.#options
+    const first = await log.entryContaining(from)
+    const end = await log.entryContaining(to - 1)
+    if (first === undefined || end === undefined) return
+    let block = new KeyBlock(first.physicalOffset)
+    let entries = 0
+    for await (const entry of log.scan(first.index, end.index + 1)) {
+      if (this.#abort.signal.aborted) return
+      this.#add(block, entry, entry.kind === EntryKind.normal ? new EntryBody(bodyOf(entry)) : undefined)
+      if (block.keyCount >= this.#settings.blockKeys || block.rangeBytes >= this.#settings.blockBytes) {
+        this.#keep(block)
+        await this.#writing
+        block = new KeyBlock(block.to)
+      }
+      if (++entries % SLICE_ENTRIES === 0) await turn(clock)
+    }
+    if (block.rangeBytes > 0) this.#keep(block)
+    if (entries > SLICE_ENTRIES) logger.info('the index of keys was made anew from a part of the log', { fromPosition: Math.max(from, floorPosition()), toPosition: to, entries })
+  }
+
+  /** Once, until it goes well again. */
+  #warn (message: string, error: unknown): void {
+    if (this.#hasWarned || this.#abort.signal.aborted) return
+    this.#hasWarned = true
+    this.#options.logger.warn(`${message}: ${error instanceof Error ? error.message : String(error)}`, { error })
+  }
+}
+
+/** Whether the log has the block's last entry, and so all of its entries; of an earlier one nobody knows, nor asks. */
+function isOf (log: IndexedLog, { lastIndex, lastTerm }: BlockBounds): boolean {
+  return lastIndex < log.firstIndex - 1 || (lastIndex <= log.lastIndex && log.term(lastIndex) === lastTerm)
+}
