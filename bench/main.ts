@@ -15,6 +15,7 @@ const usage = `npm run bench -- SUITE [options]
   catch-up    a follower comes back from far behind, under live load  --gb N, --cases LIST, --kills N, --json FILE
   membership  a group grows and shrinks under load, one to five nodes, whoever is killed: nothing is lost  --rounds N, --seed N
   mapping     what files mapped into memory would save and cost
+  kinds       what keys and filters cost, beside plain sends       --quick, --json FILE
   micro       small parts on their own                            [NAME...]
 
 Each suite explains its options with --help.
@@ -36,6 +37,7 @@ const suites: Readonly<Record<string, () => Promise<Suite>>> = {
   failover: async () => (await import('./failover/suite.ts')).failoverSuite,
   'catch-up': async () => (await import('./catch-up/suite.ts')).catchUpSuite,
   membership: async () => (await import('./membership/suite.ts')).membershipSuite,
+  kinds: async () => (await import('./kinds/suite.ts')).kindsSuite,
   mapping: async () => (await import('./mapping/suite.ts')).mappingSuite,
   micro: async () => (await import('./micro/suite.ts')).microSuite
 }

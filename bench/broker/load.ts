@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { encodeRequest, HeaderType, OutboundBuffer, RemotingFrame, RequestCode, ResponseCode, SlabPool } from '../../lib/remoting/index.ts'
 import type { Driver } from '../harness/measure.ts'
-import { FIRST_OPAQUE, frameOf, GROUP, pullRequest, SendRing, TOPIC } from './requests.ts'
+import { DEFAULT_PROPERTIES, FIRST_OPAQUE, frameOf, GROUP, pullRequest, SendRing, TOPIC } from './requests.ts'
 
 const RESPONSE_CODE_AT = 8
 const OPAQUE_AT = 13
@@ -88,7 +88,7 @@ export class Load {
   }
 
   /** Sends messages, `inflight` of them under way at any time, one request and one answer each. */
-  async send (messages: number, inflight: number, body: Uint8Array, driver?: Driver): Promise<void> {
+  async send (messages: number, inflight: number, body: Uint8Array, driver?: Driver, properties = DEFAULT_PROPERTIES): Promise<void> {
     const isJson = this.#type === HeaderType.json
     const startedMs = new Map<number, number>()
     let begun = 0
@@ -115,7 +115,7 @@ export class Load {
       }
       const shares = spread(inflight, this.#connections.length)
       const starts = this.#connections.map((connection, i) => {
-        const ring = new SendRing(this.#type, this.#queues, body, 2 * shares[i]!)
+        const ring = new SendRing(this.#type, this.#queues, body, 2 * shares[i]!, properties)
         let answered = 0
         connection.onResponse = (bytes, from, to) => {
           if (!isStored(bytes, from, isJson)) {

@@ -6,7 +6,10 @@ export const GROUP = 'bench-consumers'
 export const FIRST_OPAQUE = 1_000_000_000
 const BINARY_OPAQUE_AT = 13
 const OPAQUE_LABEL = '"opaque":'
-const UNIQUE_KEY = 'C0A80001000A2A9F4B1D5F7E00000000'
+/** In the properties of messages it is given a number for each. */
+export const UNIQUE_KEY = 'C0A80001000A2A9F4B1D5F7E00000000'
+/** As text of properties in a request. */
+export const DEFAULT_PROPERTIES = `KEYS\u0001order-1\u0002UNIQ_KEY\u0001${UNIQUE_KEY}\u0002WAIT\u0001true\u0002TAGS\u0001bench\u0002`
 const COUNTER_DIGITS = 8
 const HEX = Buffer.from('0123456789ABCDEF')
 
@@ -19,7 +22,7 @@ export function frameOf (type: HeaderType, request: RemotingRequest, opaque: num
 
 /**
  * Sends as a producer in Java makes them, to one queue after the other, side by side in memory: each was encoded once by the
- * library. What is sent is a piece of the ring, with the number of each request and the unique key of its message put in.
+ * library. What is sent is a piece of the ring, with the number of each request and the unique key of its message put in, wherever that stands.
  */
 export class SendRing {
   readonly #bytes: Buffer
@@ -27,14 +30,13 @@ export class SendRing {
   readonly #starts: number[] = [0]
   readonly #isJson: boolean
   readonly #opaqueAt: number[] = []
-  readonly #counterAt: number[] = []
+  readonly #counterAt: number[][] = []
   #next = 0
   /** How many frames the last `next` gave. */
   count = 0
 
   /** A ring of so many frames. They are used again: there must be twice as many as are under way. */
-  constructor (type: HeaderType, queues: number, body: Uint8Array, frames: number) {
-    const properties = `KEYS\u0001order-1\u0002UNIQ_KEY\u0001${UNIQUE_KEY}\u0002WAIT\u0001true\u0002TAGS\u0001bench\u0002`
+  constructor (type: HeaderType, queues: number, body: Uint8Array, frames: number, properties = DEFAULT_PROPERTIES) {
     const ofQueues = Array.from({ length: queues }, (_, queueId) => {
       const extFields = sendMessageV2.encode({ a: 'bench-producers', b: TOPIC, c: 'TBW102', d: queues, e: queueId, f: 0, g: Date.now(), h: 0, i: properties, j: 0, k: false, m: false, n: 'bench-broker' })
       return frameOf(type, { code: RequestCode.SEND_MESSAGE_V2, extFields, body }, FIRST_OPAQUE)
@@ -45,7 +47,7 @@ export class SendRing {
     for (const frame of all) {
       const start = this.#starts.at(-1)!
       this.#opaqueAt.push(start + (this.#isJson ? frame.indexOf(OPAQUE_LABEL) + OPAQUE_LABEL.length : BINARY_OPAQUE_AT))
-      this.#counterAt.push(start + frame.indexOf(UNIQUE_KEY) + UNIQUE_KEY.length - COUNTER_DIGITS)
+      this.#counterAt.push(placesOf(UNIQUE_KEY, frame).map((at) => start + at + UNIQUE_KEY.length - COUNTER_DIGITS))
       this.#starts.push(start + frame.length)
     }
   }
@@ -62,11 +64,12 @@ export class SendRing {
 
   #number (frame: number, opaque: number): void {
     const bytes = this.#bytes
-    const counterAt = this.#counterAt[frame]!
-    let counter = opaque
-    for (let i = counterAt + COUNTER_DIGITS - 1; i >= counterAt; i--) {
-      bytes[i] = HEX[counter & 15]!
-      counter >>>= 4
+    for (const counterAt of this.#counterAt[frame]!) {
+      let counter = opaque
+      for (let i = counterAt + COUNTER_DIGITS - 1; i >= counterAt; i--) {
+        bytes[i] = HEX[counter & 15]!
+        counter >>>= 4
+      }
     }
     const at = this.#opaqueAt[frame]!
     if (!this.#isJson) {
@@ -79,6 +82,12 @@ export class SendRing {
       rest = Math.floor(rest / 10)
     }
   }
+}
+
+function placesOf (text: string, frame: Buffer): number[] {
+  const places: number[] = []
+  for (let at = frame.indexOf(text); at >= 0; at = frame.indexOf(text, at + text.length)) places.push(at)
+  return places
 }
 
 /** A pull as a push consumer makes it: with its subscription, committing what it has done. It does not wait. */

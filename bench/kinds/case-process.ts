@@ -1,0 +1,65 @@
+/** One case of the suite of kinds. Prints one JSON line, as the yardsticks do; without a case it is the yardstick itself: plain sends. */
+import { SqlFilter } from '../../lib/filter/index.ts'
+import { encodeProperties } from '../../lib/message/index.ts'
+import { HeaderType } from '../../lib/remoting/index.ts'
+import { Load, MOST_CONNECTIONS } from '../broker/load.ts'
+import { UNIQUE_KEY } from '../broker/requests.ts'
+import { Driver, workloadFromArgs } from '../harness/measure.ts'
+import { inScratchFolder } from '../harness/scratch.ts'
+import { BrokerServer } from '../harness/server.ts'
+
+const QUEUES = 8
+const PLAIN = `UNIQ_KEY\u0001${UNIQUE_KEY}\u0002WAIT\u0001true\u0002TAGS\u0001bench\u0002`
+
+interface Kind {
+  /** Text of properties; the unique key in it is another one for each message. */
+  readonly properties: string
+  readonly settings?: readonly string[]
+}
+
+const kinds: Readonly<Record<string, Kind>> = {
+  'plain send': { properties: PLAIN },
+  'keyed send': { properties: `KEYS\u0001order-${UNIQUE_KEY}\u0002${PLAIN}` },
+  'unindexed send': { properties: PLAIN, settings: ['messageIndexEnable=false'] }
+}
+
+const workload = workloadFromArgs(['case', 'server-profile'])
+const name = workload.more.case ?? 'plain send'
+if (name === 'sql evaluation') evaluateSql()
+else await send(kinds[name])
+
+async function send (kind: Kind | undefined): Promise<void> {
+  if (kind === undefined) throw new RangeError(`--case is one of ${Object.keys(kinds).join(', ')}, sql evaluation`)
+  const { size, inflight, messages, rounds, sync } = workload
+  const profile = workload.more['server-profile']
+  await inScratchFolder(workload.dir, async (folder) => {
+    const server = await BrokerServer.start(folder, [`flushDiskType=${sync ? 'SYNC' : 'ASYNC'}_FLUSH`, `defaultTopicQueueNums=${QUEUES}`, ...kind.settings ?? []],
+      profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`])
+    const load = await Load.connect(server.port, Math.min(MOST_CONNECTIONS, inflight), HeaderType.binary, QUEUES)
+    const driver = new Driver()
+    const body = new Uint8Array(size).fill(65)
+    await load.send(1, 1, body)
+    const before = server.usage().cpuMs
+    for (let round = 0; round < rounds; round++) await load.send(messages, inflight, body, driver, kind.properties)
+    const cpuMs = server.usage().cpuMs - before
+    load.close()
+    await server.stop()
+    console.log(JSON.stringify({ ...driver.result(name, workload), serverCpuUs: cpuMs * 1000 / (messages * rounds) }))
+  })
+}
+
+function evaluateSql (): void {
+  const stored = new TextEncoder().encode(encodeProperties(new Map([['KEYS', 'order-4711'], ['UNIQ_KEY', UNIQUE_KEY], ['WAIT', 'true'], ['TAGS', 'paid'], ['a', '17'], ['b', 'y']])))
+  const filter = new SqlFilter('a > 5 AND b IN (\'x\', \'y\')')
+  const driver = new Driver()
+  for (let round = 0; round < workload.rounds; round++) {
+    let matched = 0
+    const startMs = performance.now()
+    for (let i = 0; i < workload.messages; i++) if (filter.matches(stored, 0, stored.length)) matched++
+    const tookMs = performance.now() - startMs
+    if (matched !== workload.messages) throw new Error(`${matched} of ${workload.messages} matched`)
+    driver.addRate(workload.messages, tookMs)
+    driver.addLatency(tookMs / workload.messages)
+  }
+  console.log(JSON.stringify(driver.result(name, workload)))
+}
