@@ -1,4 +1,4 @@
-const PRIME = 0x01000193
+export const PRIME = 0x01000193
 const SEPARATOR = 0x23
 
 /** Mixes in the bytes at [from, to). */
@@ -13,8 +13,10 @@ export function hashOfTopic (seed: number, bytes: Uint8Array, from = 0, to = byt
 }
 
 /** 32 bits, unsigned, of topic and key. */
-export function hashOfKey (topicHash: number, bytes: Uint8Array, from = 0, to = bytes.length): number {
-  let hash = mix(topicHash, bytes, from, to)
+export function hashOfKey (topicHash: number, bytes: Uint8Array): number { return finishHash(mix(topicHash, bytes, 0, bytes.length)) }
+
+/** Spreads what was mixed over all bits. */
+export function finishHash (hash: number): number {
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
   return (hash ^ (hash >>> 16)) >>> 0

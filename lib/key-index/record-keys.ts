@@ -1,10 +1,11 @@
-import { PropertyValues } from '../filter/index.ts'
 import { EntryBody, HIDDEN_TARGET, propertiesAt, topicAt } from '../message/index.ts'
-import { hashOfKey, hashOfTopic } from './key-hash.ts'
+import { finishHash, hashOfKey, hashOfTopic, PRIME } from './key-hash.ts'
 import type { KeyBlock } from './key-block.ts'
 
-const KEYS = 0
-const UNIQ_KEY = 1
+const encoder = new TextEncoder()
+const KEYS = encoder.encode('KEYS\u0001')
+const UNIQ_KEY = encoder.encode('UNIQ_KEY\u0001')
+const PROPERTY_END = 2
 const BLANK = 0x20
 /** Further ones of a message are not found. */
 export const MAX_KEYS_OF_MESSAGE = 64
@@ -12,7 +13,6 @@ export const MAX_KEYS_OF_MESSAGE = 64
 /** Finds the keys of messages: each word of KEYS, and UNIQ_KEY. */
 export class RecordKeys {
   readonly #seed: number
-  readonly #values = new PropertyValues(['KEYS', 'UNIQ_KEY'])
 
   /** 32 bits. */
   constructor (seed: number) {
@@ -20,7 +20,6 @@ export class RecordKeys {
   }
 
   hashOf (topic: string, key: string): number {
-    const encoder = new TextEncoder()
     return hashOfKey(hashOfTopic(this.#seed, encoder.encode(topic)), encoder.encode(key))
   }
 
@@ -34,26 +33,41 @@ export class RecordKeys {
     }
   }
 
-  #addRecord (block: KeyBlock, bytes: Uint8Array, at: number, end: number, position: number): void {
-    const properties = propertiesAt(bytes, at)
-    const values = this.#values
-    values.find(bytes, properties, end)
-    const keysAt = values.from[KEYS]!
-    const uniqueAt = values.from[UNIQ_KEY]!
-    if (keysAt < 0 && uniqueAt < 0) return
-    const topicHash = hashOfTopic(this.#seed, bytes, topicAt(bytes, at), properties - 2)
-    if (uniqueAt >= 0) block.add(hashOfKey(topicHash, bytes, uniqueAt, values.to[UNIQ_KEY]!), position)
-    if (keysAt < 0) return
-    const keysEnd = values.to[KEYS]!
-    let count = 0
-    for (let from = keysAt; from < keysEnd && count < MAX_KEYS_OF_MESSAGE;) {
-      let to = from
-      while (to < keysEnd && bytes[to] !== BLANK) to++
-      if (to > from) {
-        block.add(hashOfKey(topicHash, bytes, from, to), position)
-        count++
-      }
-      from = to + 1
+  /** In one pass over the properties: a send waits for it. */
+  #addRecord (block: KeyBlock, bytes: Uint8Array, record: number, end: number, position: number): void {
+    const properties = propertiesAt(bytes, record)
+    const topicHash = hashOfTopic(this.#seed, bytes, topicAt(bytes, record), properties - 2)
+    for (let at = properties; at < end; at++) {
+      const first = bytes[at]
+      if (first === UNIQ_KEY[0] && isAt(bytes, at, UNIQ_KEY)) at = addKeys(block, topicHash, bytes, at + UNIQ_KEY.length, end, PROPERTY_END, position)
+      else if (first === KEYS[0] && isAt(bytes, at, KEYS)) at = addKeys(block, topicHash, bytes, at + KEYS.length, end, BLANK, position)
+      while (at < end && bytes[at] !== PROPERTY_END) at++
     }
   }
+}
+
+/** Adds the words of the value that begins at `at`, which stand between `separator`s; returns where it ends, or they are too many. */
+function addKeys (block: KeyBlock, topicHash: number, bytes: Uint8Array, at: number, end: number, separator: number, position: number): number {
+  let hash = topicHash
+  let from = at
+  let count = 0
+  for (; ; at++) {
+    const byte = at < end ? bytes[at]! : PROPERTY_END
+    if (byte !== separator && byte !== PROPERTY_END) {
+      hash = Math.imul(hash ^ byte, PRIME)
+      continue
+    }
+    if (at > from) {
+      block.add(finishHash(hash), position)
+      count++
+    }
+    if (byte === PROPERTY_END || count === MAX_KEYS_OF_MESSAGE) return at
+    hash = topicHash
+    from = at + 1
+  }
+}
+
+function isAt (bytes: Uint8Array, at: number, name: Uint8Array): boolean {
+  for (let i = 1; i < name.length; i++) if (bytes[at + i] !== name[i]) return false
+  return true
 }
