@@ -1,14 +1,16 @@
 import { spawn } from 'node:child_process'
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { fileURLToPath } from 'node:url'
+import { editedFiles } from './edits.ts'
 import { mutants, type Mutant } from './mutants.ts'
 
 const USAGE = `npm run sim:mutants -- [--only TEXT] [--seeds N] [--first N] [--workers W] [--with JSON] [--json]
 
 Plants each bug of spec/mutants/mutants.ts in a copy of lib/ and lets the simulator look for it in up to N seeds (5000).
---only: those of a rule, or whose name holds the text. --with sets parameters of all worlds. Exit status 1 when one was not found, or its text is gone.
+--only: those of a rule, or whose name holds the text. --with sets parameters of all worlds. With --json the last line is
+{"mutants","missed","median","worst","found"}. Exit status 1 when one was not found, or its text is gone.
 `
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** What the simulator is made of. */
@@ -36,42 +38,32 @@ async function main (): Promise<number> {
     console.log(USAGE)
     return 0
   }
-  const wanted = mutants.map((mutant, number) => ({ mutant, number })).filter(({ mutant: { rule, name } }) => rule === values.only || name.includes(values.only))
-  for (const { mutant } of wanted) await editedFiles(mutant)
+  const wanted = mutants.filter(({ rule, name }) => rule === values.only || name.includes(values.only))
+  for (const mutant of wanted) await editedFiles(ROOT, mutant)
   const waiting = wanted[Symbol.iterator]()
   const outcomes: Outcome[] = []
   await Promise.all(Array.from({ length: Number(values.workers) }, async () => {
-    for (const { mutant, number } of waiting) {
-      const outcome = await look(mutant, number, { first: values.first, seeds: values.seeds, parameters: values.with })
+    for (const mutant of waiting) {
+      const outcome = await look(mutant, { first: values.first, seeds: values.seeds, parameters: values.with })
       outcomes.push(outcome)
       console.log(`${mutant.rule.padStart(15)}  ${outcome.seeds === undefined ? 'NOT FOUND' : `seed ${String(outcome.seeds).padStart(4)}`}  ${mutant.name}: ${outcome.by}`)
     }
   }))
   const needed = outcomes.flatMap(({ seeds }) => seeds ?? []).sort((a, b) => a - b)
-  const missed = outcomes.filter(({ seeds }) => seeds === undefined)
-  console.log(`${outcomes.length} mutants, ${missed.length} not found; seeds needed: median ${needed[needed.length >> 1]}, most ${needed.at(-1)}`)
-  if (values.json) console.log(JSON.stringify({ mutants: outcomes.length, missed: missed.length, median: needed[needed.length >> 1], most: needed.at(-1) }))
+  const missed = outcomes.filter(({ seeds }) => seeds === undefined).map(({ mutant: { name } }) => name)
+  const [median, worst] = [needed[needed.length >> 1], needed.at(-1)]
+  console.log(`${outcomes.length} mutants, ${missed.length} not found; seeds needed: median ${median}, worst ${worst}`)
+  const found = outcomes.flatMap(({ mutant: { rule, name }, seeds }) => seeds === undefined ? [] : [{ rule, name, seeds }])
+  if (values.json) console.log(JSON.stringify({ mutants: outcomes.length, missed, median, worst, found }))
   return missed.length === 0 ? 0 : 1
 }
 
-/** The changed texts by file. @throws the text is not there exactly once */
-async function editedFiles ({ rule, name, edits }: Mutant): Promise<Map<string, string>> {
-  const files = new Map<string, string>()
-  for (const { file, text, by } of edits) {
-    const before = files.get(file) ?? await readFile(`${ROOT}lib/${file}`, 'utf8')
-    if (before.split(text).length !== 2) throw new Error(`rule ${rule}, '${name}': lib/${file} holds ${before.split(text).length - 1} times\n${text}`)
-    files.set(file, before.replace(text, () => by))
-  }
-  return files
-}
-
 /** Runs seeds on a copy with the bug in it. */
-async function look (mutant: Mutant, number: number, { first, seeds, parameters }: Wanted): Promise<Outcome> {
-  const directory = `${ROOT}build/mutants/${number}`
-  await rm(directory, { recursive: true, force: true })
-  await mkdir(directory, { recursive: true })
+async function look (mutant: Mutant, { first, seeds, parameters }: Wanted): Promise<Outcome> {
+  await mkdir(`${ROOT}build`, { recursive: true })
+  const directory = await mkdtemp(`${ROOT}build/mutant-`)
   for (const part of PARTS) await cp(`${ROOT}${part}`, `${directory}/${part}`, { recursive: true })
-  for (const [file, text] of await editedFiles(mutant)) await writeFile(`${directory}/lib/${file}`, text)
+  for (const [file, text] of await editedFiles(ROOT, mutant)) await writeFile(`${directory}/lib/${file}`, text)
   const { output, code } = await run(['--import', 'tsx', `${directory}/spec/sim/main.ts`, '--seed', first, '--seeds', seeds, '--with', parameters, '--workers', '1', '--json'])
   await rm(directory, { recursive: true, force: true })
   const lines = output.trimEnd().split('\n')

@@ -38,6 +38,9 @@ export const mutants: readonly Mutant[] = [
   mutant('7', 'a stale append cuts what is committed', 'raft/raft-log.ts', 'while (next < entries.length && this.matches(entries[next]!.index, entries[next]!.term)) next++', '',
     { file: 'raft/follower.ts', text: 'if (message.prevIndex < log.commitIndex) {', by: 'if (message.prevIndex < log.commitIndex - 1e9) {' },
     { file: 'raft/raft-log.ts', text: '    invariant(index > this.commitIndex,', by: '    invariant(index > 0,' }),
+  // 8: a leader never rewrites its log
+  mutant('8', 'a leader begins its term where it knows of no majority', 'raft/leader.ts', 'core.termStartIndex = log.lastIndex + 1', 'const own = log.commitTerm > 0 && log.commitIndex < log.lastIndex ? log.commitIndex + 1 : 0\n  core.termStartIndex = own > 0 ? own : log.lastIndex + 1',
+    { file: 'raft/leader.ts', text: 'appendOwn(core, EntryKind.noop, undefined)\n', by: 'if (own > 0) log.maybeAppend(own - 1, log.commitTerm, [core.options.makeEntry({ kind: EntryKind.noop, index: own, term: core.term, prevTerm: log.commitTerm, physicalOffset: log.positionOf(own)! })])\n  else appendOwn(core, EntryKind.noop, undefined)\n' }),
   // 9: only entries of the present term are counted
   mutant('9', 'entries of older terms are committed by counting', 'raft/leader.ts', 'if (index < core.termStartIndex || !core.log.commitTo(index)) return false', 'if (!core.log.commitTo(index)) return false'),
   mutant('9', 'one copy counts as a majority', 'raft/quorum.ts', 'return scratch[count >> 1]!', 'return scratch[0]!'),
@@ -122,6 +125,10 @@ export const mutants: readonly Mutant[] = [
   mutant('delay', 'a delivery takes nothing from what waits', 'store/delay-machine.ts', 'on(delayDeliver, ({ parts }) => { for (const { units } of parts) this.#removeAll(units) }),', 'on(delayDeliver, () => {}),'),
   mutant('pop', 'acknowledgements are not applied', 'store/pop-machine.ts', 'this.#handler(popAck, (command) => this.#applied.ack(command)),', 'this.#handler(popAck, () => {}),'),
   mutant('pop', 'checkpoints forget some queues', 'store/pop-machine.ts', 'changed: (queue) => { this.#dirty.set(queue.number, queue) },', 'changed: (queue) => { if (queue.number % 2 === 0) this.#dirty.set(queue.number, queue) },'),
+  mutant('dead-letter', 'a message that is given up is not acknowledged', 'store/dead-letter.ts', 'overlay.record(writer, popAck, { parts: [part] })', ''),
+  mutant('dead-letter', 'a message that is given up is put nowhere', 'store/dead-letter.ts', 'queueOffset = this.#target.append(writer, this.#message, tagsCodeOf(this.#message.tags), storeTimestampMs)', 'queueOffset = 0'),
+  mutant('format', 'checkpoints forget the format', 'store/group-format.ts', 'this.#version = this.#readable(version)\n    this.#changed = true', 'this.#version = this.#readable(version)'),
+  mutant('format', 'a raise of the format is not obeyed where it is the first', 'store/group-format.ts', 'if (version <= this.#version) return', 'if (version > 1) return'),
   mutant('consumer-offset', 'a lower offset is not obeyed', 'store/consumer-offsets.ts', 'on(commitConsumerOffset, ({ group, topic, queueId, offset }) => { this.#offsets.set(group, topic, queueId, offset) }),', 'on(commitConsumerOffset, ({ group, topic, queueId, offset }) => { this.#offsets.set(group, topic, queueId, Math.max(offset, this.#offsets.get(group, topic, queueId) ?? 0)) }),'),
   mutant('consumer-offset', 'checkpoints forget commits', 'store/consumer-offsets.ts', 'this.#offsetsIn(group, topic).set(queueId, offset)\n    this.#changed.add(keyOf(group, topic))', 'this.#offsetsIn(group, topic).set(queueId, offset)'),
   mutant('lock', 'a queue is given to two clients', 'store/lock-machine.ts', 'if (lock !== undefined && lock.expiresAtMs > nowMs) return false\n', ''),

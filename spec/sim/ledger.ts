@@ -23,6 +23,8 @@ export class Ledger {
   readonly decided: Decided[] = []
   /** By index, while it is applied nowhere: the term of the leader that has committed it. */
   readonly #committing = new Map<number, number>()
+  /** By term and node: what was acknowledged to that term's leader. */
+  readonly #proven = new Map<number, Map<NodeId, number>>()
   readonly #appliedIds = new Map<number, number>()
   readonly #refusedIds = new Set<number>()
   readonly acknowledgedIds = new Set<number>()
@@ -105,6 +107,19 @@ export class Ledger {
     const entryTerm = this.decided[index - 1]?.term ?? this.#committing.get(index) ?? term
     if (entryTerm !== term) throw new Violation('leaders count what is of their term', `node ${node} leads term ${term} and commits entry ${index} of term ${entryTerm}`)
     if (index > this.decided.length) this.#committing.set(index, term)
+  }
+
+  /** To the leader of that term. */
+  proves (node: NodeId, term: number, index: number): void {
+    const proven = this.#proven.get(term) ?? new Map<NodeId, number>()
+    this.#proven.set(term, proven)
+    proven.set(node, Math.max(index, proven.get(node) ?? 0))
+  }
+
+  /** What another node holds counts when it was said to this leader, in this term. */
+  counts (leader: number, term: number, node: NodeId, matchIndex: number): void {
+    const proven = this.#proven.get(term)?.get(node) ?? 0
+    if (matchIndex > proven) throw new Violation('a tail is proven to each leader', `node ${leader} leads term ${term} and counts entries of node ${node} through ${matchIndex}, of which it was told through ${proven}`)
   }
 
   /** Said not to be applied: then it never is. */

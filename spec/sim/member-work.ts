@@ -5,7 +5,7 @@ import { groupConfig, Put, topicConfig, wireMessage } from '../engine/wire.ts'
 import { Violation } from './ledger.ts'
 import { Messages } from './messages.ts'
 import type { MemberNode } from './member-node.ts'
-import { bodyFor, idOf, LATER, QUEUES, TEMPORARY } from './names.ts'
+import { bodyFor, DEAD_LETTER_TOPIC, idOf, LATER, QUEUES, RETRY_TOPIC, TEMPORARY } from './names.ts'
 import { Register } from './register.ts'
 import { repeat } from './repeat.ts'
 import { someNode } from './some-node.ts'
@@ -13,8 +13,6 @@ import type { Work } from './work.ts'
 import type { World } from './world.ts'
 
 const RETRY_LEVELS = [50, 300, 1_000]
-const RETRY_TOPIC = '%RETRY%workers'
-const DEAD_LETTER_TOPIC = '%DLQ%workers'
 /** Longer than a run: what is locked stays so. */
 const CLIENTS = ['client-a', 'client-b', 'client-c']
 
@@ -213,6 +211,7 @@ export class MemberWork implements Work {
 
   async #giveUp (engine: Engine, delivery: Delivery): Promise<void> {
     await engine.deadLetter(delivery, 'no use')
+    this.#messages.gaveUp(delivery)
     this.#consumed(engine, delivery)
   }
 

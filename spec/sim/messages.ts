@@ -2,7 +2,7 @@ import { isMqError } from '../../lib/base/index.ts'
 import type { Delivery, Engine, PutResult, StoredRecord } from '../../lib/engine/index.ts'
 import type { SeededRandom } from '../support/seeded-random.ts'
 import { Violation, type Ledger } from './ledger.ts'
-import { idOf, isWhole, LATER, PRIMARY_TOPICS } from './names.ts'
+import { DEAD_LETTER_TOPIC, idOf, isWhole, LATER, PRIMARY_TOPICS } from './names.ts'
 
 /** Messages of one request: all are stored, or none. */
 export interface Sent {
@@ -28,6 +28,8 @@ export class Messages {
   readonly #highest = new Map<string, number>()
   /** Acknowledged by a consumer: at which delivery. */
   readonly #consumed = new Map<string, number>()
+  /** The dead letters of a group that must be there. */
+  readonly #givenUp = new Set<number>()
   #next = 1
 
   constructor (ledger: Ledger, random: SeededRandom) {
@@ -79,6 +81,9 @@ export class Messages {
   }
 
   consumed ({ group, topic, queueId, queueOffset, attempts }: Delivery): void { this.#consumed.set(`${group} ${topic} ${queueId} ${queueOffset}`, attempts) }
+
+  /** A consumer wants it no more, and its dead letter is stored. */
+  gaveUp ({ record }: Delivery): void { this.#givenUp.add(idOf(record.body)) }
 
   /** Somebody has read it. */
   seen (topic: string, { queueId, queueOffset, record }: Pick<StoredRecord, 'queueId' | 'queueOffset' | 'record'>): void {
@@ -136,11 +141,28 @@ export class Messages {
         throw new Violation('queue offsets', `message ${id} was acknowledged at offset ${place.queueOffset} of ${place.topic}/${place.queueId} and is at ${found.queueOffset} of ${found.queueId}`)
       }
     }
+    if (floorPosition === 0) await this.#verifyGivenUp(engine)
     for (const { ids, topic } of new Set(this.#sent.values())) {
       if (ids.length > 1 && topic === 'bulk' && floorPosition === 0 && ids.some((id) => there.has(id)) !== ids.every((id) => there.has(id))) throw new Violation('batches are whole', `of ${ids.join(', ')} some are there`)
     }
     const waiting = [...this.#sent].filter(([id, { topic, fate }]) => topic === LATER && fate === 'acknowledged' && !there.has(id))
     if (isComplete && floorPosition === 0 && waiting.length > pendingCount) throw new Violation('delivered once', `${waiting.length} delayed messages have not come (${waiting.slice(0, 5).map(([id]) => id).join(', ')} ...), ${pendingCount} wait`)
+  }
+
+  async #verifyGivenUp (engine: Engine): Promise<void> {
+    const missing = new Set(this.#givenUp)
+    if (missing.size === 0) return
+    const { maxOffset } = engine.topics().find(({ name }) => name === DEAD_LETTER_TOPIC)?.queues[0] ?? { maxOffset: 0 }
+    for (let at = 0; at < maxOffset;) {
+      const records = await engine.read({ topic: DEAD_LETTER_TOPIC, queueId: 0, fromOffset: at, maxMessages: 50 })
+      if (records.length === 0) break
+      for (const { record, queueOffset } of records) {
+        missing.delete(idOf(record.body))
+        at = queueOffset + 1
+      }
+    }
+    // retention may have come while all that was read
+    if (missing.size > 0 && engine.store.floorPosition === 0) throw new Violation('nothing lost', `messages ${[...missing].join(', ')} were given up, and their dead letters are gone`)
   }
 
   /** Whether any of what a read left out has not been removed: how far a queue's beginning has followed the floor may differ between nodes. */

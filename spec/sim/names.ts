@@ -9,6 +9,8 @@ export const TEMPORARY = 'temporary'
 /** Consume by lease, by offset under locks, and by being moved about. */
 export const GROUPS: readonly string[] = ['workers', 'readers', 'moved']
 export const QUEUES = 2
+export const RETRY_TOPIC = '%RETRY%workers'
+export const DEAD_LETTER_TOPIC = '%DLQ%workers'
 
 const ID_BYTES = 4
 

@@ -95,7 +95,7 @@ export function drawParameters (random: SeededRandom): Parameters {
   const some = (rate: number, value: () => number) => random.chance(rate) ? value() : never
   const between = (low: number, high: number) => low + random.next() * (high - low)
   const level = random.pick<Parameters['level']>(['replica', 'member'])
-  const temper = random.pick<Parameters['temper']>([...Array<'ordinary'>(13).fill('ordinary'), 'restless', 'restless', 'restless', 'torn', 'torn'])
+  const temper = random.pick<Parameters['temper']>([...Array<'ordinary'>(13).fill('ordinary'), 'restless', 'restless', 'restless', 'torn', 'torn', 'torn'])
   const isOrdinary = temper === 'ordinary'
   const nodeCount = isOrdinary ? random.pick([1, 3, 3, 3, 3, 3, 3, 3, 3, 5]) : random.pick([3, 3, 5])
   const hasPeers = nodeCount > 1
@@ -124,8 +124,8 @@ export function drawParameters (random: SeededRandom): Parameters {
     slowDiskRate: temper === 'torn' ? between(0, 0.1) : random.chance(0.3) ? between(0, 0.02) : 0,
     slowDiskMs: between(50, 800),
     diskErrorEveryMs: some(0.3, () => between(300, 4_000)),
-    stuckEveryMs: some(0.2, () => between(1_000, 5_000)),
-    stuckMs: between(100, random.chance(0.3) ? 6_000 : 800),
+    stuckEveryMs: temper === 'torn' ? between(200, 1_000) : some(0.2, () => between(1_000, 5_000)),
+    stuckMs: temper === 'torn' ? between(200, 1_200) : between(100, random.chance(0.3) ? 6_000 : 800),
     alignBytes: random.pick([1, 512, 4096]),
     flipEveryMs: mayLose ? some(0.3, () => between(500, 4_000)) : never,
     wipeEveryMs: mayLose ? some(0.3, () => between(1_500, 6_000)) : never,

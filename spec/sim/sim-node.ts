@@ -162,6 +162,7 @@ export abstract class SimNode {
   /** Called with every message that leaves: what it promises must survive. */
   sends (message: RaftMessage): void {
     this.#promises.sends(message, this.#log, this.world.isSynced)
+    if (message.type === 'appendEntriesReply' && !message.rejected) this.world.ledger.proves(message.from, message.term, message.index)
     if (message.type === 'appendEntries' || message.type === 'heartbeat') this.world.ledger.leads(message.from, message.term)
   }
 
@@ -176,7 +177,7 @@ export abstract class SimNode {
   check (): void {
     const { replica } = this
     if (replica === undefined) return
-    const { term, commitIndex, appliedIndex, lastIndex, state, role, nodeId, confState: { voters, votersOutgoing } } = replica.status()
+    const { term, commitIndex, appliedIndex, lastIndex, state, role, nodeId, peers, confState: { voters, votersOutgoing } } = replica.status()
     if (state === 'failed' || state === 'closed') return
     const seen = this.#seen
     if (term < seen.term) throw new Violation('terms only grow', `node ${this.number} is in term ${term} after ${seen.term}`)
@@ -184,6 +185,7 @@ export abstract class SimNode {
     if (appliedIndex > commitIndex || commitIndex > lastIndex) throw new Violation('applied <= committed <= last', `node ${this.number}: applied ${appliedIndex}, committed ${commitIndex}, last ${lastIndex}`)
     if (role === 'leader' && !voters.includes(nodeId) && !votersOutgoing.includes(nodeId)) throw new Violation('only voters lead', `node ${this.number} leads term ${term} and is no voter any more`)
     if (seen.leadsTerm === term && role === 'leader' && commitIndex > seen.commitIndex) this.world.ledger.commits(this.number, term, commitIndex)
+    if (role === 'leader') for (const { id, matchIndex } of peers) this.world.ledger.counts(this.number, term, id, matchIndex)
     seen.leadsTerm = role === 'leader' ? term : 0
     seen.term = term
     seen.commitIndex = commitIndex
