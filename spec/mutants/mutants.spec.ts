@@ -5,6 +5,9 @@ import { root } from '../rules/sources.ts'
 import { editedFiles } from './edits.ts'
 import { mutants } from './mutants.ts'
 
+// it compiles and runs in a process of its own
+t.setTimeout(300_000)
+
 t.test('each text that is changed is there once', async (t) => {
   for (const mutant of mutants) await t.resolves(editedFiles(root, mutant), mutant.name)
   t.equal(new Set(mutants.map(({ name }) => name)).size, mutants.length, 'each has a name of its own')

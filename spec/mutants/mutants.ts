@@ -134,5 +134,5 @@ export const mutants: readonly Mutant[] = [
   mutant('lock', 'a queue is given to two clients', 'store/lock-machine.ts', 'if (lock !== undefined && lock.expiresAtMs > nowMs) return false\n', ''),
   mutant('lock', 'checkpoints forget who holds what', 'store/lock-machine.ts', '      owners.set(queueId, owner)\n    }\n    this.#changed.add(key)', '      owners.set(queueId, owner)\n    }'),
   mutant('metadata', 'checkpoints forget topics, groups and settings', 'store/metadata.ts', 'else this.applied.set(name, value)\n    this.#changed.add(name)', 'else this.applied.set(name, value)'),
-  mutant('metadata', 'what is proposed hides what is applied for ever', 'store/metadata.ts', 'this.pending.settle(name)\n    if (value === undefined)', 'if (value === undefined)')
+  mutant('metadata', 'a setting keeps its first value', 'store/metadata.ts', "name, value === '' ? undefined : value, context) })", 'name, this.setting(name) ?? value, context) })')
 ]

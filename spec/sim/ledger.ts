@@ -48,6 +48,11 @@ export class Ledger {
     else if (known.checksum !== checksum || known.prevTerm !== entry.prevTerm) throw new Violation('log matching', `node ${node} has another entry ${key}`)
   }
 
+  /** An entry is appended behind the one it was sealed behind. `lastTerm`: of what the log ends with, where that is known. */
+  follows (node: number, { index, prevTerm }: RaftEntry, lastTerm: number | undefined): void {
+    if (lastTerm !== undefined && lastTerm !== prevTerm) throw new Violation('log matching', `node ${node} appends entry ${index}, which follows one of term ${prevTerm}, behind one of term ${lastTerm}`)
+  }
+
   /** What a restart finds was appended once. */
   recovered (node: number, index: number, term: number): void {
     if (!this.#entries.has(`${index} ${term}`)) throw new Violation('nothing invented', `node ${node} recovered entry ${index} of term ${term}, which nobody appended`)

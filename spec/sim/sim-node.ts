@@ -115,7 +115,10 @@ export abstract class SimNode {
         this.#log = log
         const append = log.append.bind(log)
         log.append = (entries: readonly RaftEntry[]) => {
-          this.guard(() => { for (const entry of entries) ledger.appended(this.number, entry) })
+          this.guard(() => {
+            ledger.follows(this.number, entries[0]!, log.term(entries[0]!.index - 1))
+            for (const entry of entries) ledger.appended(this.number, entry)
+          })
           trace.note(clock.nowMs(), 'append', this.number, entries[0]!.index, entries.at(-1)!.index, entries[0]!.term)
           append(entries)
         }
