@@ -102,7 +102,7 @@ function idsOf (entry: RaftEntry): number[] {
 
 /** Equal for equal states; cheap enough to be taken after each entry, so not of all of it. */
 function hashOf (store: Store): bigint {
-  let hash = Math.floor(store.floorPosition) | 0
+  let hash = (Math.floor(store.floorPosition) * 31 + store.formatVersion) | 0
   for (const queue of store.consumeQueues.all()) hash = (hash + Math.imul(queue.number * 31 + 7, 0x9e3779b1) + Math.imul(queue.nextOffset + 1, 0x85ebca6b) + Math.imul(queue.lastStampMs | 0, 0xc2b2ae35)) | 0
   hash = Math.imul(hash ^ store.delays.pendingCount, 0x27d4eb2f)
   const pop = store.machine('pop') as PopMachine

@@ -93,8 +93,9 @@ export class SimPeerNetwork implements PeerNetwork {
     const { network, number } = this.#options
     return [...this.#peers].filter(([nodeId]) => nodeId !== own).map(([nodeId, address]) => {
       const other = numberOf(nodeId)
-      const isConnected = this.#linkTo(nodeId) instanceof SimPeerNetwork && !network.isCut(number, other) && !network.isCut(other, number)
-      return inProcessStats(nodeId, address, isConnected, undefined)
+      const link = this.#linkTo(nodeId)
+      const isConnected = link instanceof SimPeerNetwork && !network.isCut(number, other) && !network.isCut(other, number)
+      return inProcessStats(nodeId, address, isConnected, link instanceof SimPeerNetwork ? link.#self.formatVersion : undefined)
     })
   }
 
