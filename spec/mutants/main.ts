@@ -3,6 +3,7 @@ import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { fileURLToPath } from 'node:url'
+import { compileBelow, compiled, compiledPath } from './compiled.ts'
 import { editedFiles } from './edits.ts'
 import { mutants, type Mutant } from './mutants.ts'
 
@@ -40,15 +41,19 @@ async function main (): Promise<number> {
   }
   const wanted = mutants.filter(({ rule, name }) => rule === values.only || name.includes(values.only))
   for (const mutant of wanted) await editedFiles(ROOT, mutant)
+  await mkdir(`${ROOT}build`, { recursive: true })
+  const sound = await mkdtemp(`${ROOT}build/sound-`)
+  await compileBelow(ROOT, PARTS, sound)
   const waiting = wanted[Symbol.iterator]()
   const outcomes: Outcome[] = []
   await Promise.all(Array.from({ length: Number(values.workers) }, async () => {
     for (const mutant of waiting) {
-      const outcome = await look(mutant, { first: values.first, seeds: values.seeds, parameters: values.with })
+      const outcome = await look(mutant, sound, { first: values.first, seeds: values.seeds, parameters: values.with })
       outcomes.push(outcome)
       console.log(`${mutant.rule.padStart(15)}  ${outcome.seeds === undefined ? 'NOT FOUND' : `seed ${String(outcome.seeds).padStart(4)}`}  ${mutant.name}: ${outcome.by}`)
     }
   }))
+  await rm(sound, { recursive: true })
   const needed = outcomes.flatMap(({ seeds }) => seeds ?? []).sort((a, b) => a - b)
   const missed = outcomes.filter(({ seeds }) => seeds === undefined).map(({ mutant: { name } }) => name)
   const [median, worst] = [needed[needed.length >> 1], needed.at(-1)]
@@ -58,13 +63,12 @@ async function main (): Promise<number> {
   return missed.length === 0 ? 0 : 1
 }
 
-/** Runs seeds on a copy with the bug in it. */
-async function look (mutant: Mutant, { first, seeds, parameters }: Wanted): Promise<Outcome> {
-  await mkdir(`${ROOT}build`, { recursive: true })
+/** Runs seeds on a copy of what is compiled in the folder `sound`, with the bug in it. */
+async function look (mutant: Mutant, sound: string, { first, seeds, parameters }: Wanted): Promise<Outcome> {
   const directory = await mkdtemp(`${ROOT}build/mutant-`)
-  for (const part of PARTS) await cp(`${ROOT}${part}`, `${directory}/${part}`, { recursive: true })
-  for (const [file, text] of await editedFiles(ROOT, mutant)) await writeFile(`${directory}/lib/${file}`, text)
-  const { output, code } = await run(['--import', 'tsx', `${directory}/spec/sim/main.ts`, '--seed', first, '--seeds', seeds, '--with', parameters, '--workers', '1', '--json'])
+  await cp(sound, directory, { recursive: true })
+  for (const [file, text] of await editedFiles(ROOT, mutant)) await writeFile(`${directory}/lib/${compiledPath(file)}`, compiled(text))
+  const { output, code } = await run([`${directory}/spec/sim/main.js`, '--seed', first, '--seeds', seeds, '--with', parameters, '--workers', '1', '--json'])
   await rm(directory, { recursive: true, force: true })
   const lines = output.trimEnd().split('\n')
   const found = lines.find((line) => /^seed \d+: (?!ok)/.test(line))
