@@ -60,6 +60,12 @@ export class MemoryDisk implements Disk {
     this.#files.set(normalize(to), bytes)
   }
 
+  async isLinked (path: string): Promise<boolean> {
+    const bytes = this.#files.get(normalize(path))
+    if (bytes === undefined) throw diskError('ENOENT', 'stat', path)
+    return [...this.#files.values()].filter((other) => other === bytes).length > 1
+  }
+
   async unlink (path: string): Promise<void> {
     if (!this.#files.delete(normalize(path))) throw diskError('ENOENT', 'unlink', path)
   }

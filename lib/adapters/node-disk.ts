@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { close, closeSync, constants, fdatasync, fdatasyncSync, fstat, fsync, ftruncate, open, openSync, read, readSync, write, writeSync } from 'node:fs'
-import { link, mkdir, readFile, readdir, rename, rm, statfs, unlink } from 'node:fs/promises'
+import { link, mkdir, readFile, readdir, rename, rm, stat, statfs, unlink } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import type { DirectoryItem, Disk, DiskFile } from '../base/index.ts'
 
@@ -59,6 +59,7 @@ export class NodeDisk implements Disk {
   async makeDirectory (directory: string): Promise<void> { await mkdir(directory, { recursive: true }) }
   async rename (from: string, to: string): Promise<void> { await whileHeldByOthers(() => rename(from, to)) }
   async link (from: string, to: string): Promise<void> { await link(from, to) }
+  async isLinked (path: string): Promise<boolean> { return (await stat(path)).nlink > 1 }
   async unlink (path: string): Promise<void> { await whileHeldByOthers(() => unlink(path)) }
   async removeTree (directory: string): Promise<void> { await rm(directory, { recursive: true, force: true, maxRetries: onWindows ? 5 : 0 }) }
 

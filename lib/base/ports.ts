@@ -50,6 +50,8 @@ export interface Disk {
   rename (from: string, to: string): Promise<void>
   /** A second name for the file, which then has two; `to` is not there yet. Fails, with varying codes, where the file system has no such names. */
   link (from: string, to: string): Promise<void>
+  /** The file has other names, as `link` makes them; fails when it is missing. */
+  isLinked (path: string): Promise<boolean>
   unlink (path: string): Promise<void>
   /** Removes a directory and all in it; fine when there is none. Not atomic. */
   removeTree (directory: string): Promise<void>

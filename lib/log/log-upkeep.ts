@@ -1,6 +1,6 @@
 import type { Disk, MqError } from '../base/index.ts'
 import type { CutIntent } from './cut-intent.ts'
-import { cutFile } from './cut.ts'
+import { cutFile, replaceByHead } from './cut.ts'
 import type { EntryReader } from './entry-reader.ts'
 import type { FloorFile, LogFloor } from './floor-file.ts'
 import type { LogPoint } from './log-point.ts'
@@ -120,9 +120,18 @@ export class LogUpkeep {
       }
       if (removed.length > 0) await disk.syncDirectory(directory)
       const { active } = segments
-      await cutFile(await active.file(), active.basePosition, cut)
+      if (await disk.isLinked(active.path)) {
+        await active.close()
+        active.fileBytes = cut.from - active.basePosition
+        await replaceByHead(disk, active.path, active.fileBytes)
+        // a reader may have opened the old one meanwhile
+        await active.close()
+      } else {
+        await cutFile(await active.file(), active.basePosition, cut)
+      }
       await this.#intent.clear()
       // It is written to from now on, so its index must reach its end.
+      await active.file()
       await reader.coverThrough(active, cut.from)
       active.endPosition = cut.from
       active.index.truncate(cut.from, point.index + 1)

@@ -73,6 +73,7 @@ export class FlipDisk implements Disk {
   async makeDirectory (): Promise<void> {}
   async rename (): Promise<void> {}
   async link (): Promise<void> {}
+  async isLinked (): Promise<boolean> { return false }
   async unlink (path: string): Promise<void> {
     this.#files.delete(path)
     this.#touched.add(path)

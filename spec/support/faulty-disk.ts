@@ -134,6 +134,13 @@ export class FaultyDisk implements Disk {
     })
   }
 
+  async isLinked (path: string): Promise<boolean> {
+    await this.read(`links of ${path}`)
+    const file = this.#now.files.get(normalize(path))
+    if (file === undefined) throw diskError('ENOENT', 'stat', path)
+    return [...this.#now.files.values()].filter((other) => other === file).length > 1
+  }
+
   async unlink (path: string): Promise<void> {
     const remove = normalize(path)
     await this.mutate('unlink', remove, () => {
