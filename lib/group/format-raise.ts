@@ -12,6 +12,8 @@ export interface FormatRaiseOptions {
   readonly settings: Pick<GroupSettings, 'watchIntervalMs'>
   readonly network: PeerNetwork
   readonly engine: () => Engine
+  /** Runs `act` while no node becomes a member, which might not read what is written from then on. */
+  readonly whileNobodyComes: (act: () => Promise<void>) => Promise<void>
 }
 
 /**
@@ -46,15 +48,32 @@ export class FormatRaise {
   }
 
   async #look (): Promise<void> {
-    const { engine, logger } = this.#options
+    if (this.#common().common > this.#options.engine().format.group) await this.#options.whileNobodyComes(() => this.#raise())
+    else this.#reportCommon()
+  }
+
+  /** What each of the others reads up to, and what all read. */
+  #common (): { readonly common: number, readonly formats: ReadonlyArray<readonly [NodeId, number | undefined]> } {
+    const { engine } = this.#options
     const { format: { group, newest } } = engine()
     const { confState, nodeId } = engine().status()
     const formats = allMembers(confState).filter((id) => id !== nodeId).map((id) => [id, this.#formatOf(id)] as const)
-    const common = Math.min(newest, ...formats.map(([, format]) => format ?? group))
-    if (common > group && engine().role.isLeader) {
-      await engine().raiseFormat(common)
-      logger.info(`the group writes data format ${common} now: all its members read it`, { from: group, to: common })
-    } else if (common === group) {
+    return { common: Math.min(newest, ...formats.map(([, format]) => format ?? group)), formats }
+  }
+
+  async #raise (): Promise<void> {
+    const { engine, logger } = this.#options
+    const { group } = engine().format
+    const { common } = this.#common()
+    if (common <= group || !engine().role.isLeader) return
+    await engine().raiseFormat(common)
+    logger.info(`the group writes data format ${common} now: all its members read it`, { from: group, to: common })
+  }
+
+  #reportCommon (): void {
+    const { group } = this.#options.engine().format
+    const { common, formats } = this.#common()
+    if (common === group) {
       this.#report(formats.filter(([, format]) => (format ?? group) <= group).map(([id, format]) => `n${numberOf(id)} ${format === undefined ? 'is not connected' : `reads up to ${format}`}`).join(', '))
     }
   }

@@ -169,7 +169,7 @@ export class GroupMember {
       settings,
       addresses,
       engine: current,
-      nowMs: () => clock.nowMs(),
+      clock,
       isAlive: (nodeId) => network.linkStats().some((link) => link.nodeId === nodeId && (link.isConnected || link.silentMs < settings.deadAfterMs)),
       isConnected: (nodeId) => network.linkStats().some((link) => link.nodeId === nodeId && link.isConnected),
       takesLearners
@@ -191,7 +191,7 @@ export class GroupMember {
       }
     })
     this.#watch = new LeaderWatch({ clock, logger, settings, network, engine: current, preferredLeaders: () => options.preferredLeaders ?? [] })
-    this.#formatRaise = new FormatRaise({ clock, logger, settings, network, engine: current })
+    this.#formatRaise = new FormatRaise({ clock, logger, settings, network, engine: current, whileNobodyComes: (act) => this.#membership.whileNobodyComes(act) })
     this.#catchUp = new CatchUp({
       clock,
       disk,

@@ -1,4 +1,4 @@
-import { isMqError, MqError, type Logger } from '../base/index.ts'
+import { isMqError, MqError, type Clock, type Logger, type Timer } from '../base/index.ts'
 import type { Engine } from '../engine/index.ts'
 import { allMembers, isJoint, isVoter, type ConfState, type ConfStep, type NodeId } from '../raft/index.ts'
 import { numberOf } from '../replica/index.ts'
@@ -13,7 +13,7 @@ export interface MembershipOptions {
   readonly settings: GroupSettings
   readonly addresses: AddressBook
   readonly engine: () => Engine
-  readonly nowMs: () => number
+  readonly clock: Clock
   /** The node has been heard of lately. */
   readonly isAlive: (nodeId: NodeId) => boolean
   /** There are links to the node now. */
@@ -44,14 +44,17 @@ export class Membership {
     this.#options = options
   }
 
-  /** A node asks to be a member: what it is now. @throws MQ_NOT_LEADER, MQ_INVALID_ARGUMENT it may not, MQ_BUSY not yet */
-  async handleJoin (request: JoinRequest, { nodeId }: Caller): Promise<JoinAnswer> {
+  /** A node asks to be a member: what it is now. @throws MQ_NOT_LEADER, MQ_INVALID_ARGUMENT it may not, MQ_BUSY not yet, MQ_FORMAT_TOO_NEW it is to be upgraded first */
+  async handleJoin (request: JoinRequest, { nodeId, formatVersion }: Caller): Promise<JoinAnswer> {
     this.#assertLeader()
     return await this.#oneByOne(async () => {
       this.#assertMayJoin(nodeId, request)
+      // its links were made before the group's format was raised
+      const { group } = this.#options.engine().format
+      if (formatVersion < group) throw new MqError('MQ_FORMAT_TOO_NEW', `the group writes data format ${group}, n${numberOf(nodeId)} reads up to ${formatVersion}: run a newer version on it`, { version: group })
       if (isVoter(this.#conf, nodeId)) return { role: 'voter' }
       if (!this.#isMember(nodeId)) await this.#admit(nodeId, request.address)
-      if (request.wantsVote) this.#wishes.set(nodeId, this.#options.nowMs())
+      if (request.wantsVote) this.#wishes.set(nodeId, this.#options.clock.nowMs())
       await this.#promoteReady()
       return { role: isVoter(this.#conf, nodeId) ? 'voter' : 'learner' }
     })
@@ -70,6 +73,9 @@ export class Membership {
       throw new MqError('MQ_INVALID_ARGUMENT', `n${number} is not among the nodes of the group: add it (ledgermq add-node, QueueNode.addPeer), or name it in dLegerPeers`)
     }
   }
+
+  /** Nobody comes or goes while `act` runs, which rests on who is a member. @throws MQ_BUSY */
+  async whileNobodyComes (act: () => Promise<void>): Promise<void> { await this.#oneByOne(act) }
 
   /** A node of that number may join, at that address. @throws MQ_NOT_LEADER, MQ_INVALID_ARGUMENT */
   async name (number: number, address: string): Promise<void> {
@@ -92,7 +98,8 @@ export class Membership {
   /**
    * Removes members, in one change; they do not come back by themselves. Learners that wait for a place among the voters take
    * theirs in the same change. A leader that is to go hands over first: it would leave behind what it has under way.
-   * @throws MQ_NOT_LEADER also for one that has handed over: `leaderId` removes it; MQ_UNAVAILABLE those left could not decide anything; as Engine.changeMembership
+   * @throws MQ_NOT_LEADER also for one that has handed over: `leaderId` removes it; MQ_UNAVAILABLE those left could not decide anything; MQ_LEADERSHIP_LOST the
+   * outcome is not known here; as Engine.changeMembership
    */
   async remove (nodeIds: readonly NodeId[]): Promise<void> {
     await this.#oneByOne(async () => {
@@ -160,11 +167,11 @@ export class Membership {
 
   /** Those that want to be voters, have caught up, and are there: two that died since would be two of three. */
   #readyLearners (): NodeId[] {
-    const { engine, settings: { promotionLagEntries }, nowMs, isConnected } = this.#options
+    const { engine, settings: { promotionLagEntries }, clock, isConnected } = this.#options
     const { peers, commitIndex, confState: { learners } } = engine().status()
     const ready: NodeId[] = []
     for (const [nodeId, askedAtMs] of this.#wishes) {
-      if (!learners.includes(nodeId) || nowMs() - askedAtMs > WISH_LASTS_MS) {
+      if (!learners.includes(nodeId) || clock.nowMs() - askedAtMs > WISH_LASTS_MS) {
         this.#wishes.delete(nodeId)
       } else if (isConnected(nodeId) && (peers.find(({ id }) => id === nodeId)?.matchIndex ?? 0) + promotionLagEntries >= commitIndex) {
         ready.push(nodeId)
@@ -183,17 +190,30 @@ export class Membership {
     throw new MqError('MQ_NOT_LEADER', `n${numberOf(successor.id)} leads the group now: it can remove this node`, { leaderId: successor.id })
   }
 
-  /** Resolves when the new configuration is the only one, or is another leader's business. */
+  /**
+   * Resolves when the new configuration is the only one. What a joint one has begun the next leader finishes: this node waits a while
+   * to hear of it. @throws MQ_LEADERSHIP_LOST it did not
+   */
   async #change (steps: readonly ConfStep[]): Promise<void> {
     if (steps.length === 0) return
+    const { clock, settings: { leaderSilenceMs } } = this.#options
     const engine = this.#options.engine()
     await engine.changeMembership({ transition: 'auto', steps })
-    const unlisten: Array<() => void> = []
-    await new Promise<void>((resolve) => {
-      const look = (): void => { if (!isJoint(engine.status().confState) || !engine.role.isLeader) resolve() }
-      unlisten.push(engine.onMembership(look), engine.onLeadership(look))
-    })
-    for (const end of unlisten) end()
+    const ends: Array<() => void> = []
+    let timer: Timer | undefined
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const giveUp = (): void => { reject(new MqError('MQ_LEADERSHIP_LOST', 'this node led no more before the change of the members was finished: the next leader finishes it, of which this node has not heard')) }
+        const look = (): void => {
+          if (!isJoint(engine.status().confState)) resolve()
+          else if (!engine.role.isLeader) timer ??= clock.setTimer(leaderSilenceMs, giveUp)
+        }
+        ends.push(engine.onMembership(look), engine.onLeadership(look))
+      })
+    } finally {
+      timer?.cancel()
+      for (const end of ends) end()
+    }
   }
 
   /** Changes follow each other: the next one sees what the one before has made. */

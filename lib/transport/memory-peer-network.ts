@@ -132,7 +132,7 @@ export class MemoryPeerNetwork implements PeerNetwork {
     call.wasSent = true
     call.onSettled = () => { this.#pending.delete(call) }
     this.#pending.set(call, end)
-    const { nodeId } = this.#self()
+    const { nodeId, formatVersion } = this.#self()
     const other = end.#self().nodeId
     const received = new Uint8Array(body)
     const settle = (report: () => void): void => this.#clock.defer(() => {
@@ -140,7 +140,7 @@ export class MemoryPeerNetwork implements PeerNetwork {
     })
     this.#clock.defer(() => {
       if (end.#isClosed || this.#network.isCut(nodeId, other)) return
-      end.#handlers.serve(method, received, { nodeId, address: [...this.#listening.values()][0] ?? { host: '127.0.0.1', port: 0 } }, isStranger).then(
+      end.#handlers.serve(method, received, { nodeId, address: [...this.#listening.values()][0] ?? { host: '127.0.0.1', port: 0 }, formatVersion }, isStranger).then(
         (answer) => settle(() => call.answer(new Uint8Array(answer))),
         (error: unknown) => settle(() => call.fail(errorOf(failureOf(error)))))
     })

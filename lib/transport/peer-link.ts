@@ -51,7 +51,7 @@ export class PeerLink implements ConnectionOwner {
     const isStranger = kind === LinkKind.stranger
     this.#calls = kind !== LinkKind.calls && !isStranger
       ? undefined
-      : new LinkCalls({ connection, codecs, handlers, caller: { nodeId: peer.nodeId, address: connection.peer }, isStranger, settings })
+      : new LinkCalls({ connection, codecs, handlers, caller: { nodeId: peer.nodeId, address: connection.peer, formatVersion: peer.formatVersion }, isStranger, settings })
     connection.owner = this
   }
 

@@ -25,6 +25,8 @@ export interface Caller {
   readonly nodeId: NodeId
   /** Where its connection comes from, which is not where it listens. */
   readonly address: Address
+  /** The data format that it reads up to. */
+  readonly formatVersion: number
 }
 
 /**

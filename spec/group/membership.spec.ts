@@ -4,6 +4,7 @@ import { Engine } from '../../lib/engine/index.ts'
 import { GroupMember } from '../../lib/group/index.ts'
 import { joinRequest, METHODS } from '../../lib/group/messages.ts'
 import { checkOpenOptions } from '../../lib/queue/options.ts'
+import { numberOf } from '../../lib/replica/index.ts'
 import { get, put, topicConfig, wireMessage } from '../engine/wire.ts'
 import { Load } from './load.ts'
 import { DIRECTORY, Nodes } from './nodes.ts'
@@ -83,6 +84,30 @@ t.test('a node that asks to join while it is being removed does not slip in agai
   await group.clock.advance(10_000)
   t.same(leader.members().map(({ role }) => role), ['voter', 'voter', 'voter'])
   for (const { number } of gone) t.ok(group.logged.some(([who, text]) => who === number && /was removed/.test(text)))
+})
+
+t.test('a leader that loses its place in the middle of a change says that it does not know how it ended, or finds out', async (t) => {
+  for (const isCut of [true, false]) {
+    const group = nodes(t, [0, 1, 2, 3, 4])
+    await group.openAll()
+    const leader = await group.untilLeader()
+    const gone = leader.members().filter(({ isLeader }) => !isLeader).slice(0, 2).map(({ nodeId }) => nodeId)
+    const left = leader.members().map(({ number }) => number).filter((number) => !gone.some((id) => numberOf(id) === number))
+    // both halves decide from the moment on when it applies that; it is cut off before they have left the old one
+    const unlisten = leader.engine.onMembership(({ votersOutgoing }) => {
+      if (votersOutgoing.length > 0) group.network.isolate(leader.nodeId, leader.members().map(({ nodeId }) => nodeId))
+    })
+    const outcome = leader.remove(gone).then(() => 'done', (error: unknown) => error)
+    await group.until(() => [...group.members.values()].some((member) => member !== leader && member.engine.role.isLeader))
+    unlisten()
+    if (!isCut) group.network.heal()
+    const found = await group.run(outcome)
+    if (isCut) t.match(found, { code: 'MQ_LEADERSHIP_LOST', outcome: 'unknown' })
+    else t.equal(found, 'done')
+    group.network.heal()
+    await group.until(voters(group, left))
+    await group.closeAll()
+  }
 })
 
 t.test('who would leave behind a group that could decide nothing is not removed', async (t) => {

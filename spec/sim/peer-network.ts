@@ -133,7 +133,7 @@ export class SimPeerNetwork implements PeerNetwork {
     this.#pending.set(call, end)
     const { network, clock, number } = this.#options
     const other = end.#options
-    const caller = { nodeId: this.#self.nodeId, address: this.address }
+    const caller = { nodeId: this.#self.nodeId, address: this.address, formatVersion: this.#self.formatVersion }
     const received = body.slice()
     const answer = (settle: () => void): void => { network.carry(other.number, number, clock, settle) }
     network.carry(number, other.number, other.clock, () => {

@@ -94,6 +94,44 @@ t.test('a node of the older version that has lost its disk joins a group of newe
   await nodes.run(refused)
 })
 
+t.test('a node of the older version that comes while the format could be raised holds that back, as any other member', async (t) => {
+  const nodes = await opened(t)
+  for (const number of [0, 1]) {
+    await nodes.close(number)
+    await nodes.open(number)
+  }
+  const leader = nodes.member(0)
+  await nodes.until(() => leader.engine.role.leaderId !== 0)
+  if (!leader.engine.role.isLeader) await nodes.run(leader.transferLeader(leader.nodeId))
+  await nodes.until(() => leader.engine.role.isLeader)
+  await nodes.run(leader.addPeer(3, 'host3:40911'))
+  // its admission takes a while, and meanwhile the last member is upgraded
+  let isHeld = false
+  let release = (): void => {}
+  const change = leader.engine.changeMembership.bind(leader.engine)
+  leader.engine.changeMembership = async (steps) => {
+    isHeld = true
+    await new Promise<void>((resolve) => { release = resolve })
+    leader.engine.changeMembership = change
+    return await change(steps)
+  }
+  const opening = nodes.start(3, { ...older(nodes, 3), address: nodes.addressOf(3) })
+  await nodes.until(() => isHeld)
+  await nodes.close(2)
+  await nodes.open(2)
+  await nodes.clock.advance(3000)
+  release()
+  const newcomer = await nodes.run(opening)
+  await nodes.until(() => newcomer.isMember)
+  await nodes.clock.advance(3000)
+  await nodes.untilEqual()
+  t.same(formats(nodes), [OLDER, OLDER, OLDER, OLDER])
+  newcomer.engine.assertOpen()
+  await nodes.close(3)
+  await nodes.open(3, { address: nodes.addressOf(3) })
+  await nodes.until(() => formats(nodes).every((format) => format === DATA_FORMAT_VERSION))
+})
+
 t.test('an older version is not started on a directory that a newer one has had', async (t) => {
   const nodes = await opened(t)
   await nodes.close(0)
