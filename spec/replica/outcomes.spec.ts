@@ -121,7 +121,6 @@ t.test('cut off for longer than decisionTimeoutMs: unknown, whatever becomes of 
   const lost = members.submit(leader, 1)
   const next = await successor(leader)
   t.equal(await members.add(next, 2), undefined)
-  t.notOk(lost.done)
   await members.clock.runUntil(() => lost.done, { maxMs: 3000 })
   t.match(lost.error, { code: 'MQ_LEADERSHIP_LOST', outcome: 'unknown', retryable: false })
   // Nobody leads there: what is new waits, and is given back as surely not applied.
