@@ -219,7 +219,11 @@ class Recovery {
       } else if (saved.throughIndex >= next.firstIndex - 1 && saved.terms.termAt(segment.firstIndex) === segment.firstTerm && saved.terms.termAt(next.firstIndex - 1) === next.prevTerm) {
         this.terms.noteAll(saved.terms, segment.firstIndex, next.firstIndex)
       } else {
-        await this.#walk(segment, segment.endPosition, false, (header) => { this.terms.note(header.index, header.term) })
+        const { bad } = await this.#walk(segment, segment.endPosition, false, (header) => { this.terms.note(header.index, header.term) })
+        if (bad === undefined) continue
+        // another term may begin in what cannot be read: to guess would be to agree with logs that differ
+        this.terms.noteUnknown(bad.index)
+        this.terms.note(next.firstIndex - 1, next.prevTerm)
       }
     }
   }

@@ -1,5 +1,8 @@
 import { lastNotAbove } from './position-index.ts'
 
+/** No entry has this term. */
+const UNKNOWN = 0
+
 /** Which term an index has, as (term, first index of that term): a handful of numbers for millions of entries. */
 export class TermTable {
   readonly #terms: number[] = []
@@ -14,6 +17,9 @@ export class TermTable {
     this.#firstIndexes.push(index)
   }
 
+  /** Entries from `index` on cannot be read: their terms are unknown, up to the next one that is noted. */
+  noteUnknown (index: number): void { this.note(index, UNKNOWN) }
+
   /** Notes the terms another table has for [from, to). */
   noteAll (other: TermTable, from: number, to: number): void {
     for (const { term, firstIndex } of other.entries()) {
@@ -22,11 +28,14 @@ export class TermTable {
     }
   }
 
-  /** The term at `index`, as far as noted: right for every index from the first noted to the last. */
+  /** The term at `index`, as far as noted: right for every index from the first noted to the last, or undefined. */
   termAt (index: number): number | undefined {
     const at = lastNotAbove(this.#firstIndexes, index)
-    return at < 0 ? undefined : this.#terms[at]
+    const term = at < 0 ? UNKNOWN : this.#terms[at]
+    return term === UNKNOWN ? undefined : term
   }
+
+  hasUnknownThrough (index: number): boolean { return this.#terms.some((term, i) => term === UNKNOWN && this.#firstIndexes[i]! <= index) }
 
   truncateFrom (index: number): void {
     const keep = lastNotAbove(this.#firstIndexes, index - 1) + 1

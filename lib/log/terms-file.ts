@@ -34,6 +34,7 @@ export class TermsFile {
   }
 
   async save (terms: TermTable, throughIndex: number): Promise<void> {
+    if (terms.hasUnknownThrough(throughIndex)) return
     const pairs = terms.entries().filter(({ firstIndex }) => firstIndex <= throughIndex)
     const bytes = new Uint8Array(24 + 16 * pairs.length)
     const view = viewOf(bytes)

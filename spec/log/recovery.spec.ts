@@ -270,6 +270,22 @@ t.test('terms of sealed segments are known again, with the terms file and withou
   }
 })
 
+t.test('a term that begins in what cannot be read of a sealed segment is not guessed', async (t) => {
+  const disk = new MemoryDisk()
+  const { log } = await openLog(disk, { segmentBytes: 4096 })
+  const maker = new EntryMaker()
+  // the last entry of the first segment is the 8th
+  const terms = [1, 1, 1, 2, 2, 2, 2, 2, 2, 2]
+  for (const term of terms) log.append([maker.next(500, term)])
+  await log.syncThrough(10)
+  await log.close()
+  await disk.unlink(`${DIRECTORY}/terms`).catch(() => {})
+  await flip(disk, FIRST, 3 * entrySizeBytes(500) + 30)
+  const again = await openLog(disk, { segmentBytes: 4096 })
+  t.strictSame(terms.map((_, i) => again.log.term(i + 1)), [1, 1, 1, undefined, undefined, undefined, undefined, 2, 2, 2])
+  await again.log.close()
+})
+
 t.test('power cuts at random moments: what was reported durable is there, in order, and only what was appended', async (t) => {
   const random = new SeededRandom(7)
   for (let round = 0; round < 60; round++) {

@@ -17,7 +17,7 @@ export class Core {
     const others = random.shuffle(nodes.slice())
     while (others.length > 0) {
       const numbers = new Set(this.nodes.flatMap(({ number, isDark }) => isDark ? [] : [number]))
-      if (confs.length > 0 && confs.every((conf) => isQuorum(conf, numbers))) break
+      if (this.nodes.some(({ isOfGroup }) => isOfGroup) && confs.every((conf) => isQuorum(conf, numbers))) break
       this.nodes.push(others.pop()!)
     }
     this.#others = others

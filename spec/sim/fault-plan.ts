@@ -32,6 +32,12 @@ export class FaultPlan {
       node.crash(cut)
       this.#startLater(node, random.next() * parameters.crashMs)
     })
+    this.#repeat(parameters.closeEveryMs, () => {
+      const node = random.pick(this.#nodes)
+      if (!node.isUp) return
+      this.#note('close', node)
+      node.shutDown(parameters.powerCuts && random.chance(0.3))
+    })
     this.#repeat(parameters.partitionEveryMs, () => { this.#partition(parameters) })
     this.#repeat(parameters.pauseEveryMs, () => {
       const node = random.pick(this.#nodes)

@@ -54,7 +54,7 @@ export class Ledger {
   }
 
   /** What a restart finds was appended once. */
-  recovered (node: number, index: number, term: number): void {
+  recovered (node: number, index: number, term: number | undefined): void {
     if (!this.#entries.has(`${index} ${term}`)) throw new Violation('nothing invented', `node ${node} recovered entry ${index} of term ${term}, which nobody appended`)
   }
 

@@ -78,6 +78,8 @@ export class MemberNode extends SimNode {
     }
   }
 
+  protected async close (): Promise<void> { await this.#member?.close() }
+
   protected forget (): void {
     this.#member = undefined
     this.#network?.end()

@@ -52,6 +52,8 @@ export interface Parameters {
   // machine
   readonly crashEveryMs: number
   readonly crashMs: number
+  /** Closed in order, and started again. */
+  readonly closeEveryMs: number
   readonly powerCuts: boolean
   /** ASYNC_FLUSH: nothing may be lost as long as fewer lose their power at a time than commit something. */
   readonly asyncFlush: boolean
@@ -159,7 +161,8 @@ export function drawParameters (random: SeededRandom): Parameters {
     maxInflightAppends: random.pick([1, 3, 64]),
     maxUndecidedEntries: random.pick([2, 16, 256]),
     decisionTimeoutMs: random.pick([500, 4_000]),
-    rebuilds: random.chance(0.25)
+    rebuilds: random.chance(0.25),
+    closeEveryMs: some(0.25, () => between(500, 4_000))
   }
   return mode === 'calm' ? calmed(drawn) : drawn
 }
@@ -178,6 +181,7 @@ function calmed (parameters: Parameters): Parameters {
     stuckEveryMs: never,
     tickMs: 50,
     crashEveryMs: never,
+    closeEveryMs: never,
     loseStateEveryMs: never,
     pauseEveryMs: never,
     transferEveryMs: never,

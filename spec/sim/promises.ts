@@ -34,10 +34,12 @@ export class Promises {
     this.#vote = vote
   }
 
-  /** A log was recovered. */
-  check (node: NodeId, log: RaftLog): void {
+  /** A log was recovered; `isDamaged`: of some entries in the middle of it nothing may be known until they are mended. */
+  check (node: NodeId, log: RaftLog, isDamaged: boolean): void {
     for (const [index, term] of this.#acknowledged) {
-      if (index > log.floor.index && log.term(index) !== term) throw new Violation('acknowledged is durable', `node ${node} acknowledged entry ${index} of term ${term}; after its restart it has ${log.term(index) ?? 'none'}`)
+      const found = log.term(index)
+      if (isDamaged && found === undefined && index < log.lastIndex) continue
+      if (index > log.floor.index && found !== term) throw new Violation('acknowledged is durable', `node ${node} acknowledged entry ${index} of term ${term}; after its restart it has ${log.term(index) ?? 'none'}`)
     }
   }
 

@@ -49,7 +49,7 @@ export class ReplicaNode extends SimNode {
   async #reopen (life: number, clock: NodeClock, random: SeededRandom, index: number): Promise<void> {
     const { replica } = this
     const catchUp = this.#catchUp!
-    if (replica === undefined || this.isOver(life)) return
+    if (replica === undefined || this.isClosing || this.isOver(life)) return
     this.replica = this.machineOnTop = undefined
     await catchUp.detach()
     await replica.close()
@@ -102,6 +102,13 @@ export class ReplicaNode extends SimNode {
       random,
       mayRemove: numbers.length === 1 || retention
     })
+  }
+
+  protected async close (): Promise<void> {
+    const { replica } = this
+    await this.#catchUp?.detach()
+    await replica?.close()
+    await this.#network?.close()
   }
 
   protected forget (): void {

@@ -27,6 +27,10 @@ export abstract class SimNode {
   replica: Replica | undefined
   /** To be started again: it has stopped by itself. */
   restartDue = false
+  /** It has its place in the group on its disk; the others hear of the group from those who have. */
+  isOfGroup = false
+  /** Nothing more can be asked of it. */
+  isClosing = false
   /** How often it was opened again on what another node had sent. */
   installs = 0
   /** What the last look at it found. */
@@ -40,12 +44,12 @@ export abstract class SimNode {
 
   get isRunning (): boolean { return this.clock !== undefined }
   /** It serves. */
-  get isUp (): boolean { return this.replica !== undefined && this.clock?.isPaused === false }
+  get isUp (): boolean { return this.replica !== undefined && this.clock?.isPaused === false && !this.isClosing }
   get isPaused (): boolean { return this.clock?.isPaused === true }
-  get isLeading (): boolean { return this.replica?.role.isLeader === true }
+  get isLeading (): boolean { return this.replica?.role.isLeader === true && !this.isClosing }
   /** Something of another node's is on its way here. */
   abstract get isCatchingUp (): boolean
-  get appliedIndex (): number { return this.replica?.stateMachine.appliedIndex ?? -1 }
+  get appliedIndex (): number { return this.isClosing ? -1 : this.replica?.stateMachine.appliedIndex ?? -1 }
   /** How far its log reached when that was last known. */
   get lastIndex (): number { return this.#log?.lastIndex ?? 0 }
 
@@ -61,7 +65,7 @@ export abstract class SimNode {
   start (): void {
     const { clock, parameters, random, trace } = this.world
     const life = ++this.#life
-    this.restartDue = false
+    this.restartDue = this.isClosing = false
     const drift = 1 + (random.next() * 2 - 1) * parameters.clockDrift
     const nodeClock = new NodeClock(clock, drift, Math.floor(random.next() * 2000 - 1000), () => { this.world.touched = this })
     this.clock = this.machine.process = nodeClock
@@ -73,6 +77,9 @@ export abstract class SimNode {
 
   /** Opens the shipped code. */
   protected abstract boot (life: number, clock: NodeClock, random: SeededRandom): Promise<void>
+
+  /** Closes the shipped code. */
+  protected abstract close (): Promise<void>
 
   /** The process is gone: nothing of it is to be used any more. */
   protected abstract forget (): void
@@ -110,8 +117,12 @@ export abstract class SimNode {
         if (this.isOver(life)) return
         const before = this.#log
         if (before !== undefined && log.lastIndex > 0 && before.term(log.lastIndex) !== log.term(log.lastIndex)) this.#replaced(log.lastIndex)
-        this.guard(() => { this.#promises.check(this.number, log) })
-        for (let index = log.firstIndex; index <= log.lastIndex; index++) this.guard(() => { ledger.recovered(this.number, index, log.term(index)!) })
+        const { isDamaged } = this.machine
+        this.guard(() => { this.#promises.check(this.number, log, isDamaged) })
+        for (let index = log.firstIndex; index <= log.lastIndex; index++) {
+          const term = log.term(index)
+          if (term !== undefined || !isDamaged) this.guard(() => { ledger.recovered(this.number, index, term) })
+        }
         this.#log = log
         const append = log.append.bind(log)
         log.append = (entries: readonly RaftEntry[]) => {
@@ -135,6 +146,7 @@ export abstract class SimNode {
         if (this.isOver(life)) return
         const { log } = replica
         this.replica = replica
+        this.isOfGroup = true
         this.#seen = { ...this.#seen, commitIndex: 0, appliedIndex: 0, leadsTerm: 0 }
         this.world.durability.founded(replica.identity.founders)
         this.guard(() => { this.#promises.checkTerm(this.number, replica.status().term) })
@@ -203,12 +215,28 @@ export abstract class SimNode {
 
   /** The process ends without notice; with `cut` the machine goes down, if the world allows. */
   crash (wantsCut: boolean): void {
-    const { clock, trace, network, isSynced } = this.world
     const cut = wantsCut && this.world.mayLosePower(this)
-    if (cut && !isSynced) {
+    if (cut && !this.world.isSynced) {
       this.machine.isDark = true
       this.#promises.cutFrom((this.#log?.durableIndex ?? 0) + 1)
     }
+    this.#end(cut)
+  }
+
+  /** It is closed as whoever runs it would do that, and started again later. Once closed it loses nothing, even when the machine goes down. */
+  shutDown (cut: boolean): void {
+    const life = this.#life
+    this.isClosing = true
+    this.world.trace.note(this.world.clock.nowMs(), 'close', this.number)
+    this.close().then(() => {
+      if (this.isOver(life)) return
+      this.#end(cut && !this.machine.isFailing)
+      this.restartDue = true
+    }, (error: unknown) => { this.failed(life, error) })
+  }
+
+  #end (cut: boolean): void {
+    const { clock, trace, network } = this.world
     this.clock?.end()
     this.clock = this.machine.process = undefined
     this.#life++
@@ -225,6 +253,7 @@ export abstract class SimNode {
     this.machine.wipe(this.lastIndex)
     this.#promises = new Promises()
     this.#log = undefined
+    this.isOfGroup = false
   }
 
   /** Of a node that is down: its term and vote are gone. It must not start again as if it had never voted. */
