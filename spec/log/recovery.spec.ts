@@ -274,7 +274,7 @@ t.test('a term that begins in what cannot be read of a sealed segment is not gue
   const disk = new MemoryDisk()
   const { log } = await openLog(disk, { segmentBytes: 4096 })
   const maker = new EntryMaker()
-  // the last entry of the first segment is the 8th
+  // the last entry of the first segment is the 7th
   const terms = [1, 1, 1, 2, 2, 2, 2, 2, 2, 2]
   for (const term of terms) log.append([maker.next(500, term)])
   await log.syncThrough(10)
@@ -282,7 +282,7 @@ t.test('a term that begins in what cannot be read of a sealed segment is not gue
   await disk.unlink(`${DIRECTORY}/terms`).catch(() => {})
   await flip(disk, FIRST, 3 * entrySizeBytes(500) + 30)
   const again = await openLog(disk, { segmentBytes: 4096 })
-  t.strictSame(terms.map((_, i) => again.log.term(i + 1)), [1, 1, 1, undefined, undefined, undefined, undefined, 2, 2, 2])
+  t.strictSame(terms.map((_, i) => again.log.term(i + 1)), [1, 1, 1, undefined, undefined, undefined, 2, 2, 2, 2])
   await again.log.close()
 })
 

@@ -1,6 +1,6 @@
 import type { RaftEntry } from '../../lib/raft/index.ts'
-import { viewOf } from '../../lib/base/index.ts'
-import { ENTRY_HEADER_BYTES } from '../../lib/log/index.ts'
+import { getInt64, viewOf } from '../../lib/base/index.ts'
+import { ENTRY_HEADER_BYTES, ENTRY_MAGIC, readSyncedTo } from '../../lib/log/index.ts'
 import { positionOfSegmentName } from '../../lib/log/segment.ts'
 import type { PagedBytes } from '../../lib/adapters/paged-bytes.ts'
 import { FaultyDisk } from '../support/faulty-disk.ts'
@@ -85,13 +85,19 @@ export class Machine {
     this.disk.faults.failAt(1 + random.below(of === VOTE_FILE ? 4 : 20), random.chance(0.5) ? 'EIO' : 'ENOSPC', { kinds: ['write', 'sync'], of })
   }
 
-  /** Rot in some byte of the log that was synced. Returns whether there was one. */
+  /** Rot in some byte of the log of which the log itself says that it was synced: nobody else can know. Returns whether there was one. */
   flipInLog (): boolean {
     const { random } = this.#world
-    const files = [...this.disk.images(LOG_PREFIX, false)].filter(([path, { sizeBytes }]) => path.endsWith('.seg') && sizeBytes > ENTRY_HEADER_BYTES)
+    const shown = new Set([...this.disk.images(LOG_PREFIX, false)].map(([path]) => path))
+    const segments = [...this.disk.images(LOG_PREFIX)].flatMap(([path, bytes]) => {
+      const base = positionOfSegmentName(path.slice(LOG_PREFIX.length))
+      return base === undefined || !shown.has(path) ? [] : [{ path, base, bytes: bytes.toBytes() }]
+    })
+    const witness = segments.reduce((most, { base, bytes }) => Math.max(most, witnessIn(bytes, base)), 0)
+    const files = segments.filter(({ base, bytes }) => base < witness && bytes.length > 0)
     if (files.length === 0) return false
-    const [path, { sizeBytes }] = random.pick(files)
-    this.disk.flip(path, random.below(sizeBytes), 1 << random.below(8))
+    const { path, base, bytes } = random.pick(files)
+    this.disk.flip(path, random.below(Math.min(bytes.length, witness - base)), 1 << random.below(8))
     this.isDamaged = true
     return true
   }
@@ -122,6 +128,17 @@ export class Machine {
     const { process } = this
     clock.setTimer(Math.max(delayMs, this.#stuckUntilMs - nowMs), () => { process?.run(fn) })
   }
+}
+
+/** The highest position that any entry of the segment says was synced before it was written. */
+function witnessIn (bytes: Uint8Array, base: number): number {
+  const view = viewOf(bytes)
+  let witness = 0
+  for (let at = 0; at + ENTRY_HEADER_BYTES <= bytes.length; at++) {
+    if (view.getUint32(at) !== ENTRY_MAGIC || getInt64(view, at + 40) !== base + at) continue
+    witness = Math.max(witness, readSyncedTo(bytes, view, at) ?? 0)
+  }
+  return witness
 }
 
 /** But for the local part of the header, which is each node's own. */
