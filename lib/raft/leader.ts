@@ -124,7 +124,7 @@ export function tickLeader (core: RaftCore): void {
   const { options } = core
   const hasQuorum = core.membership.tickActivity(options.electionTicks)
   if (options.checkQuorum && !hasQuorum) {
-    core.becomeFollower(core.term, 0)
+    leaveUnheard(core)
     return
   }
   core.heartbeatElapsedTicks++
@@ -138,6 +138,16 @@ export function tickLeader (core: RaftCore): void {
     core.heartbeatDue = true
   }
   if (options.catchUp !== undefined) probeAfterSnapshots(core, options.catchUp.retryTicks)
+}
+
+/**
+ * No majority is heard any more. Those that are silent may hear this node all the same, and have been loyal to it: the one
+ * of them that holds most is told to look for votes, so that they need not wait for a time-out of theirs as well.
+ */
+function leaveUnheard (core: RaftCore): void {
+  const able = core.membership.peers.filter(({ id, recentlyActive, inDoubt }) => !recentlyActive && !inDoubt && isVoter(core.membership.conf, id))
+  if (able.length > 0) sendTimeoutNow(core, able.reduce((best, peer) => peer.matchIndex > best.matchIndex ? peer : best).id)
+  core.becomeFollower(core.term, 0)
 }
 
 /** Word of the snapshot may have been lost, or what it is for may be over: a probe finds out, and leads to another one if need be. */

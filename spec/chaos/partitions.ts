@@ -1,5 +1,5 @@
 import type { Random } from '../../lib/base/index.ts'
-import type { LinkFault, Links } from './links.ts'
+import type { LinkFault } from './links.ts'
 
 export const partitionKinds = ['split', 'one-way', 'bridge', 'ring', 'flapping', 'delay', 'loss', 'throttle'] as const
 export type PartitionKind = typeof partitionKinds[number]
@@ -15,8 +15,21 @@ export interface Partition {
   stop (): void
 }
 
+export interface PartitionOptions {
+  readonly count: number
+  readonly leader: number
+  readonly random: Random
+  /** Calls `fn` after so long, unless what it returns is called first. */
+  readonly later?: (fn: () => void, ms: number) => () => void
+}
+
+function laterHere (fn: () => void, ms: number): () => void {
+  const timer = setTimeout(fn, ms)
+  return () => { clearTimeout(timer) }
+}
+
 /** Puts faults between the nodes 0 to count - 1, worst for `leader`. */
-export function part (kind: PartitionKind, links: Links, { count, leader, random }: { readonly count: number, readonly leader: number, readonly random: Random }): Partition {
+export function part (kind: PartitionKind, links: { set (from: number, to: number, fault: LinkFault): void }, { count, leader, random, later = laterHere }: PartitionOptions): Partition {
   const all = Array.from({ length: count }, (_, i) => i)
   const others = shuffled(all.filter((node) => node !== leader), random)
   const each = (fault: (from: number, to: number) => LinkFault | undefined): void => {
@@ -52,14 +65,14 @@ export function part (kind: PartitionKind, links: Links, { count, leader, random
     }
     case 'flapping': {
       let isCut = false
-      let timer: NodeJS.Timeout | undefined
+      let cancel = (): void => {}
       const flap = (): void => {
         isCut = !isCut
         each((from, to) => isCut && minority.has(from) !== minority.has(to) ? CUT : undefined)
-        timer = setTimeout(flap, FLAP_MS[0] + random.next() * (FLAP_MS[1] - FLAP_MS[0]))
+        cancel = later(flap, FLAP_MS[0] + random.next() * (FLAP_MS[1] - FLAP_MS[0]))
       }
       flap()
-      return done(`${[...minority].join()} apart now and then`, true, () => { clearTimeout(timer) })
+      return done(`${[...minority].join()} apart now and then`, true, () => { cancel() })
     }
     case 'delay': {
       const delayMs = 20 + Math.floor(random.next() * 60)

@@ -29,6 +29,8 @@ export class Ledger {
   readonly #refusedIds = new Set<number>()
   readonly acknowledgedIds = new Set<number>()
   #acknowledgedIndex = 0
+  /** How many reads were looked at. */
+  reads = 0
 
   /** One leader per term. */
   leads (node: NodeId, term: number): void {
@@ -137,6 +139,7 @@ export class Ledger {
 
   /** A linearizable read sees all that was acknowledged before it was asked for. */
   read (node: number, acknowledgedBefore: number, appliedIndex: number): void {
+    this.reads++
     if (appliedIndex < acknowledgedBefore) throw new Violation('linearizable reads', `node ${node} served a read at ${appliedIndex}, entry ${acknowledgedBefore} was acknowledged before`)
   }
 }

@@ -2,18 +2,22 @@ import { randomInt } from 'node:crypto'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import { parametersOf, type Parameters } from './parameters.ts'
+import { clockWorlds } from './clocks.ts'
 import { FaultCounts } from './fault-counts.ts'
 import { regressions } from './regressions.ts'
 import { simulate, type SimResult } from './simulation.ts'
 import type { Job } from './worker.ts'
 import { runJobs } from './workers.ts'
 
-const USAGE = `npm run sim -- [--seed N] [--seeds M] [--minutes K] [--workers W] [--all] [--json] [--trace] [--with JSON]
+const USAGE = `npm run sim -- [--seed N] [--seeds M] [--minutes K] [--workers W] [--all] [--json] [--trace] [--with JSON] [--matrix | --clocks]
 
 Runs the worlds of seeds N, N+1, ... (a random N unless given, printed first) after those that were wrong once, and stops at
 the first violation (--all: goes on). M: 1 where only N is given, else 2000; with --minutes as many as there is time for.
 --trace prints every event; --with sets parameters of all worlds (null: never). With --json the last line is
 {"firstSeed","seeds","steps","violations","faults"}. Exit status 1 on a violation.
+
+--matrix: each kind of partition in groups of three and five nodes, M times each (50): how long nobody leads who reaches a majority,
+and how often the term changes. --clocks: M worlds (200) in which only clocks are wrong: elections and stale reads.
 `
 const DEFAULT_SEEDS = 2_000
 const LAST_SEED = 2 ** 32
@@ -30,6 +34,8 @@ async function main (): Promise<number> {
       all: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       trace: { type: 'boolean', default: false },
+      matrix: { type: 'boolean', default: false },
+      clocks: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false }
     }
   })
@@ -45,6 +51,8 @@ async function main (): Promise<number> {
   if (!(minutes > 0)) throw new TypeError(`--minutes takes a number above 0\n${USAGE}`)
   const parameters = parametersOf(values.with)
   if (values.trace) return await trace(firstSeed, parameters)
+  if (values.matrix) return await matrix(firstSeed, Number(values.seeds ?? 50), values.json)
+  if (values.clocks) return await clocks(firstSeed, Number(values.seeds ?? 200), Number(values.workers), values.json)
 
   const report = new Report(firstSeed, values.all)
   const replayed = values.seed === undefined ? regressions : []
@@ -63,6 +71,35 @@ async function trace (seed: number, parameters: Partial<Parameters>): Promise<nu
   const { violation, steps, traceHash } = await simulate({ seed, parameters, print: (line) => { console.log(line) } })
   console.log(violation === undefined ? `seed ${seed}: ok, ${steps} steps, trace ${traceHash}` : `seed ${seed}: ${violation.message}`)
   return violation === undefined ? 0 : 1
+}
+
+async function matrix (firstSeed: number, rounds: number, asJson: boolean): Promise<number> {
+  // what it needs is not part of what the simulation itself is made of
+  const { ELECTION_TIMEOUT_MS, partitionMatrix, summaryOf } = await import('./matrix.ts')
+  console.log(`seeds ${firstSeed} to ${firstSeed + rounds - 1}; an election time-out is ${ELECTION_TIMEOUT_MS} ms, and up to twice that`)
+  const cells = await partitionMatrix({ rounds, firstSeed, onCell: (cell) => { console.log(summaryOf(cell).text) } })
+  const problems = cells.flatMap((cell) => summaryOf(cell).problems)
+  for (const problem of problems) console.log(problem)
+  if (asJson) console.log(JSON.stringify({ firstSeed, electionTimeoutMs: ELECTION_TIMEOUT_MS, problems: problems.length, cells: cells.map((cell) => summaryOf(cell).figures) }))
+  return problems.length === 0 ? 0 : 1
+}
+
+async function clocks (firstSeed: number, seeds: number, workers: number, asJson: boolean): Promise<number> {
+  console.log(`seeds ${firstSeed} to ${firstSeed + seeds - 1}: only clocks are wrong`)
+  let [done, elections, reads, jumps, violations] = [0, 0, 0, 0, 0]
+  await runJobs(clockWorlds(firstSeed, seeds), Math.min(workers, seeds), (result) => {
+    done++
+    elections += result.elections
+    reads += result.reads
+    for (const [fault, count] of Object.entries(result.faults)) if (fault.startsWith('clock step/')) jumps += count
+    if (result.violation === undefined) return true
+    violations++
+    console.log(`seed ${result.seed}: ${result.violation.message}`)
+    return true
+  })
+  console.log(`${done} worlds, ${jumps} jumps of wall clocks: ${elections} elections that they caused, ${reads} linearizable reads, ${violations} violations`)
+  if (asJson) console.log(JSON.stringify({ firstSeed, seeds: done, jumps, elections, reads, violations }))
+  return violations === 0 && elections === 0 ? 0 : 1
 }
 
 class Report {

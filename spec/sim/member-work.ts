@@ -266,6 +266,7 @@ export class MemberWork implements Work {
     const queueId = this.#world.random.below(QUEUES)
     const read = this.#offsets.get(queueId)!.register.read()
     await engine.readBarrier()
+    this.#world.ledger.reads++
     read(engine.store.consumerOffsets.offset('readers', 'sim', queueId))
   }
 
@@ -288,6 +289,7 @@ export class MemberWork implements Work {
   readonly #readSetting = async (engine: Engine): Promise<void> => {
     const read = this.#setting.read()
     await engine.readBarrier()
+    this.#world.ledger.reads++
     read(engine.store.metadata.setting('setting'))
   }
 

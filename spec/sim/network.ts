@@ -10,6 +10,20 @@ type Handler = (message: RaftMessage) => void
 
 interface Receiver { readonly clock: NodeClock, readonly handler: Handler, readonly onLink: LinkListener }
 
+/** What may be wrong with one direction of a link. */
+export interface LinkFault {
+  readonly isCut?: boolean
+  readonly delayMs?: number
+  /** Of all messages, that they are lost. */
+  readonly lossShare?: number
+  readonly bytesPerSecond?: number
+}
+
+interface LinkState { readonly fault: LinkFault, freeAtMs: number }
+
+/** Of a message without entries. */
+const ENVELOPE_BYTES = 64
+
 export interface NetworkWatch {
   onSend (message: RaftMessage): void
   onDeliver (message: RaftMessage): void
@@ -23,6 +37,8 @@ export class SimNetwork {
   readonly #watch: NetworkWatch
   readonly #receivers = new Map<NodeId, Receiver>()
   readonly #cutLinks = new Set<number>()
+  /** What is wrong with links that are not cut, by direction. */
+  readonly #faultyLinks = new Map<number, LinkState>()
   readonly faults = { lost: 0, cut: 0, duplicated: 0, straggled: 0, lostCalls: 0 }
   parameters: Parameters
 
@@ -84,15 +100,27 @@ export class SimNetwork {
     })
   }
 
-  cut (from: number, to: number): void { this.#cutLinks.add(from * 1000 + to) }
-  isCut (from: number, to: number): boolean { return this.#cutLinks.has(from * 1000 + to) }
-  get isWhole (): boolean { return this.#cutLinks.size === 0 }
-  heal (): void { this.#cutLinks.clear() }
+  cut (from: number, to: number): void { this.#cutLinks.add(linkOf(from, to)) }
+  isCut (from: number, to: number): boolean { return this.#cutLinks.has(linkOf(from, to)) }
+  get isWhole (): boolean { return this.#cutLinks.size === 0 && this.#faultyLinks.size === 0 }
+  heal (): void {
+    this.#cutLinks.clear()
+    this.#faultyLinks.clear()
+  }
+
+  /** Replaces what was wrong with that direction. */
+  set (from: number, to: number, fault: LinkFault): void {
+    this.#cutLinks.delete(linkOf(from, to))
+    this.#faultyLinks.delete(linkOf(from, to))
+    if (fault.isCut === true) this.cut(from, to)
+    else if (Object.keys(fault).length > 0) this.#faultyLinks.set(linkOf(from, to), { fault, freeAtMs: 0 })
+  }
 
   #send (message: RaftMessage): void {
     this.#watch.onSend(message)
     const { lossRate, duplicateRate } = this.parameters
-    if (this.#random.chance(lossRate)) {
+    const { lossShare = 0 } = this.#faultyLinks.get(linkOf(numberOf(message.from), numberOf(message.to)))?.fault ?? {}
+    if (this.#random.chance(lossRate) || (lossShare > 0 && this.#random.chance(lossShare))) {
       this.faults.lost++
       return
     }
@@ -103,6 +131,15 @@ export class SimNetwork {
     }
   }
 
+  /** How much later it comes over that link, behind all that is on its way there. */
+  #held (link: LinkState, message: RaftMessage): number {
+    const { delayMs = 0, bytesPerSecond = Infinity } = link.fault
+    const sizeBytes = ENVELOPE_BYTES + ('entries' in message ? message.entries.reduce((sum, entry) => sum + entry.sizeBytes, 0) : 0)
+    const nowMs = this.#clock.nowMs()
+    link.freeAtMs = Math.max(nowMs, link.freeAtMs) + sizeBytes / bytesPerSecond * 1_000
+    return link.freeAtMs - nowMs + delayMs
+  }
+
   #deliverLater (message: RaftMessage): void {
     const { minDelayMs, maxDelayMs, straggleRate, straggleMs } = this.parameters
     let delayMs = minDelayMs + this.#random.next() * (maxDelayMs - minDelayMs)
@@ -110,6 +147,8 @@ export class SimNetwork {
       this.faults.straggled++
       delayMs += this.#random.next() * straggleMs
     }
+    const link = this.#faultyLinks.get(linkOf(numberOf(message.from), numberOf(message.to)))
+    if (link !== undefined) delayMs += this.#held(link, message)
     const copy = copyMessage(message)
     this.#clock.setTimer(delayMs, () => {
       const receiver = this.#receivers.get(message.to)
@@ -126,3 +165,5 @@ export class SimNetwork {
     })
   }
 }
+
+const linkOf = (from: number, to: number): number => from * 1000 + to

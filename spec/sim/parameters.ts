@@ -173,7 +173,7 @@ export function parametersOf (json: string): Partial<Parameters> {
 }
 
 /** Only clocks are wrong: they run fast or slow, and jump. */
-function calmed (parameters: Parameters): Parameters {
+export function calmed (parameters: Parameters): Parameters {
   return {
     ...withoutFaults(parameters),
     partitionEveryMs: never,

@@ -1,6 +1,8 @@
 import t from 'tap'
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { clockWorlds } from './clocks.ts'
+import { partitionMatrix, summaryOf } from './matrix.ts'
 import type { Parameters } from './parameters.ts'
 import { simulate } from './simulation.ts'
 
@@ -42,6 +44,21 @@ t.test('the same seed gives the same run, another one another', async (t) => {
   const [first, second, other] = [await simulate({ seed: 11, parameters }), await simulate({ seed: 11, parameters }), await simulate({ seed: 12, parameters })]
   t.same(second, first)
   t.not(other.traceHash, first.traceHash)
+})
+
+t.test('each kind of partition, between three and five nodes: a connected majority has a leader soon, and healing changes the term once at most', async (t) => {
+  const cells = [...await partitionMatrix({ rounds: 1, firstSeed: 1, nodeCounts: [3] }), ...await partitionMatrix({ rounds: 1, firstSeed: 1, nodeCounts: [5], kinds: ['one-way', 'bridge', 'ring'] })]
+  t.equal(cells.length, 11)
+  for (const cell of cells) t.same(summaryOf(cell).problems, [], summaryOf(cell).text)
+})
+
+t.test('clocks that jump by an hour and are 10 % off cause no election and no stale read', async (t) => {
+  for (const { seed, parameters = {} } of clockWorlds(1, 3)) {
+    const { violation, elections, reads, faults } = await simulate({ seed, parameters })
+    t.equal(violation, undefined, `seed ${seed}`)
+    t.equal(elections, 0)
+    t.ok(Object.keys(faults).some((fault) => fault.startsWith('clock step/')), `${reads} reads`)
+  }
 })
 
 t.test('the command: its last line, and its exit status', async (t) => {

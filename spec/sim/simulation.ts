@@ -30,10 +30,24 @@ export interface SimResult {
   readonly acknowledged: number
   /** How often nodes went on with what others had sent. */
   readonly installs: number
+  /** Leaders beyond the first, while faults came. */
+  readonly elections: number
+  /** Linearizable reads that were looked at. */
+  readonly reads: number
+}
+
+/** A run, for whoever says what goes wrong in it. */
+export interface Stage {
+  readonly world: World
+  readonly nodes: readonly SimNode[]
+  /** Takes events until the condition holds; false when it did not by `untilMs`. The condition is asked before each event. */
+  runUntil (condition: () => boolean, untilMs: number): Promise<boolean>
 }
 
 export interface SimOptions {
   readonly seed: number
+  /** In the place of the faults that the parameters ask for. */
+  readonly scene?: (stage: Stage) => Promise<void>
   readonly print?: (line: string) => void
   readonly parameters?: Partial<Parameters>
 }
@@ -66,12 +80,14 @@ class Simulation {
   readonly #nodes: readonly SimNode[]
   readonly #work: Work
   readonly #plan: FaultPlan
+  readonly #scene: SimOptions['scene']
   #violation: SimResult['violation']
   #steps = 0
   #stepsAt = { ms: 0, count: 0 }
 
-  constructor ({ seed, print, parameters: overrides }: SimOptions) {
+  constructor ({ seed, print, parameters: overrides, scene }: SimOptions) {
     this.#seed = seed
+    this.#scene = scene
     // a stream of its own, so that the same parameters are the same world, however they were drawn
     const random = new SeededRandom(seed ^ WORLD_STREAM)
     const trace = new Trace(print)
@@ -134,8 +150,10 @@ class Simulation {
     const { parameters, faults, network, trace, ledger } = this.#world
     for (const node of this.#nodes) node.start()
     this.#work.begin()
-    this.#plan.begin()
+    if (this.#scene === undefined) this.#plan.begin()
+    else await this.#scene({ world: this.#world, nodes: this.#nodes, runUntil: (condition, untilMs) => this.#runUntil(condition, untilMs) })
     await this.#runUntil(() => this.#clock.nowMs() >= parameters.faultyMs || this.#steps >= parameters.maxSteps, parameters.faultyMs + 1)
+    const elections = Math.max(0, ledger.leaderCount - 1)
     this.#work.end()
     this.#plan.end()
     if (this.#violation === undefined) {
@@ -153,7 +171,9 @@ class Simulation {
       faults: faults.toObject(),
       decided: ledger.decided.length,
       acknowledged: ledger.acknowledgedIds.size,
-      installs: this.#nodes.reduce((sum, { installs }) => sum + installs, 0)
+      installs: this.#nodes.reduce((sum, { installs }) => sum + installs, 0),
+      elections,
+      reads: ledger.reads
     }
   }
 

@@ -18,7 +18,8 @@ export async function runJobs (jobs: Iterator<Job>, workerCount: number, onResul
   const children: ChildProcess[] = []
   try {
     await Promise.all(Array.from({ length: workerCount }, () => new Promise<void>((resolve, reject) => {
-      const child = fork(WORKER)
+      // parameters hold Infinity, which JSON has no word for
+      const child = fork(WORKER, { serialization: 'advanced' })
       children.push(child)
       const give = (): void => {
         const next = isWanted ? jobs.next() : { done: true as const, value: undefined }
