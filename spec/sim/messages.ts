@@ -4,6 +4,8 @@ import type { SeededRandom } from '../support/seeded-random.ts'
 import { Violation, type Ledger } from './ledger.ts'
 import { DEAD_LETTER_TOPIC, idOf, isWhole, LATER, PRIMARY_TOPICS } from './names.ts'
 
+const MAX_ATTEMPTS = 3
+
 /** Messages of one request: all are stored, or none. */
 export interface Sent {
   readonly topic: string
@@ -112,6 +114,8 @@ export class Messages {
       if (topic !== LATER && !PRIMARY_TOPICS.includes(topic)) continue
       for (const { queueId, minOffset, maxOffset } of queues) {
         if (minOffset > 0) isComplete = false
+        // what is damaged is asked of others that may not be there at the moment: the next read asks again
+        let attempts = 0
         for (let at = minOffset; at < maxOffset;) {
           const records = await this.#recordsFrom(engine, topic, queueId, at)
           // what is due to be removed may be so at any moment
@@ -120,6 +124,8 @@ export class Messages {
             continue
           }
           if (records.length === 0) break
+          if (topic !== LATER && records[0]!.queueOffset !== at && attempts++ < MAX_ATTEMPTS && await this.#isKept(engine, topic, queueId, at, records[0]!.queueOffset)) continue
+          attempts = 0
           for (const stored of records) {
             if (stored.queueOffset !== at && topic !== LATER && await this.#isKept(engine, topic, queueId, at, stored.queueOffset)) throw new Violation('queue offsets', `${topic}/${queueId} goes on at ${stored.queueOffset}, not ${at}`)
             at = stored.queueOffset + 1
