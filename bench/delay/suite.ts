@@ -14,7 +14,7 @@ What many of them cost: memory, the time to open after the process has ended wit
 
   --quick          1 s of lateness, 500,000 that wait
   --rate N         messages that are due in a second (100000)
-  --seconds N      for so long (3)
+  --seconds N      for so long, after one that does not count (3)
   --pending N      messages that wait (10000000)
   --only PART      lateness or pending
   --dir DIR        where the data lies while it runs (the system's temporary folder)

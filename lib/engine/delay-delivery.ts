@@ -4,7 +4,9 @@ import { EntryBodyWriter } from '../message/index.ts'
 import type { Proposal } from '../replica/index.ts'
 import { delayCost, DelayDue, LOAD_BEFORE_MS, type ConsumeQueue, type DelayDeliver, type PendingUnit, type Store } from '../store/index.ts'
 import { Decision } from './decision.ts'
+import { DelayPreparing } from './delay-preparing.ts'
 import { Expiry } from './expiry.ts'
+import type { PreparedRecords } from './prepared-records.ts'
 
 /** What one entry's deliveries may take of it. */
 const DELIVERY_BYTES = 128 * 1024
@@ -14,6 +16,8 @@ const MOST_OF_ONE_BYTES = delayCost.unit + delayCost.part(LONGEST_TOPIC)
 /** Records that are stored anew together. */
 const STORED_ANEW_BYTES = 256 * 1024
 const AGED_CHECK_MS = 60_000
+/** Between two deliveries, when more is due than one entry takes. */
+const AGAIN_MS = 1
 
 export interface DelayDeliveryOptions {
   readonly clock: Clock
@@ -35,6 +39,9 @@ export class DelayDelivery {
   readonly #options: DelayDeliveryOptions
   readonly #due: DelayDue
   readonly #expiry: Expiry
+  /** Beside the deliveries: those in memory go on meanwhile. */
+  readonly #loading: Expiry
+  readonly #preparing: DelayPreparing
   #isLeading = false
   #agedBelow = 0
   #agedCheckedMs = -Infinity
@@ -42,12 +49,16 @@ export class DelayDelivery {
   constructor (options: DelayDeliveryOptions) {
     this.#options = options
     const { clock, store: { delays } } = options
-    this.#due = new DelayDue(delays)
-    this.#expiry = new Expiry({ clock, nextMs: () => this.#isLeading ? this.#due.nextMs() : Infinity, expire: () => this.#step() })
+    this.#due = new DelayDue(delays, undefined, () => new Promise((resolve) => { clock.defer(resolve) }))
+    this.#expiry = new Expiry({ clock, nextMs: () => this.#isLeading ? this.#due.nextMs : Infinity, expire: () => this.#step(), againMs: AGAIN_MS })
+    this.#loading = new Expiry({ clock, nextMs: () => this.#isLeading ? this.#due.nextLoadMs() : Infinity, expire: () => this.#load() })
+    this.#preparing = new DelayPreparing({ clock, log: options.log, due: this.#due, isLeading: () => this.#isLeading })
     delays.onScheduled = (pending) => {
       if (!this.#isLeading) return
       this.#due.note(pending)
-      if (pending.deliverAtMs - LOAD_BEFORE_MS < this.#expiry.dueMs) this.#expiry.look()
+      if (pending.deliverAtMs < this.#expiry.dueMs) this.#expiry.look()
+      if (pending.deliverAtMs - LOAD_BEFORE_MS < this.#loading.dueMs) this.#loading.look()
+      this.#preparing.look()
     }
   }
 
@@ -55,14 +66,20 @@ export class DelayDelivery {
   begin (): void {
     this.#isLeading = true
     this.#due.reset()
+    this.#loading.look()
     this.#expiry.look()
   }
 
   /** It does no more. */
   end (): void { this.#isLeading = false }
 
+  /** What is about to be delivered, or was a moment ago. */
+  get preparedRecords (): PreparedRecords { return this.#preparing.records }
+
   stop (): void {
     this.end()
+    this.#preparing.stop()
+    this.#loading.stop()
     this.#expiry.stop()
   }
 
@@ -76,14 +93,18 @@ export class DelayDelivery {
     await batch.finish()
   }
 
-  /** Loads what is due next, or delivers some of what is due. */
-  async #step (): Promise<void> {
+  /** Brings what is due next to memory. */
+  async #load (): Promise<void> {
     const { clock } = this.#options
+    if (!this.#isLeading || !this.#due.needsLoad(clock.wallMs())) return
+    await this.#due.load(clock.wallMs(), this.#reportUnreadable)
+    this.#expiry.look()
+    this.#preparing.look()
+  }
+
+  /** Delivers some of what is due. */
+  async #step (): Promise<void> {
     if (!this.#isLeading) return
-    if (this.#due.needsLoad(clock.wallMs())) {
-      await this.#due.load(clock.wallMs(), this.#reportUnreadable)
-      return
-    }
     await this.#checkAged()
     let aged: PendingUnit[] = []
     try {
@@ -95,6 +116,8 @@ export class DelayDelivery {
       }))
       for (const pending of aged) await batch.add(await this.#read(pending))
       await batch.finish()
+      // there may be room for later ones
+      this.#loading.look()
     } catch (error) {
       this.#due.putBack(aged)
       throw error

@@ -21,6 +21,7 @@ import { OffsetCommits } from './offset-commits.ts'
 import { Pops, type PopOptions } from './pops.ts'
 import { directoryPorts, memoryPorts } from './ports.ts'
 import { watchRecovery } from './recovery-progress.ts'
+import { PreparedLog } from './prepared-records.ts'
 import { QueueLocks } from './queue-locks.ts'
 import { QueueReads } from './queue-reads.ts'
 import { Recalls } from './recalls.ts'
@@ -195,7 +196,8 @@ export class Engine {
     this.#lock = lock
     this.#replica = replica
     this.#topics = new Topics(store, options.storeHost ?? LOCAL_HOST)
-    const readPorts = { store, log: replica.log, logger }
+    this.delays = new DelayDelivery({ clock, store, log: replica.log, logger, submit, agedBelow: () => this.#retention.agedBelow() })
+    const readPorts = { store, log: new PreparedLog(replica.log, this.delays.preparedRecords), logger }
     this.#reader = new MessageReader(readPorts)
     this.reads = new QueueReads(readPorts)
     this.#keyIndex = keyIndex
@@ -236,7 +238,6 @@ export class Engine {
       raiseFloor: (position) => this.raiseFloor(position)
     })
     this.#scrub = options.scrub === undefined ? undefined : new Scrub({ clock, logger, log: replica.log, rules: options.scrub, appliedIndex: () => replica.status().appliedIndex })
-    this.delays = new DelayDelivery({ clock, store, log: replica.log, logger, submit, agedBelow: () => this.#retention.agedBelow() })
     this.recalls = new Recalls({ store, log: replica.log, submit, topic: (name) => this.topic(name) })
     store.consumeQueues.onAppended = (queue, fromOffset) => { this.#appended(queue, fromOffset) }
     pop.onAvailable = (group, topic) => { this.#waiting.wake(topic, group, Infinity) }

@@ -9,6 +9,8 @@ export interface ExpiryOptions {
   readonly nextMs: () => number
   /** Proposes the end of what is due by the leader's stamps; resolves when that is applied. */
   readonly expire: () => Promise<unknown>
+  /** How long it rests after that at least; default 5. */
+  readonly againMs?: number
 }
 
 /** Sees to it that what is to end at a time does: proposes it then. One proposal at a time. */
@@ -43,13 +45,13 @@ export class Expiry {
   }
 
   #expire (): void {
-    const { clock, nextMs, expire } = this.#options
+    const { clock, nextMs, expire, againMs = AGAIN_MS } = this.#options
     this.#dueMs = Infinity
     // A timer may come a moment early, and due times are lower bounds.
     if (this.#isStopped || nextMs() > clock.wallMs()) return this.look()
     this.#isProposed = true
     // The leader's stamps may run behind the wall clock for a while: then nothing was due yet.
-    expire().then(() => AGAIN_MS, () => AFTER_REFUSAL_MS).then((leastMs) => {
+    expire().then(() => againMs, () => AFTER_REFUSAL_MS).then((leastMs) => {
       this.#isProposed = false
       this.look(leastMs)
     })

@@ -7,17 +7,20 @@ import type { StoredRecord } from './delivery.ts'
 /** Copies of a batch share memory up to about this size: what a consumer keeps alive by keeping one message. */
 const COPY_BYTES = 64 * 1024
 
+/** What is read of the log. */
+export type RecordLog = Pick<RaftLog, 'read' | 'readNow' | 'floor'>
+
 /** What messages are read with. */
 export interface ReadPorts {
   readonly store: Store
-  readonly log: RaftLog
+  readonly log: RecordLog
   readonly logger: Logger
 }
 
 /** Reads messages by queue and offset: units from the store, records from the log; from memory where they are there. */
 export class MessageReader {
   readonly #store: Store
-  readonly #log: RaftLog
+  readonly #log: RecordLog
   readonly #logger: Logger
 
   constructor ({ store, log, logger }: ReadPorts) {
@@ -67,7 +70,7 @@ export class MessageReader {
 }
 
 /** A record's bytes, valid until the next turn of the event loop; undefined when they cannot be read any more, which is reported unless retention is why. */
-export async function readRecord (log: RaftLog, logger: Logger, queue: ConsumeQueue, offset: number, physicalOffset: number, sizeBytes: number): Promise<Uint8Array | undefined> {
+export async function readRecord (log: RecordLog, logger: Logger, queue: ConsumeQueue, offset: number, physicalOffset: number, sizeBytes: number): Promise<Uint8Array | undefined> {
   if (physicalOffset < log.floor.physicalOffset) return undefined
   try {
     return await log.read(physicalOffset, sizeBytes)

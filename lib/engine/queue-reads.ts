@@ -1,10 +1,9 @@
 import { isMqError, viewOf, type Logger } from '../base/index.ts'
-import type { RaftLog } from '../log/index.ts'
 import type { SqlFilter } from '../filter/index.ts'
 import { patchBodyCrc, patchDelivered, propertiesAt, RecordView } from '../message/index.ts'
 import type { ConsumeQueue, Store, TimeBoundary, Units } from '../store/index.ts'
 import { GetMessagesResult, GetMessageStatus } from './get-messages-result.ts'
-import { readRecord, type ReadPorts } from './message-reader.ts'
+import { readRecord, type ReadPorts, type RecordLog } from './message-reader.ts'
 import { hasQueue } from './topic.ts'
 
 /** At least so many units are looked at for one request, however few of them match. @see RocketMQ maxFilterMessageSize */
@@ -54,7 +53,7 @@ export interface ViewedMessage {
 /** Reading queues by offset, as RocketMQ's clients and tools do. What was applied is there to be read, on any node. */
 export class QueueReads {
   readonly #store: Store
-  readonly #log: RaftLog
+  readonly #log: RecordLog
   readonly #logger: Logger
 
   constructor ({ store, log, logger }: ReadPorts) {
@@ -179,7 +178,7 @@ class Scan {
   readonly queue: ConsumeQueue
   result: GetMessagesResult
   readonly #store: Store
-  readonly #log: RaftLog
+  readonly #log: RecordLog
   readonly #request: GetMessagesRequest
   readonly #to: number
   offset: number
@@ -193,7 +192,7 @@ class Scan {
   missingBytes = 0
   #stampMs = 0
 
-  constructor (store: Store, log: RaftLog, queue: ConsumeQueue, request: GetMessagesRequest) {
+  constructor (store: Store, log: RecordLog, queue: ConsumeQueue, request: GetMessagesRequest) {
     this.#store = store
     this.#log = log
     this.queue = queue

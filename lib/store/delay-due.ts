@@ -5,7 +5,9 @@ import { pendingUnit, type DelayMachine, type PendingUnit } from './delay-machin
 const AHEAD_MS = 10 * 60_000
 /** How long before the messages in memory end the next ones are loaded. */
 export const LOAD_BEFORE_MS = 30_000
-const DEFAULT_MAX_UNITS = 65_536
+const DEFAULT_MAX_UNITS = 262_144
+/** Units that take their places before others get their turn. */
+const UNITS_AT_A_TIME = 2048
 
 /** A place in the order of deliveries: by time, then by position in the log. */
 interface Place {
@@ -23,15 +25,21 @@ export class DelayDue {
   readonly #machine: DelayMachine
   readonly #maxUnits: number
   /** Earliest first. */
-  readonly #heap = new UnitHeap((a, b) => compareUnits(a, b))
+  readonly #heap = new UnitHeap(1)
+  /** Those that are due before were handed out by `takeUnprepared`, but for these, which came later. */
+  #preparedToMs = -Infinity
+  #unprepared: PendingUnit[] = []
+  readonly #pause: () => Promise<void>
   #horizon: Place = START
   /** Scheduled while a load is under way, which does not see them. */
   #scheduled: PendingUnit[] | undefined
   #generation = 0
 
-  constructor (machine: DelayMachine, maxUnits = DEFAULT_MAX_UNITS) {
+  /** `pause` resolves when others have had their turn: taking thousands of units in takes a while. */
+  constructor (machine: DelayMachine, maxUnits = DEFAULT_MAX_UNITS, pause: () => Promise<void> = () => Promise.resolve()) {
     this.#machine = machine
     this.#maxUnits = maxUnits
+    this.#pause = pause
   }
 
   /** Units in memory. */
@@ -41,16 +49,19 @@ export class DelayDue {
   reset (): void {
     this.#generation++
     this.#heap.clear()
+    this.#unprepared = []
+    this.#preparedToMs = -Infinity
     this.#horizon = START
     this.#scheduled = undefined
   }
 
-  /** When there is something to do: `takeDue` gives a message, or `load` is to be called. Infinity: nothing waits. */
-  nextMs (): number { return Math.min(this.#heap.first?.deliverAtMs ?? Infinity, this.#nextLoadMs()) }
+  /** When `takeDue` gives the next message in memory. Infinity: there is none. */
+  get nextMs (): number { return this.#heap.first?.deliverAtMs ?? Infinity }
 
-  needsLoad (nowMs: number): boolean { return this.#nextLoadMs() <= nowMs }
+  needsLoad (nowMs: number): boolean { return this.nextLoadMs() <= nowMs }
 
-  #nextLoadMs (): number {
+  /** When `load` is to be called. Infinity: nothing waits that is not in memory. */
+  nextLoadMs (): number {
     // full: the rest has time until what is here has gone
     if (this.#heap.size >= this.#maxUnits / 2) return Infinity
     let nextMs = Infinity
@@ -68,6 +79,36 @@ export class DelayDue {
     }
   }
 
+  /** When a message in memory may be due that was not handed out by `takeUnprepared`, or earlier; Infinity: there is none. */
+  get nextUnpreparedMs (): number { return this.#unprepared.length > 0 ? -Infinity : Math.max(this.nextMs, this.#preparedToMs) }
+
+  /**
+   * Messages in memory that are due before, each once, so that they are got ready; those that are due first, when all would take more
+   * than `maxBytes`. They stay where they are.
+   */
+  takeUnprepared (beforeMs: number, maxBytes: number): PendingUnit[] {
+    const units = this.#unprepared
+    this.#unprepared = []
+    let bytes = units.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+    for (const unit of this.#heap) {
+      if (unit.deliverAtMs < this.#preparedToMs || unit.deliverAtMs >= beforeMs) continue
+      units.push(unit)
+      bytes += unit.sizeBytes
+    }
+    if (bytes > maxBytes) {
+      // as if all were of the same size
+      const dues = Float64Array.from(units, ({ deliverAtMs }) => deliverAtMs).sort()
+      beforeMs = dues[Math.floor(dues.length * maxBytes / bytes)]!
+    }
+    if (beforeMs > this.#preparedToMs) this.#preparedToMs = beforeMs
+    return bytes > maxBytes ? units.filter(({ deliverAtMs }) => deliverAtMs < beforeMs) : units
+  }
+
+  #push (pending: PendingUnit): void {
+    this.#heap.push(pending)
+    if (pending.deliverAtMs < this.#preparedToMs) this.#unprepared.push(pending)
+  }
+
   putBack (units: Iterable<PendingUnit>): void {
     // what is not before the horizon any more will be loaded again
     for (const pending of units) if (isBefore(pending, this.#horizon)) this.#heap.push(pending)
@@ -81,7 +122,7 @@ export class DelayDue {
     const limitMs = Math.max(nowMs + AHEAD_MS, from.ms)
     const room = this.#maxUnits
     // the latest first, so that it can make way for an earlier one
-    const kept = new UnitHeap((a, b) => compareUnits(b, a))
+    const kept = new UnitHeap(-1)
     let horizon: Place = { ms: limitMs, position: -1 }
     const keep = (pending: PendingUnit): void => {
       if (!isBefore(pending, horizon)) return
@@ -106,29 +147,39 @@ export class DelayDue {
       }
       if (generation !== this.#generation) return
     }
-    for (const pending of scheduled) keep(pending)
+    // none of them is before `from`, as all are that are in memory
+    let taken = 0
+    for (const pending of kept) {
+      this.#push(pending)
+      if (++taken % UNITS_AT_A_TIME !== 0) continue
+      await this.#pause()
+      if (generation !== this.#generation) return
+    }
     this.#scheduled = undefined
     this.#horizon = horizon
-    // sorted, they take their places at once
-    this.putBack([...kept].sort(compareUnits))
+    for (const pending of scheduled) if (isBefore(pending, horizon)) this.#push(pending)
   }
 
   /** A message has come to wait. */
   note (pending: PendingUnit): void {
     if (isBefore(pending, this.#horizon)) {
-      this.#heap.push(pending)
-      if (this.#heap.size > 2 * this.#maxUnits) this.#shrink()
+      this.#push(pending)
+      if (this.#heap.size > 1.5 * this.#maxUnits) this.#shrink()
     } else if (this.#scheduled !== undefined) {
       this.#scheduled.push(pending)
     }
   }
 
-  /** Lets go of the later ones: they will be loaded again. */
+  /** Lets go of the later ones: they will be loaded again. A load that is under way has begun from a later horizon, so it is given up. */
   #shrink (): void {
+    this.#generation++
+    this.#scheduled = undefined
     const sorted = [...this.#heap].sort(compareUnits)
     this.#heap.clear()
-    this.#horizon = placeOf(sorted[this.#maxUnits]!)
-    this.putBack(sorted.slice(0, this.#maxUnits))
+    this.#unprepared = []
+    const first = placeOf(sorted[this.#maxUnits]!)
+    if (isPlaceBefore(first.ms, first.position, this.#horizon)) this.#horizon = first
+    for (const pending of sorted.slice(0, this.#maxUnits)) if (isBefore(pending, this.#horizon)) this.#push(pending)
   }
 }
 
@@ -139,11 +190,12 @@ function compareUnits (a: PendingUnit, b: PendingUnit): number { return a.delive
 
 /** A binary heap. */
 class UnitHeap implements Iterable<PendingUnit> {
-  readonly #compare: (a: PendingUnit, b: PendingUnit) => number
+  readonly #sign: 1 | -1
   readonly #units: PendingUnit[] = []
 
-  constructor (compare: (a: PendingUnit, b: PendingUnit) => number) {
-    this.#compare = compare
+  /** 1: the earliest first; -1: the latest. */
+  constructor (sign: 1 | -1) {
+    this.#sign = sign
   }
 
   get size (): number { return this.#units.length }
@@ -153,10 +205,11 @@ class UnitHeap implements Iterable<PendingUnit> {
 
   push (pending: PendingUnit): void {
     const units = this.#units
+    const sign = this.#sign
     let at = units.push(pending) - 1
     while (at > 0) {
       const parent = (at - 1) >>> 1
-      if (this.#compare(units[parent]!, pending) <= 0) break
+      if (sign * compareUnits(units[parent]!, pending) <= 0) break
       units[at] = units[parent]!
       at = parent
     }
@@ -165,6 +218,7 @@ class UnitHeap implements Iterable<PendingUnit> {
 
   pop (): PendingUnit | undefined {
     const units = this.#units
+    const sign = this.#sign
     const first = units[0]
     const last = units.pop()
     if (units.length === 0 || last === undefined) return first
@@ -172,8 +226,8 @@ class UnitHeap implements Iterable<PendingUnit> {
     for (;;) {
       let child = 2 * at + 1
       if (child >= units.length) break
-      if (child + 1 < units.length && this.#compare(units[child + 1]!, units[child]!) < 0) child++
-      if (this.#compare(units[child]!, last) >= 0) break
+      if (child + 1 < units.length && sign * compareUnits(units[child + 1]!, units[child]!) < 0) child++
+      if (sign * compareUnits(units[child]!, last) >= 0) break
       units[at] = units[child]!
       at = child
     }

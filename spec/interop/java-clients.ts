@@ -7,6 +7,7 @@ import { JavaDriver } from './java-driver.ts'
 import { oldTopicSnippets, snippets } from './java-snippets.ts'
 import { commands } from './mqadmin-commands.ts'
 import { makeOldTopics } from './old-topics.ts'
+import { timedSnippets } from './timed-snippets.ts'
 import { freePorts, startApache, startLedgermq } from './servers.ts'
 
 /**
@@ -28,7 +29,7 @@ if (!hasJava()) {
   await mkdir(join(folder, 'conf'))
   await writeFile(join(folder, 'conf', 'logback_tools.xml'), '<configuration><root level="OFF"/></configuration>')
   // data of ours: Apache's servers have none
-  const wantedSnippets = wanted(againstApache ? snippets : [...snippets, ...oldTopicSnippets])
+  const wantedSnippets = wanted(againstApache ? snippets : [...snippets, ...timedSnippets, ...oldTopicSnippets])
   if (!againstApache) await makeOldTopics(join(folder, 'data'), versions.flatMap((version) => oldTopicSnippets.map(({ name }) => nameIn(version, name))))
   const ports = await freePorts()
   const server = againstApache ? await startApache({ classpath: buildJava(javaVersions[0]), folder, ports }) : await startLedgermq(folder, ports)

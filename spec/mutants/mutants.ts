@@ -123,6 +123,13 @@ export const mutants: readonly Mutant[] = [
   mutant('delay', 'a message is delivered again while its delivery is under way', 'store/delay-machine.ts', 'this.#proposed.get(number)?.has(ordinal) !== true', 'ordinal >= 0'),
   mutant('delay', 'checkpoints do not say what was delivered', 'store/delay-machine.ts', 'bucket.remove(ordinal)\n      this.#changed.add(bucket)', 'bucket.remove(ordinal)'),
   mutant('delay', 'a delivery takes nothing from what waits', 'store/delay-machine.ts', 'on(delayDeliver, ({ parts }) => { for (const { units } of parts) this.#removeAll(units) }),', 'on(delayDeliver, () => {}),'),
+  mutant('delay', 'what is due in a moment is delivered now', 'store/delay-due.ts', 'first.deliverAtMs > nowMs) return undefined', 'first.deliverAtMs > nowMs + 100) return undefined'),
+  mutant('delay', 'what was recalled comes all the same', 'engine/recalls.ts', 'delays.remove(writer, [pending])\n      const { id }', 'const { id }'),
+  mutant('delay', 'a message that is moved waits at both times', 'engine/recalls.ts', 'delays.remove(writer, [pending])\n        const queueId', 'const queueId'),
+  // dedupe
+  mutant('dedupe', 'what is under way is not known yet', 'store/dedupe-machine.ts', 'if (proposed?.has(key) === true) {\n      const message', 'if (proposed?.has(key) === true && key < 0) {\n      const message'),
+  mutant('dedupe', 'a new leader knows what it had proposed before', 'store/dedupe-machine.ts', 'this.#proposed.clear()\n    this.#deletions.clear()', 'this.#deletions.clear()'),
+  mutant('dedupe', 'checkpoints have no new messages of a window', 'store/dedupe-machine.ts', 'this.#changed.add(pieceKey(topic, Math.floor((window.next - 1) / PIECE_MESSAGES)))', ''),
   mutant('pop', 'acknowledgements are not applied', 'store/pop-machine.ts', 'this.#handler(popAck, (command) => this.#applied.ack(command)),', 'this.#handler(popAck, () => {}),'),
   mutant('pop', 'checkpoints forget some queues', 'store/pop-machine.ts', 'changed: (queue) => { this.#dirty.set(queue.number, queue) },', 'changed: (queue) => { if (queue.number % 2 === 0) this.#dirty.set(queue.number, queue) },'),
   mutant('dead-letter', 'a message that is given up is not acknowledged', 'store/dead-letter.ts', 'overlay.record(writer, popAck, { parts: [part] })', ''),

@@ -9,6 +9,7 @@ import { bodyFor, DEAD_LETTER_TOPIC, idOf, LATER, QUEUES, RETRY_TOPIC, TEMPORARY
 import { Register } from './register.ts'
 import { repeat } from './repeat.ts'
 import { someNode } from './some-node.ts'
+import { TimedWork } from './timed-work.ts'
 import type { Work } from './work.ts'
 import type { World } from './world.ts'
 
@@ -23,6 +24,7 @@ export class MemberWork implements Work {
   readonly #world: World
   readonly #nodes: readonly MemberNode[]
   readonly #messages: Messages
+  readonly #timed: TimedWork
   readonly #operations: readonly Operation[]
   readonly #offsets = new Map<number, { readonly register: Register<number>, isBusy: boolean }>()
   readonly #setting = new Register<string>('a setting')
@@ -37,6 +39,7 @@ export class MemberWork implements Work {
     this.#world = world
     this.#nodes = nodes
     this.#messages = new Messages(world.ledger, world.random)
+    this.#timed = new TimedWork(world)
     for (let queueId = 0; queueId < QUEUES; queueId++) this.#offsets.set(queueId, { register: new Register(`the offset of queue ${queueId}`), isBusy: false })
     const { random } = world
     // each world does some things, some of them often
@@ -44,6 +47,7 @@ export class MemberWork implements Work {
       this.#pop, this.#popMany, this.#sendLater, this.#sendBatch, this.#commitOffset, this.#readOffset, this.#writeSetting, this.#readSetting,
       this.#lock, this.#unlock, this.#changeConfig, this.#changeTopic, this.#seek, this.#resetOffset, this.#read
     ]
+    all.push(...this.#timed.operations)
     if (world.parameters.retention) all.push(this.#raiseFloor)
     this.#operations = [this.#send, this.#send, ...all.filter(() => random.chance(0.5)).flatMap((operation) => random.chance(0.3) ? [operation, operation, operation] : [operation])]
   }
@@ -127,6 +131,7 @@ export class MemberWork implements Work {
   async verify (node: MemberNode): Promise<bigint | undefined> {
     const engine = node.engine!
     await this.#messages.verify(engine)
+    await this.#timed.verify(engine)
     return await engine.store.stateHash()
   }
 

@@ -38,6 +38,7 @@ public final class Driver {
         Admin.register(driver.snippets);
         Traffic.register(driver.snippets);
         Load.register(driver.snippets);
+        TimedMessages.register(driver.snippets);
         driver.serve();
         System.exit(0);
     }
