@@ -24,6 +24,7 @@ import { MASTER_ID, Registration } from './registration.ts'
 import { ReplicaAcks } from './replica-acks.ts'
 import { Sends } from './sends.ts'
 import { BrokerStats } from './stats.ts'
+import { TransactionChecks } from './transaction-checks.ts'
 import type { BrokerNames } from './system-topics.ts'
 import { BrokerTopics } from './topics.ts'
 
@@ -227,8 +228,10 @@ export class Broker implements AsyncDisposable {
   }
 
   #watch (engine: Engine): void {
-    const { stats, pulls } = this.#context
+    const { stats, pulls, clients, storeHost, names: { brokerName } } = this.#context
     const logger = this.#logger
+    const checks = new TransactionChecks({ clients, logger, storeHost, brokerName })
+    engine.transactions.onCheck((check) => { checks.ask(check) })
     engine.onFailure((error) => { for (const listener of this.#failureListeners) listener(error) })
     engine.onTopicGone((name) => { stats.topicGone(name) })
     engine.config.onChange((kind, name) => {

@@ -30,6 +30,11 @@ export function engineOptionsOf (running: RunningConfig<'broker'>, { storeHost, 
     },
     keyIndex: config.messageIndexEnable,
     scrub: { get bytesPerSecond () { return running.values.scrubBytesPerSecond } },
+    transactions: {
+      get checkIntervalMs () { return running.values.transactionCheckInterval },
+      get checkMax () { return running.values.transactionCheckMax },
+      get maxAgeMs () { return running.values.fileReservedTime * HOUR_MS }
+    },
     limits: {
       maxEntryBytes: MIB,
       maxPendingProposals: 65_536,

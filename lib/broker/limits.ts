@@ -5,6 +5,8 @@ export interface BrokerLimits {
   /** Groups likewise. */
   readonly maxGroups: number
   readonly maxHeartbeatBytes: number
+  /** Half messages that wait for their producers; further ones are answered SYSTEM_BUSY. */
+  readonly maxHalfMessages: number
   /** Producer and consumer groups of one connection. */
   readonly maxGroupsPerClient: number
   /** Of a client's id, or of a producer group, which exists nowhere else. */
@@ -18,6 +20,7 @@ export const defaultBrokerLimits: BrokerLimits = {
   maxTopics: 100_000,
   maxGroups: 100_000,
   maxHeartbeatBytes: 1024 * 1024,
+  maxHalfMessages: 1_000_000,
   maxGroupsPerClient: 1024,
   maxNameCharacters: 1020,
   maxSubscriptionsPerGroup: 4096,

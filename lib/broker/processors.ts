@@ -16,6 +16,7 @@ import { relayedProcessors } from './processors/relayed.ts'
 import { replyProcessors } from './processors/reply.ts'
 import { sendBackProcessors } from './processors/send-back.ts'
 import { sendProcessors } from './processors/send.ts'
+import { transactionProcessors } from './processors/transactions.ts'
 import { topicProcessors } from './processors/topics.ts'
 
 /** Who answers what. */
@@ -35,6 +36,7 @@ export function processorsOf (context: BrokerContext): Readonly<Record<number, P
   const progress = progressProcessors(context)
   const relayed = relayedProcessors(context)
   const configuration = configurationProcessors(context)
+  const transactions = transactionProcessors(context)
   const { elect } = leadershipProcessors(context)
   const nodes = nodeProcessors(context)
   return {
@@ -45,6 +47,8 @@ export function processorsOf (context: BrokerContext): Readonly<Record<number, P
     [RequestCode.SEND_REPLY_MESSAGE_V2]: reply,
     [RequestCode.CONSUMER_SEND_MSG_BACK]: sendBack,
     [RequestCode.RECALL_MESSAGE]: recall,
+    [RequestCode.END_TRANSACTION]: transactions.end,
+    [RequestCode.RESUME_CHECK_HALF_MESSAGE]: transactions.resume,
     [RequestCode.PULL_MESSAGE]: pull,
     [RequestCode.LITE_PULL_MESSAGE]: pull,
 

@@ -8,6 +8,7 @@ import { RETRY_PREFIX } from './names.ts'
 import { PendingSends, type PendingSend } from './pending-sends.ts'
 import type { ReplicaAcks, StoredSend } from './replica-acks.ts'
 import type { BrokerStats } from './stats.ts'
+import { HALF_TOPIC } from './system-topics.ts'
 
 const utf8 = new TextEncoder()
 const utf8Text = new TextDecoder()
@@ -116,7 +117,7 @@ export class SendPut extends WirePut implements PendingSend, StoredSend {
   protected onStored (): void {
     const sends = this.#sends
     sends.pending.remove(this)
-    if (!this.isDuplicate) sends.stats.stored(this.destination.name, 1, this.body.length)
+    if (!this.isDuplicate) sends.stats.stored(this.half === undefined ? this.destination.name : HALF_TOPIC, 1, this.body.length)
     if (!this.#isAnswered) sends.acks.stored(this)
   }
 

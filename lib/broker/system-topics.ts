@@ -1,9 +1,12 @@
 import type { BrokerConfig } from '../config/index.ts'
 import type { TopicConfig } from '../message/index.ts'
 import { systemTopics } from '../namesrv/index.ts'
+import { DISCARD_TOPIC } from '../store/index.ts'
 
 /** Template of topics that a send makes. */
 export const AUTO_CREATE_TOPIC = 'TBW102'
+/** Holds nothing here: tools look at how many half messages there were, and wait. */
+export const HALF_TOPIC = 'RMQ_SYS_TRANS_HALF_TOPIC'
 
 export const Perm = { inherit: 1, write: 2, read: 4 } as const
 const READ_WRITE = Perm.read | Perm.write
@@ -28,6 +31,9 @@ export function systemTopicConfigs ({ brokerName, clusterName }: BrokerNames, co
   if (config.brokerTopicEnable) add(brokerName, 1, READ_WRITE | Perm.inherit)
   add('OFFSET_MOVED_EVENT', 1)
   add('SCHEDULE_TOPIC_XXXX', config.messageDelayLevel.length)
+  add(HALF_TOPIC, 1)
+  add('RMQ_SYS_TRANS_OP_HALF_TOPIC', 1)
+  add(DISCARD_TOPIC, 1)
   if (config.traceTopicEnable) add(config.msgTraceTopicName, 1)
   add(replyTopicOf(clusterName), 1)
   return topics
@@ -37,7 +43,7 @@ export function replyTopicOf (clusterName: string): string { return `${clusterNa
 
 /** Clients may not send there. @see RocketMQ TopicValidator.NOT_ALLOWED_SEND_TOPIC_SET */
 export const noSendTopics: ReadonlySet<string> = new Set([
-  'SCHEDULE_TOPIC_XXXX', 'RMQ_SYS_TRANS_HALF_TOPIC', 'RMQ_SYS_TRANS_OP_HALF_TOPIC', 'TRANS_CHECK_MAX_TIME_TOPIC', 'SELF_TEST_TOPIC', 'OFFSET_MOVED_EVENT'
+  'SCHEDULE_TOPIC_XXXX', HALF_TOPIC, 'RMQ_SYS_TRANS_OP_HALF_TOPIC', DISCARD_TOPIC, 'SELF_TEST_TOPIC', 'OFFSET_MOVED_EVENT'
 ])
 
 /** What `GET_SYSTEM_TOPIC_LIST_FROM_BROKER` tells. */

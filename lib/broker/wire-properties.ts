@@ -8,6 +8,8 @@ const text = new TextDecoder()
 const names = {
   TAGS: utf8.encode('TAGS'),
   DELAY: utf8.encode('DELAY'),
+  PGROUP: utf8.encode('PGROUP'),
+  IMMUNITY: utf8.encode('CHECK_IMMUNITY_TIME_IN_SECONDS'),
   POP_CK: utf8.encode('POP_CK'),
   UNIQ_KEY: utf8.encode('UNIQ_KEY'),
   TRAN_MSG: utf8.encode('TRAN_MSG'),
@@ -40,6 +42,10 @@ export class WireProperties {
   #dedupeStart = 0
   #dedupeEnd = 0
   isTransactional = false
+  /** Of a transactional message: the value of PGROUP; empty when there is none. */
+  producerGroup = ''
+  /** Of a transactional message: CHECK_IMMUNITY_TIME_IN_SECONDS; undefined: there is none. */
+  immunity: string | undefined
   /** 0: no level of delay is asked for. */
   delayLevel = 0
   /** It was popped: the check-out of then is of no use any more. */
@@ -63,6 +69,8 @@ export class WireProperties {
     this.tagsCode = this.uniqueKeyStart = this.uniqueKeyEnd = this.delayLevel = this.#dedupeStart = this.#dedupeEnd = 0
     this.isTransactional = this.hasPopCheck = false
     this.#timing = Timing.none
+    this.producerGroup = ''
+    this.immunity = undefined
     let nameStart = start
     let nameEnd = -1
     for (let at = start; at <= end; at++) {
@@ -89,6 +97,7 @@ export class WireProperties {
         break
       case 6:
         if (isName(bytes, nameStart, names.POP_CK)) this.hasPopCheck = true
+        else if (isName(bytes, nameStart, names.PGROUP)) this.producerGroup = text.decode(bytes.subarray(valueStart, valueEnd))
         break
       case 8:
         if (isName(bytes, nameStart, names.UNIQ_KEY)) {
@@ -115,6 +124,9 @@ export class WireProperties {
         break
       case 18:
         if (isName(bytes, nameStart, names.STARTDELIVERTIME)) this.#takeTime(Timing.startDeliverTime, bytes, valueStart, valueEnd)
+        break
+      case 30:
+        if (isName(bytes, nameStart, names.IMMUNITY)) this.immunity = text.decode(bytes.subarray(valueStart, valueEnd))
     }
   }
 
@@ -134,7 +146,7 @@ function isName (bytes: Uint8Array, start: number, name: Uint8Array): boolean {
 }
 
 /** `tagsCodeOf` the text in these bytes. */
-function tagsCodeAt (bytes: Uint8Array, start: number, end: number): number {
+export function tagsCodeAt (bytes: Uint8Array, start: number, end: number): number {
   let hash = 0
   for (let i = start; i < end; i++) {
     const byte = bytes[i]!

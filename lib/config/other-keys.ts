@@ -83,7 +83,7 @@ export const otherBrokerKeys: OtherKeys = [
     timerEnableDisruptor timerEnableCheckMetrics timerInterceptDelayLevel timerStopEnqueue timerCheckMetricsWhen timerSkipUnknownError
     timerWarmEnable timerStopDequeue timerEnableRetryUntilSuccess timerCongestNumEachSlot timerMetricSmallThreshold timerProgressLogIntervalMs
     enableScheduleAsyncDeliver scheduleAsyncDeliverMaxPendingLimit scheduleAsyncDeliverMaxResendNum2Blocked`],
-  [LATER.TRANSACTION, 'transactionMetricFlushInterval transactionOpMsgMaxSize transactionOpBatchInterval'],
+  [IGNORED.ONE_STORE, 'transactionMetricFlushInterval transactionOpMsgMaxSize transactionOpBatchInterval'],
   [LATER.POP, `popPollingSize popPollingMapSize popPollingMapExpireTimeSeconds maxPopPollingSize reviveQueueNum reviveInterval reviveMaxSlow
     reviveScanTime enableSkipLongAwaitingAck reviveAckWaitMs enablePopLog enablePopBufferMerge popCkStayBufferTime popCkStayBufferTimeOut
     popCkMaxBufferSize popCkOffsetMaxQueueSize enablePopBatchAck popLongPollingForceNotifyInterval enableNotifyBeforePopCalculateLag

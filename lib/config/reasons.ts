@@ -1,6 +1,5 @@
 /** Why keys have no effect. What is `LATER` names the thing that it waits for. */
 export const LATER = {
-  TRANSACTION: 'transactional messages are not served yet',
   REPLY: 'replies are handed to who waits for them, and not stored yet',
   POP: 'consumption in pop mode is not served over the network yet',
   ACCESS: 'access control is not there yet',
@@ -14,6 +13,7 @@ export const IGNORED = {
   THREADS: 'one thread does the work, there are no pools to size',
   QUEUE_WAIT: 'a request is refused at once when too many are under way, and not dropped later for having waited',
   MAPPED: 'files are read and written by plain calls, none is mapped into memory',
+  ONE_STORE: 'a half message is stored once, and what became of it is an entry of the log',
   ONE_LOG: 'consumer progress, topics and groups are entries of the log, as durable as the messages',
   EXACT_TIMES: 'times of delivery are kept to the millisecond',
   DELAY_FILES: 'messages that wait are part of the state in the log; there are no files, threads or slots for them to size',

@@ -30,6 +30,7 @@ import { Scrub } from './scrub.ts'
 import { sendBackDecision, type SendBackRequest, type SentBack } from './send-back.ts'
 import { createTopicCostBytes, deadLetterSettings, topicConfigOf, type Topic, type TopicSettings } from './topic.ts'
 import { Topics } from './topics.ts'
+import { Transactions } from './transactions.ts'
 import { WaitingPops } from './waiting-pops.ts'
 
 /** Owners of leases of embedded queues begin so; after a restart of a group of one all but the new one are gone. */
@@ -68,6 +69,8 @@ export class Engine {
   readonly delays: DelayDelivery
   /** Taking them back, or changing when they are. */
   readonly recalls: Recalls
+  /** Messages that are visible once their producer says so. */
+  readonly transactions: Transactions
   /** Topics, groups and settings as administrators change them. */
   readonly config: ConfigChanges
   /** Another one each time it is opened. */
@@ -239,11 +242,22 @@ export class Engine {
     })
     this.#scrub = options.scrub === undefined ? undefined : new Scrub({ clock, logger, log: replica.log, rules: options.scrub, appliedIndex: () => replica.status().appliedIndex })
     this.recalls = new Recalls({ store, log: replica.log, submit, topic: (name) => this.topic(name) })
+    this.transactions = new Transactions({
+      clock,
+      store,
+      log: replica.log,
+      logger,
+      rules: options.transactions ?? { checkIntervalMs: 30_000, checkMax: 15, maxAgeMs: Infinity },
+      submit,
+      agedBelow: () => this.#retention.agedBelow(),
+      topicToBe: (settings) => this.topicToBe(settings)
+    })
     store.consumeQueues.onAppended = (queue, fromOffset) => { this.#appended(queue, fromOffset) }
     pop.onAvailable = (group, topic) => { this.#waiting.wake(topic, group, Infinity) }
     this.#leaderWork = new LeaderWork({
       expiry: this.#expiry,
       delays: this.delays,
+      transactions: this.transactions,
       locks: this.locks,
       release: async () => {
         const release = new ReleaseOwnerProposal(pop, { owner: sessionPrefix(options.group?.nodeId), isPrefix: true, except: session })
@@ -575,6 +589,7 @@ export class Engine {
   /** Removes what lies below `position`, the beginning of an entry. */
   async raiseFloor (position: number): Promise<void> {
     await this.delays.carryOver(position)
+    await this.transactions.carryOver(position)
     await this.#decide(256, (writer) => this.store.setFloor(writer, position))
   }
 
@@ -621,6 +636,7 @@ export class Engine {
     this.#expiry.stop()
     this.locks.stop()
     this.delays.stop()
+    this.transactions.stop()
     this.offsets.close()
     this.#waiting.wakeAll()
     this.#keyIndex?.stop()

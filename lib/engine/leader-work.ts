@@ -1,10 +1,12 @@
 import type { DelayDelivery } from './delay-delivery.ts'
 import type { Expiry } from './expiry.ts'
 import type { QueueLocks } from './queue-locks.ts'
+import type { Transactions } from './transactions.ts'
 
 export interface LeaderWorkOptions {
   readonly expiry: Expiry
   readonly delays: DelayDelivery
+  readonly transactions: Transactions
   readonly locks: QueueLocks
   /** Ends the leases that an earlier life of this node held; resolves when that is applied. */
   readonly release: () => Promise<void>
@@ -33,13 +35,15 @@ export class LeaderWork {
   leadershipChanged (isLeader: boolean): void {
     if (isLeader === this.#isLeading) return
     this.#isLeading = isLeader
-    const { expiry, delays } = this.#options
+    const { expiry, delays, transactions } = this.#options
     if (!isLeader) {
       delays.end()
+      transactions.end()
       return
     }
     expiry.look()
     delays.begin()
+    transactions.begin()
     this.#begun = this.#begin()
     // a proposal that fails means that this node leads no more, or that it stops
     this.#begun.catch(() => {})

@@ -8,6 +8,7 @@ import type { StoreSettings } from '../store/index.ts'
 import type { EnginePorts } from './ports.ts'
 import type { RetentionRules } from './retention.ts'
 import type { ScrubRules } from './scrub.ts'
+import type { TransactionRules } from './transactions.ts'
 
 export type FlushDiskType = 'SYNC_FLUSH' | 'ASYNC_FLUSH'
 
@@ -41,6 +42,8 @@ export interface EngineOptions {
   readonly keyIndex?: boolean | Partial<KeyIndexSettings>
   /** How fast the log is read through for what has rotted; absent: it is not. */
   readonly scrub?: ScrubRules
+  /** When producers are asked about half messages; absent: as RocketMQ's broker does, and never too old. */
+  readonly transactions?: TransactionRules
   readonly limits: {
     readonly maxEntryBytes: number
     readonly maxPendingProposals: number

@@ -1,6 +1,6 @@
 import { MqError } from '../base/index.ts'
 import { EntryBodyWriter, utf8SizeBytes, type Host, type MessageFields, type RecordFields, type TopicConfig } from '../message/index.ts'
-import { deadLetterTopicOf, DEDUPE_FORMAT, type ConsumeQueue, type DedupeId, type DedupeMachine, type DedupeRule, type Remembered, type Store } from '../store/index.ts'
+import { deadLetterTopicOf, DEDUPE_FORMAT, type ConsumeQueue, type DedupeId, type DedupeMachine, type DedupeRule, type HalfTerms, type Remembered, type Store } from '../store/index.ts'
 import { dedupeRuleOf } from './attributes.ts'
 
 const DEAD_LETTER_QUEUES = 1
@@ -149,6 +149,11 @@ export class Topic {
   /** Within a decision, after they are written: they are told when they are sent again. */
   remember (writer: EntryBodyWriter, rule: DedupeRule, messages: Parameters<DedupeMachine['remember']>[3], storeTimestampMs: number): void {
     this.#store.dedupe.remember(writer, this.name, rule, messages, storeTimestampMs)
+  }
+
+  /** Within a decision, after `ensure`: stores a half message; returns its number. */
+  prepare (writer: EntryBodyWriter, record: RecordFields, tagsCode: number, storeTimestampMs: number, terms: HalfTerms): number {
+    return this.#store.halves.prepare(writer, record, this.name, tagsCode, storeTimestampMs, terms)
   }
 
   #check (writer: EntryBodyWriter): MqError | undefined {

@@ -1,7 +1,7 @@
 import { MqError } from '../base/index.ts'
 import { bodyCrcOf, EntryBodyWriter, hostHex, MAX_PROPERTIES_BYTES, offsetMessageId, recordSizeBytes, type BatchItem, type Host, type RecordFields } from '../message/index.ts'
 import type { Proposal } from '../replica/index.ts'
-import { dedupeCost, delayCost, type DedupeId, type DedupeRule } from '../store/index.ts'
+import { dedupeCost, delayCost, halfCost, type DedupeId, type DedupeRule } from '../store/index.ts'
 import type { Topic } from './topic.ts'
 
 /** The directory of an entry gives a topic's name one byte of length. */
@@ -24,6 +24,17 @@ export interface WireOrigin {
   readonly addedProperties?: Uint8Array
 }
 
+/** A message that its consumers do not see before its producer has said so. */
+export interface HalfWish {
+  /** Who is asked when it says nothing. */
+  readonly producerGroup: string
+  /** `tagsCodeOf` its UNIQ_KEY. */
+  readonly idHash: number
+  readonly checkAfterMs: number
+  /** How long the producer may end it without having been asked; 0: for ever. */
+  readonly immunityMs: number
+}
+
 /** A message as it came over the wire. */
 export interface WireMessage extends WireOrigin {
   readonly flag: number
@@ -38,6 +49,8 @@ export interface WireMessage extends WireOrigin {
   readonly deliverAtMs?: number
   /** xxHash64 of its id: where its topic remembers those, a message that was stored lately is not stored again. */
   readonly dedupeHash?: bigint | undefined
+  /** It is the half of a transaction; not with a delay. */
+  readonly half?: HalfWish | undefined
 }
 
 /**
@@ -65,6 +78,7 @@ export abstract class WirePut implements Proposal, RecordFields {
   readonly dedupeHash: bigint | undefined
   /** It was stored before: what is told of its place is that of then. */
   isDuplicate = false
+  readonly half: HalfWish | undefined
   bodyCrc = 0
   queueOffset = -1
   physicalOffset = -1
@@ -86,15 +100,17 @@ export abstract class WirePut implements Proposal, RecordFields {
     this.tagsCode = message.tagsCode
     this.delayMs = message.delayMs ?? 0
     this.deliverAtMs = message.deliverAtMs ?? 0
+    this.half = message.half
     this.dedupeHash = message.dedupeHash
     this.costBytes = costBytesOf(destination, this.body, this.properties, this.addedProperties) + destination.creationCostBytes +
       (this.delayMs > 0 || this.deliverAtMs > 0 ? delayCost.schedule(destination.name) : 0) +
-      (this.dedupeHash === undefined ? 0 : dedupeCost.remember(destination.name) + dedupeCost.message)
+      (this.dedupeHash === undefined ? 0 : dedupeCost.remember(destination.name) + dedupeCost.message) +
+      (this.half === undefined ? 0 : halfCost.prepare(destination.name, this.half.producerGroup))
   }
 
   /**
    * It is durable: `queueId`, `queueOffset`, `physicalOffset` and `storeTimestampMs` say where and when. A message with a
-   * delay has no queue offset yet: -1.
+   * delay has no queue offset yet: -1; that of a half message is its number among those.
    */
   protected abstract onStored (): void
   /** `error.outcome` says what became of it. */
@@ -117,7 +133,8 @@ export abstract class WirePut implements Proposal, RecordFields {
     const queue = destination.queue(this.queueId)
     this.topic = queue.of.topicBytes
     this.deliverAtMs = deliverAtMs
-    if (deliverAtMs > 0) destination.schedule(writer, this, this.tagsCode, storeTimestampMs, deliverAtMs)
+    if (this.half !== undefined) this.#prepare(writer, storeTimestampMs, this.half)
+    else if (deliverAtMs > 0) destination.schedule(writer, this, this.tagsCode, storeTimestampMs, deliverAtMs)
     else queue.appendRecord(writer, this, this.tagsCode, storeTimestampMs)
     if (rule === undefined) return
     const { queueId, queueOffset, physicalOffset } = this
@@ -137,6 +154,11 @@ export abstract class WirePut implements Proposal, RecordFields {
   }
 
   #idOf (hash: bigint): DedupeId { return { hash, bodyCrc: this.bodyCrc, bodyBytes: this.body.length } }
+
+  #prepare (writer: EntryBodyWriter, storeTimestampMs: number, { producerGroup, idHash, checkAfterMs, immunityMs }: HalfWish): void {
+    const immuneUntilMs = immunityMs === 0 ? 0 : storeTimestampMs + immunityMs
+    this.queueOffset = this.destination.prepare(writer, this, this.tagsCode, storeTimestampMs, { producerGroup, idHash, checkAtMs: storeTimestampMs + checkAfterMs, immuneUntilMs })
+  }
 
   settle (): void {
     if (this.destination.creationCostBytes !== 0) this.destination.confirm()

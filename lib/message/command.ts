@@ -23,7 +23,7 @@ export interface CommandType<T> {
 }
 
 export interface CommandDefinition {
-  /** u16, never reused. 0x01xx metadata, 0x02xx consumer offsets, 0x03xx the log itself, 0x04xx pop. */
+  /** u16, never reused. 0x01xx metadata, 0x02xx consumer offsets, 0x03xx the log itself, 0x04xx pop, 0x05xx locks, 0x06xx delayed messages, 0x07xx half messages. */
   readonly type: number
   readonly name: string
   /** Avro schemas, oldest first; all are records of the same name. */

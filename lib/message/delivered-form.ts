@@ -14,6 +14,20 @@ export function patchDelivered (view: DataView, at: number, queueOffset: number,
   if (getInt64(view, at + 20) === queueOffset) return
   setInt64(view, at + 20, queueOffset)
   setInt64(view, at + 48 + bornHostBytes(view, at), storeTimestampMs)
+  if ((view.getInt32(at + 36) & SysFlag.transactionMask) === SysFlag.prepared) patchCommitted(view, at, getInt64(view, at + 28))
+}
+
+/** Makes the half message at `at` one that was committed; it was first stored at `preparedPosition`, unless it says so itself. */
+export function patchCommitted (view: DataView, at: number, preparedPosition: number): void {
+  const sysFlag = view.getInt32(at + 36)
+  view.setInt32(at + 36, (sysFlag & ~SysFlag.transactionMask) | SysFlag.commit)
+  notePrepared(view, at, preparedPosition)
+}
+
+/** Notes in the half message at `at` where it was first stored, unless it says so already. */
+export function notePrepared (view: DataView, at: number, preparedPosition: number): void {
+  const offsetAt = at + 60 + bornHostBytes(view, at) + storeHostBytes(view, at)
+  if (getInt64(view, offsetAt) === 0) setInt64(view, offsetAt, preparedPosition)
 }
 
 /** Gives the record at `at` another place and time. */
@@ -26,11 +40,14 @@ export function restamp (view: DataView, at: number, queueOffset: number, physic
 /** Fills in the body's checksum where it was not stored: clients that look at it must find the right one. */
 export function patchBodyCrc (bytes: Uint8Array, view: DataView, at: number): void {
   if (view.getInt32(at + 8) !== 0) return
-  const storeHostBytes = (view.getInt32(at + 36) & SysFlag.storeHostV6) !== 0 ? 20 : 8
-  const bodyAt = at + 56 + bornHostBytes(view, at) + storeHostBytes + 16
+  const bodyAt = at + 56 + bornHostBytes(view, at) + storeHostBytes(view, at) + 16
   view.setInt32(at + 8, bodyCrcOf(bytes.subarray(bodyAt, bodyAt + view.getInt32(bodyAt - 4))))
 }
 
 function bornHostBytes (view: DataView, at: number): number {
   return (view.getInt32(at + 36) & SysFlag.bornHostV6) !== 0 ? 20 : 8
+}
+
+function storeHostBytes (view: DataView, at: number): number {
+  return (view.getInt32(at + 36) & SysFlag.storeHostV6) !== 0 ? 20 : 8
 }

@@ -1,7 +1,8 @@
 import { ENTRY_HEADER_BYTES, bodyOf, stampMsOf } from '../log/index.ts'
-import { EntryBody, HIDDEN_TARGET, setFloor } from '../message/index.ts'
+import { EntryBody, HIDDEN_TARGET, RecordView, setFloor, tagsCodeIn } from '../message/index.ts'
 import { EntryKind, type RaftEntry } from '../raft/index.ts'
 import { delaySchedule, type DelaySchedule } from './delay-commands.ts'
+import { halfMove, halfPrepare, halfRevive, type HalfMove } from './half-commands.ts'
 import { on, type KeyChange, type KeyValue, type Machine } from './machine.ts'
 import { defineValue } from './stored-value.ts'
 
@@ -30,6 +31,8 @@ export interface HiddenRecord {
   readonly record: Uint8Array
   readonly physicalOffset: number
   readonly schedule: DelaySchedule
+  /** Of a half message: its number. Then `schedule.deliverAtMs` is when it was stored. */
+  readonly halfOffset?: number
 }
 
 /** From `position` on, entries bear smaller stamps than one before them, and count as stored at `stampMs`. */
@@ -167,9 +170,20 @@ function recordAt (entry: RaftEntry, physicalOffset: number): LocatedRecord | Hi
 
 function hiddenAt (entry: RaftEntry, body: EntryBody, record: Uint8Array, physicalOffset: number): HiddenRecord | undefined {
   for (const { type, payload } of body.commands) {
-    if (type !== delaySchedule.type) continue
-    const schedule = delaySchedule.decode(payload)
-    if (schedule.physicalOffset === physicalOffset) return { entry, record, physicalOffset, schedule }
+    if (type === delaySchedule.type) {
+      const schedule = delaySchedule.decode(payload)
+      if (schedule.physicalOffset === physicalOffset) return { entry, record, physicalOffset, schedule }
+    } else if (type === halfPrepare.type || type === halfMove.type || type === halfRevive.type) {
+      const half = (type === halfPrepare.type ? halfPrepare : type === halfMove.type ? halfMove : halfRevive).decode(payload)
+      if (half.physicalOffset === physicalOffset) return halfAt(entry, record, half)
+    }
   }
   return undefined
+}
+
+/** A half message stands in no queue where it was stored last; its record says which it is for. */
+function halfAt (entry: RaftEntry, record: Uint8Array, { halfOffset, physicalOffset, sizeBytes }: HalfMove): HiddenRecord {
+  const { topic, queueId } = new RecordView(record)
+  const tagsCode = tagsCodeIn(new TextEncoder().encode(new RecordView(record).propertiesText))
+  return { entry, record, physicalOffset, halfOffset, schedule: { deliverAtMs: stampMsOf(entry), topic, queueId, tagsCode, physicalOffset, sizeBytes } }
 }

@@ -2,6 +2,7 @@ import { invariant, type MqError } from '../base/index.ts'
 import type { Kv } from '../kv/index.ts'
 import { deleteTopic, HIDDEN_TARGET, type BodyTarget, type EntryBody } from '../message/index.ts'
 import { delayDeliver } from './delay-commands.ts'
+import { halfCommit } from './half-commands.ts'
 import type { ConsumeQueue } from './consume-queue.ts'
 import { on, type KeyChange, type KeyValue, type Machine } from './machine.ts'
 import { searchOffset, type TimeBoundary } from './offset-search.ts'
@@ -48,6 +49,10 @@ export class ConsumeQueues implements Machine {
         for (const { physicalOffset, sizeBytes, tagsCode } of units) queue.push(physicalOffset, sizeBytes, tagsCode, storeTimestampMs)
         this.pages.unpersistedUnits += units.length
       }
+    }),
+    on(halfCommit, (commit, { recordPosition, storeTimestampMs }) => {
+      this.targetQueue(commit, recordPosition).push(commit.physicalOffset, commit.sizeBytes, commit.tagsCode, storeTimestampMs)
+      this.pages.unpersistedUnits++
     })
   ]
 

@@ -1,6 +1,7 @@
 import { invariant } from '../base/index.ts'
 import { deleteTopic, HIDDEN_TARGET, type EntryBody } from '../message/index.ts'
 import { delayDeliver, type DelayDeliver } from './delay-commands.ts'
+import { halfCommit } from './half-commands.ts'
 import type { ConsumeQueue } from './consume-queue.ts'
 import type { ConsumeQueues } from './consume-queues.ts'
 
@@ -56,6 +57,11 @@ export class QueueRescan {
       if (type === delayDeliver.type) {
         addRecords(recordsBefore)
         this.#addDelivered(delayDeliver.decode(payload), position)
+      } else if (type === halfCommit.type) {
+        addRecords(recordsBefore)
+        const { topic, queueId, firstQueueOffset, physicalOffset, sizeBytes, tagsCode } = halfCommit.decode(payload)
+        this.#addUnit(this.#queues.find(topic, queueId), firstQueueOffset, position, physicalOffset, sizeBytes, tagsCode)
+        this.#queues.pages.unpersistedUnits++
       } else if (type === deleteTopic.type) {
         addRecords(recordsBefore)
         this.#forget(deleteTopic.decode(payload).topic)

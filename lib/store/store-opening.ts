@@ -14,6 +14,7 @@ import { ConsumerOffsets } from './consumer-offsets.ts'
 import { LockMachine } from './lock-machine.ts'
 import { DedupeMachine } from './dedupe-machine.ts'
 import { DELAY_RANGE, DelayMachine } from './delay-machine.ts'
+import { HalfMachine } from './half-machine.ts'
 import { GroupFormat } from './group-format.ts'
 import type { KeyChange, Machine } from './machine.ts'
 import { Metadata } from './metadata.ts'
@@ -104,9 +105,10 @@ async function openEmpty ({ options, settings, mark }: Opening): Promise<Omit<Lo
     metadata: new Metadata(),
     locks: new LockMachine(),
     delays: new DelayMachine(kv, onDamage),
-    dedupe: new DedupeMachine()
+    dedupe: new DedupeMachine(),
+    halves: new HalfMachine()
   }
-  return { kv, damage, core, machines: [core.format, core.commitLog, core.metadata, core.consumeQueues, core.consumerOffsets, core.locks, core.delays, core.dedupe, ...options.machines?.(core) ?? []] }
+  return { kv, damage, core, machines: [core.format, core.commitLog, core.metadata, core.consumeQueues, core.consumerOffsets, core.locks, core.delays, core.dedupe, core.halves, ...options.machines?.(core) ?? []] }
 }
 
 /** @throws whatever shows that the kv cannot be used */

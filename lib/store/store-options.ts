@@ -10,6 +10,7 @@ import type { ConsumeQueues } from './consume-queues.ts'
 import type { ConsumerOffsets } from './consumer-offsets.ts'
 import type { DedupeMachine } from './dedupe-machine.ts'
 import type { DelayMachine } from './delay-machine.ts'
+import type { HalfMachine } from './half-machine.ts'
 import type { GroupFormat } from './group-format.ts'
 import type { LockMachine } from './lock-machine.ts'
 import type { Machine } from './machine.ts'
@@ -88,6 +89,7 @@ export interface CoreMachines {
   readonly locks: LockMachine
   readonly delays: DelayMachine
   readonly dedupe: DedupeMachine
+  readonly halves: HalfMachine
 }
 
 /** What an opened store is made of. */

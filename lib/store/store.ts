@@ -13,6 +13,7 @@ import type { ConsumerOffsets } from './consumer-offsets.ts'
 import type { ApplyContext, CommandHandler, Machine } from './machine.ts'
 import type { DedupeMachine } from './dedupe-machine.ts'
 import { DELAY_RANGE, type DelayMachine } from './delay-machine.ts'
+import type { HalfMachine } from './half-machine.ts'
 import { locateHidden } from './hidden-record.ts'
 import type { LockMachine } from './lock-machine.ts'
 import type { Metadata } from './metadata.ts'
@@ -38,6 +39,7 @@ export class Store {
   readonly locks: LockMachine
   readonly delays: DelayMachine
   readonly dedupe: DedupeMachine
+  readonly halves: HalfMachine
   readonly #machines: readonly Machine[]
   readonly #handlers = new Map<number, CommandHandler[]>()
   readonly #parts: StoreParts
@@ -71,6 +73,7 @@ export class Store {
     this.locks = core.locks
     this.delays = core.delays
     this.dedupe = core.dedupe
+    this.halves = core.halves
     this.#machines = machines
     for (const { handlers } of machines) {
       for (const handler of handlers) this.#handlers.set(handler.command.type, [...this.#handlers.get(handler.command.type) ?? [], handler])
@@ -161,6 +164,7 @@ export class Store {
 
   /** Retention: `position` is where a segment of the log begins, at most `appliedPosition`. */
   setFloor (writer: EntryBodyWriter, position: number): void {
+    this.halves.proposeFloor(position)
     writer.addCommand(setFloor.type, setFloor.encode({ position }))
   }
 
@@ -172,7 +176,9 @@ export class Store {
   /** The record that begins at a position given by a client; undefined when there is none, or not any more, or not yet. */
   async locate (physicalOffset: number): Promise<LocatedRecord | undefined> {
     const found = await this.commitLog.locate(physicalOffset, this.#appliedPosition)
-    return found === undefined || 'queueOffset' in found ? found : await locateHidden(this.consumeQueues, found)
+    if (found === undefined || 'queueOffset' in found) return found
+    if (found.halfOffset !== undefined && this.halves.isUndelivered(found.halfOffset)) return undefined
+    return await locateHidden(this.consumeQueues, found)
   }
 
   get checkpointDue (): boolean {

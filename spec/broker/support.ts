@@ -76,7 +76,7 @@ export class Client {
   constructor (client: RemotingClient, address: string = ADDRESS) {
     this.client = client
     this.address = address
-    for (const code of [RequestCode.NOTIFY_CONSUMER_IDS_CHANGED, RequestCode.RESET_CONSUMER_CLIENT_OFFSET, RequestCode.PUSH_REPLY_MESSAGE_TO_CLIENT]) {
+    for (const code of [RequestCode.NOTIFY_CONSUMER_IDS_CHANGED, RequestCode.RESET_CONSUMER_CLIENT_OFFSET, RequestCode.PUSH_REPLY_MESSAGE_TO_CLIENT, RequestCode.CHECK_TRANSACTION_STATE]) {
       client.handle(code, (request) => {
         this.asked.push(request)
         return { code: ResponseCode.SUCCESS }

@@ -1,6 +1,7 @@
 import { hash64 } from '../../base/index.ts'
+import type { BrokerConfig } from '../../config/index.ts'
 import { SysFlag } from '../../message/index.ts'
-import { delayOfLevel, type Topic, type WireBatchItem, type WireMessage } from '../../engine/index.ts'
+import { delayOfLevel, type HalfWish, type Topic, type WireBatchItem, type WireMessage } from '../../engine/index.ts'
 import { BatchItems, failure, RequestCode, ResponseCode, SendMessageHeader, VersionGate, type Processor, type RemotingConnection, type RemotingFrame, type RemotingResponse } from '../../remoting/index.ts'
 import { deadLetterTopicOf } from '../../store/index.ts'
 import type { BrokerContext } from '../context.ts'
@@ -8,10 +9,14 @@ import { failureOf } from '../failures.ts'
 import { RETRY_PREFIX, topicNameRefusal } from '../names.ts'
 import { SendBatchPut, SendPut } from '../sends.ts'
 import { newTopic, noSendTopics, Perm } from '../system-topics.ts'
-import { WireProperties, withoutProperties } from '../wire-properties.ts'
+import { tagsCodeAt, WireProperties, withoutProperties } from '../wire-properties.ts'
 
 const MAX_BATCH_TOPIC_CHARACTERS = 127
 const MAX_PROPERTIES_BYTES = 32_767
+const MAX_PRODUCER_GROUP_CHARACTERS = 255
+/** The data format since when a group may keep half messages. */
+const HALF_FORMAT = 3
+const MAX_IMMUNITY_MS = 100 * 365 * 86_400_000
 const none = new Uint8Array(0)
 const utf8 = new TextEncoder()
 const text = new TextDecoder()
@@ -49,7 +54,8 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
     tagsCode: 0,
     delayMs: 0,
     deliverAtMs: 0,
-    dedupeHash: undefined
+    dedupeHash: undefined,
+    half: undefined
   }
 
   const send: Processor = (request, connection) => {
@@ -62,9 +68,10 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
   function sendOne (destination: Destination, request: RemotingFrame, connection: RemotingConnection): RemotingResponse | undefined {
     const { propertiesBytes, propertiesStart, propertiesEnd } = header
     properties.scan(propertiesBytes, propertiesStart, propertiesEnd)
-    if (properties.isTransactional) return failure(ResponseCode.NO_PERMISSION, 'transactional messages are not served yet')
+    // consumers before 4.6.1 send a transactional message on to its retry topic as it is
+    const isHalf = properties.isTransactional && !destination.isDeadLetter && !(header.reconsumeTimes > 0 && properties.delayLevel > 0)
     const isTimed = properties.isTimed && properties.delayLevel === 0 && !destination.isDeadLetter
-    const refusal = isTimed ? timeRefusal() : undefined
+    const refusal = isHalf ? halfRefusal(context, properties) : isTimed ? timeRefusal() : undefined
     if (refusal !== undefined) return refusal
     const { settings } = sends
     message.dedupeHash = destination.topic.dedupeRule === undefined || header.reconsumeTimes > 0 || properties.isTransactional ? undefined : dedupeHash(propertiesBytes)
@@ -83,7 +90,7 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
     if (destination.isDeadLetter) sent = withoutProperties(sent, 'DELAY')
     message.queueId = destination.queueId
     message.flag = header.flag
-    message.sysFlag = header.sysFlag & ~SysFlag.transactionMask
+    message.sysFlag = (header.sysFlag & ~SysFlag.transactionMask) | (isHalf ? SysFlag.prepared : 0)
     message.bornTimestampMs = header.bornTimestampMs
     message.bornHost = connection.peerHost
     message.reconsumeTimes = header.reconsumeTimes
@@ -93,6 +100,7 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
     message.tagsCode = properties.tagsCode
     message.delayMs = destination.isDeadLetter ? 0 : isTimed && properties.isTimeRelative ? Math.max(0, properties.timeMs) : delayOfLevel(config.values.messageDelayLevel, properties.delayLevel)
     message.deliverAtMs = isTimed && !properties.isTimeRelative ? properties.timeMs : 0
+    message.half = isHalf ? halfOf(properties, header.producerGroup, tagsCodeAt(uniqueKeyBytes, uniqueKeyStart, uniqueKeyEnd), config.values) : undefined
     engine.submit(new SendPut(sends, destination.topic, message, request, connection, uniqueKeyBytes, uniqueKeyStart, uniqueKeyEnd, isTimed))
     return undefined
   }
@@ -185,4 +193,25 @@ function retryDestination ({ groups, topics }: BrokerContext, header: SendMessag
   const maxReconsumeTimes = request.version >= VersionGate.maxReconsumeTimes && header.maxReconsumeTimes >= 0 ? header.maxReconsumeTimes : group.retryMaxTimes
   if (header.reconsumeTimes < maxReconsumeTimes) return { topic, queueId: header.queueId, isDeadLetter: false }
   return { topic: topics.destinationOr(newTopic(deadLetterTopicOf(name), 1)), queueId: -1, isDeadLetter: true }
+}
+
+/** Why a half message is not taken. @see RocketMQ SendMessageProcessor */
+function halfRefusal ({ engine, config, limits, names: { brokerName } }: BrokerContext, { delayLevel, isTimed, producerGroup }: WireProperties): RemotingResponse | undefined {
+  if (config.values.rejectTransactionMessage) return failure(ResponseCode.NO_PERMISSION, `the broker[${brokerName}] sending transaction message is forbidden (rejectTransactionMessage)`)
+  if (delayLevel > 0 || isTimed) return failure(ResponseCode.MESSAGE_ILLEGAL, 'a transactional message cannot be delayed')
+  if (producerGroup.length > MAX_PRODUCER_GROUP_CHARACTERS) return failure(ResponseCode.MESSAGE_ILLEGAL, `PGROUP of the message has more than ${MAX_PRODUCER_GROUP_CHARACTERS} characters`)
+  if (engine.format.group < HALF_FORMAT) return failure(ResponseCode.SERVICE_NOT_AVAILABLE, 'the group takes transactional messages once all its nodes are of a version that knows them')
+  const { pendingCount } = engine.store.halves
+  return pendingCount < limits.maxHalfMessages ? undefined : failure(ResponseCode.SYSTEM_BUSY, `[OVERLOAD] ${pendingCount} transactional messages wait for what their producers decide (maxHalfMessages)`)
+}
+
+function halfOf ({ producerGroup, immunity }: WireProperties, sender: string, idHash: number, { transactionTimeOut }: BrokerConfig): HalfWish {
+  const seconds = immunity !== undefined && /^-?\d{1,15}$/.test(immunity) ? Number(immunity) : -1
+  const immunityMs = Math.min(MAX_IMMUNITY_MS, seconds < 0 ? transactionTimeOut : 1000 * seconds)
+  return {
+    producerGroup: producerGroup === '' ? sender.slice(0, MAX_PRODUCER_GROUP_CHARACTERS) : producerGroup,
+    idHash,
+    checkAfterMs: immunity === undefined ? transactionTimeOut : immunityMs,
+    immunityMs: immunity === undefined ? 0 : Math.max(1, immunityMs)
+  }
 }

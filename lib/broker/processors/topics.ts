@@ -9,7 +9,7 @@ import type { BrokerContext } from '../context.ts'
 import { dataVersionFields, messageQueueFields, readTopicConfig } from '../json-shapes.ts'
 import { topicNameRefusal } from '../names.ts'
 import { page } from '../page.ts'
-import { systemTopicNames } from '../system-topics.ts'
+import { HALF_TOPIC, systemTopicNames } from '../system-topics.ts'
 
 const MAX_QUEUES = 65_536
 const MAX_PERM = 15
@@ -88,11 +88,17 @@ export function topicProcessors (context: BrokerContext) {
     if (config === undefined) return notThere(topic)
     const offsetTable = new Map()
     for (let queueId = 0; queueId < queuesOf(config); queueId++) {
-      const { minOffset, maxOffset } = engine.reads.rangeOf(topic, queueId)
+      const { minOffset, maxOffset } = topic === HALF_TOPIC ? halfRange() : engine.reads.rangeOf(topic, queueId)
       const lastUpdateTimestamp = maxOffset === 0 ? 0 : Math.max(0, await engine.reads.storeTimestampAt(topic, queueId, maxOffset - 1))
       offsetTable.set(messageQueueFields(topic, names.brokerName, queueId), { minOffset, maxOffset, lastUpdateTimestamp })
     }
     return withBody({ offsetTable, topicPutTps: new JsonDouble(context.stats.putTps(topic)) })
+  }
+
+  /** Of the numbers of half messages: from the first that waits. */
+  function halfRange () {
+    const { firstPendingOffset: minOffset, nextOffset: maxOffset } = engine.store.halves
+    return { minOffset, maxOffset }
   }
 
   const systemList: Processor = () => withBody({ topicList: systemTopicNames(names) })

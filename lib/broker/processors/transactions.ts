@@ -1,0 +1,88 @@
+import { isMqError, type MqError } from '../../base/index.ts'
+import { HalfEnding, type EndRequest, type EndResult } from '../../engine/index.ts'
+import { HalfOutcome } from '../../store/index.ts'
+import {
+  decodeMessageId, endTransaction, failure, resumeCheckHalfMessage, ResponseCode, success, TransactionState, type Processor, type RemotingConnection, type RemotingFrame, type RemotingResponse
+} from '../../remoting/index.ts'
+import type { BrokerContext } from '../context.ts'
+
+/** What clients are told where RocketMQ's broker has words for it. */
+const answers: Readonly<Record<EndResult, RemotingResponse>> = {
+  done: success,
+  already: success,
+  otherwise: failure(ResponseCode.SYSTEM_ERROR, 'Find prepared transaction message failed: the transaction was ended otherwise before'),
+  'not-found': failure(ResponseCode.SYSTEM_ERROR, 'Find prepared transaction message failed'),
+  'wrong-group': failure(ResponseCode.SYSTEM_ERROR, 'The producer group wrong'),
+  'wrong-position': failure(ResponseCode.SYSTEM_ERROR, 'The commit log offset wrong'),
+  'wrong-id': failure(ResponseCode.SYSTEM_ERROR, 'The message id wrong'),
+  'too-late': failure(ResponseCode.ILLEGAL_OPERATION, 'the time that the message gave its producer (CHECK_IMMUNITY_TIME_IN_SECONDS) is over: the producer is asked'),
+  'topic-gone': failure(ResponseCode.TOPIC_NOT_EXIST, 'the topic of the message was deleted')
+}
+
+/** 37 END_TRANSACTION, 323 RESUME_CHECK_HALF_MESSAGE. @see RocketMQ EndTransactionProcessor, AdminBrokerProcessor */
+export function transactionProcessors (context: BrokerContext): { readonly end: Processor, readonly resume: Processor } {
+  const { engine, logger } = context
+
+  const end: Processor = (request, connection) => {
+    const { producerGroup, tranStateTableOffset, commitLogOffset, commitOrRollback, fromTransactionCheck = false, msgId } = endTransaction.request.decode(request)
+    // the producer does not know yet: it will be asked
+    if (commitOrRollback === TransactionState.unknown) return success
+    if (commitOrRollback !== TransactionState.commit && commitOrRollback !== TransactionState.rollback) return failure(ResponseCode.SYSTEM_ERROR, `${commitOrRollback} is no way to end a transaction`)
+    engine.submit(new Ending(context, request, connection, {
+      halfOffset: tranStateTableOffset,
+      preparedPosition: commitLogOffset,
+      producerGroup,
+      uniqueKey: isIdOfPlace(msgId, commitLogOffset) ? undefined : msgId,
+      outcome: commitOrRollback === TransactionState.commit ? HalfOutcome.commit : HalfOutcome.rollback,
+      isAnswer: fromTransactionCheck
+    }))
+    return undefined
+  }
+
+  const resume: Processor = async (request, connection) => {
+    const { msgId = '' } = resumeCheckHalfMessage.request.decode(request)
+    const position = positionIn(msgId)
+    const isWaiting = position !== undefined && await engine.transactions.revive(position)
+    if (!isWaiting) return failure(ResponseCode.SYSTEM_ERROR, `there is no half message under the id ${msgId.slice(0, 64)}: an offset message id of TRANS_CHECK_MAX_TIME_TOPIC is expected`)
+    logger.info('producers are asked again about a half message that was given up', { msgId, by: connection.peerText })
+    return success
+  }
+
+  return { end, resume }
+}
+
+/** A client that has no other id of the message gives its offset message id. */
+function isIdOfPlace (msgId: string, position: number): boolean { return positionIn(msgId) === position }
+
+function positionIn (msgId: string): number | undefined {
+  try {
+    return decodeMessageId(msgId).physicalOffset
+  } catch (error) {
+    if (isMqError(error, 'MQ_INVALID_ARGUMENT')) return undefined
+    throw error
+  }
+}
+
+/** The end of a transaction, answered when it is durable. */
+class Ending extends HalfEnding {
+  readonly #context: BrokerContext
+  readonly #request: RemotingFrame
+  readonly #connection: RemotingConnection
+
+  constructor (context: BrokerContext, request: RemotingFrame, connection: RemotingConnection, end: EndRequest) {
+    super(context.engine.transactions, end)
+    this.#context = context
+    this.#request = request
+    this.#connection = connection
+  }
+
+  protected onEnded (result: EndResult, unit: Parameters<HalfEnding['onEnded']>[1]): void {
+    const { stats, logger } = this.#context
+    const { halfOffset, producerGroup, outcome } = this.request
+    if (unit !== undefined && outcome === HalfOutcome.commit) stats.stored(unit.topic, 1, unit.sizeBytes)
+    if (answers[result].code !== ResponseCode.SUCCESS) logger.warn('a transaction was not ended', { halfOffset, producerGroup, why: result, by: this.#connection.peerText })
+    this.#connection.respond(this.#request, answers[result])
+  }
+
+  protected onFailed (error: MqError): void { this.#context.sends.answerFailed(this.#request, this.#connection, error) }
+}

@@ -1,0 +1,30 @@
+import { tagsCodeOf } from '../message/index.ts'
+import { HalfOutcome, type HalfMachine, type HalfUnit } from '../store/index.ts'
+
+/** How a producer ends a transaction; what it holds of the half message says which one it means. */
+export interface EndRequest {
+  readonly halfOffset: number
+  readonly preparedPosition: number
+  readonly producerGroup: string
+  /** Its UNIQ_KEY; undefined: it is known by its place. */
+  readonly uniqueKey: string | undefined
+  readonly outcome: typeof HalfOutcome.commit | typeof HalfOutcome.rollback
+  /** The producer was asked. */
+  readonly isAnswer: boolean
+}
+
+/** `done`, or why nothing was changed. */
+export type EndResult = 'done' | 'already' | 'otherwise' | 'not-found' | 'wrong-group' | 'wrong-position' | 'wrong-id' | 'too-late' | 'topic-gone'
+
+/** Within a decision: why the half message cannot be ended so. @see RocketMQ EndTransactionProcessor.checkPrepareMessage */
+export function refusalOf (halves: HalfMachine, unit: HalfUnit | undefined, request: EndRequest, nowMs: number): EndResult | undefined {
+  const { halfOffset, preparedPosition, producerGroup, uniqueKey, outcome, isAnswer } = request
+  if (unit === undefined) {
+    const became = halves.proposedOutcome(halfOffset)
+    return became === HalfOutcome.unknown ? 'not-found' : became === outcome ? 'already' : 'otherwise'
+  }
+  if (unit.producerGroup !== producerGroup) return 'wrong-group'
+  if (unit.preparedPosition !== preparedPosition) return 'wrong-position'
+  if (uniqueKey !== undefined && tagsCodeOf(uniqueKey) !== unit.idHash) return 'wrong-id'
+  return unit.immuneUntilMs > 0 && nowMs > unit.immuneUntilMs && !isAnswer ? 'too-late' : undefined
+}

@@ -1,0 +1,69 @@
+import type { MqError } from '../base/index.ts'
+import type { EntryBodyWriter } from '../message/index.ts'
+import type { Proposal } from '../replica/index.ts'
+import { halfCost, HalfOutcome, REFERENCE_MS, type HalfUnit } from '../store/index.ts'
+import { refusalOf, type EndRequest, type EndResult } from './end-request.ts'
+import type { Transactions } from './transactions.ts'
+
+/** No topic has a longer name. */
+const COST_BYTES = halfCost.commit('x'.repeat(255))
+
+/**
+ * The end of a transaction on its way into the log. Whoever answers extends this: exactly one of `onEnded` and `onFailed` is
+ * called, once; neither may throw.
+ */
+export abstract class HalfEnding implements Proposal {
+  readonly request: EndRequest
+  readonly costBytes = COST_BYTES
+  /** Consuming must go on where a disk is full. */
+  readonly relieves = true
+  readonly #transactions: Transactions
+  #result: EndResult | 'needs-bytes' = 'not-found'
+  #unit: HalfUnit | undefined
+
+  constructor (transactions: Transactions, request: EndRequest) {
+    this.#transactions = transactions
+    this.request = request
+  }
+
+  /** That is durable. `unit`: the half message, if it was ended by this. */
+  protected abstract onEnded (result: EndResult, unit: HalfUnit | undefined): void
+  /** `error.outcome` says what became of it. */
+  protected abstract onFailed (error: MqError): void
+
+  decide (writer: EntryBodyWriter, storeTimestampMs: number): void {
+    const { request } = this
+    const transactions = this.#transactions
+    const { halves } = transactions.store
+    const unit = this.#unit = halves.proposed(request.halfOffset)
+    const refusal = refusalOf(halves, unit, request, storeTimestampMs)
+    if (refusal !== undefined) {
+      this.#result = refusal
+      return
+    }
+    this.#result = 'done'
+    if (request.outcome === HalfOutcome.rollback) {
+      halves.end(writer, unit!, HalfOutcome.rollback)
+      return
+    }
+    const queue = transactions.queueOf(unit!)
+    if (queue === undefined) {
+      halves.end(writer, unit!, HalfOutcome.lost)
+      this.#result = 'topic-gone'
+    } else if (unit!.isDiscarded || storeTimestampMs - unit!.storedAtMs > REFERENCE_MS || unit!.physicalOffset < transactions.agedBelow) {
+      this.#result = 'needs-bytes'
+    } else {
+      halves.commit(writer, unit!, queue)
+    }
+  }
+
+  settle (): void {
+    if (this.#result !== 'needs-bytes') {
+      this.onEnded(this.#result, this.#result === 'done' ? this.#unit : undefined)
+      return
+    }
+    this.#transactions.commitAnew(this.request).then((result) => { this.onEnded(result, result === 'done' ? this.#unit : undefined) }, (error: MqError) => { this.onFailed(error) })
+  }
+
+  fail (error: MqError): void { this.onFailed(error) }
+}

@@ -1,0 +1,102 @@
+import { defineCommand, EntryBodyWriter } from '../message/index.ts'
+
+/** What is logged about half messages: those of transactions that are not decided yet. The leader has decided everything. */
+
+/** The hidden record at `physicalOffset`, in the same entry, is the half message of that number: the next one. */
+export interface HalfPrepare {
+  readonly halfOffset: number
+  readonly physicalOffset: number
+  readonly sizeBytes: number
+  readonly topic: string
+  readonly queueId: number
+  readonly tagsCode: number
+  /** Who is asked what became of it. */
+  readonly producerGroup: string
+  /** `tagsCodeOf` its UNIQ_KEY. */
+  readonly idHash: number
+  readonly checkAtMs: number
+  /** Until when the producer itself may end it; 0: for ever. Later only an answer to a check does. */
+  readonly immuneUntilMs: number
+}
+
+/** It is the next message of the queue, where its bytes are. */
+export interface HalfCommit {
+  readonly halfOffset: number
+  readonly topic: string
+  readonly queueId: number
+  readonly firstQueueOffset: number
+  readonly physicalOffset: number
+  readonly sizeBytes: number
+  readonly tagsCode: number
+}
+
+/** It was decided otherwise; a `commit` here has its message in the same entry, stored anew. */
+export interface HalfEnd {
+  readonly halfOffset: number
+  readonly outcome: HalfOutcome
+}
+
+/** The producers are asked once more. */
+export interface HalfCheck {
+  readonly halfOffsets: readonly number[]
+  readonly nextCheckAtMs: number
+}
+
+/** Its bytes are in the same entry now. */
+export interface HalfMove {
+  readonly halfOffset: number
+  readonly physicalOffset: number
+  readonly sizeBytes: number
+}
+
+/** Nobody is asked any more: what lies at `physicalOffset` is a message that tells of it. */
+export interface HalfDiscard extends HalfMove {}
+
+/** It waits again as if it had not been asked about, with its bytes in the same entry. */
+export interface HalfRevive extends HalfMove { readonly checkAtMs: number }
+
+export const HalfOutcome = {
+  /** Not decided, or so long ago that it is forgotten. */
+  unknown: 0,
+  commit: 1,
+  rollback: 2,
+  /** Its topic is gone, or its bytes. */
+  lost: 3
+} as const
+export type HalfOutcome = typeof HalfOutcome[keyof typeof HalfOutcome]
+
+const record = (name: string, fields: Record<string, unknown>) => ({ type: 'record', name, fields: Object.entries(fields).map(([name, type]) => ({ name, type })) }) as never
+const place = { halfOffset: 'long', physicalOffset: 'long', sizeBytes: 'long' }
+
+export const halfPrepare = defineCommand<HalfPrepare>({
+  type: 0x0701,
+  name: 'halfPrepare',
+  versions: [record('HalfPrepare', { ...place, topic: 'string', queueId: 'long', tagsCode: 'int', producerGroup: 'string', idHash: 'int', checkAtMs: 'long', immuneUntilMs: 'long' })]
+})
+
+export const halfCommit = defineCommand<HalfCommit>({
+  type: 0x0702,
+  name: 'halfCommit',
+  versions: [record('HalfCommit', { halfOffset: 'long', topic: 'string', queueId: 'long', firstQueueOffset: 'long', physicalOffset: 'long', sizeBytes: 'long', tagsCode: 'int' })]
+})
+
+export const halfEnd = defineCommand<HalfEnd>({ type: 0x0703, name: 'halfEnd', versions: [record('HalfEnd', { halfOffset: 'long', outcome: 'int' })] })
+
+export const halfCheck = defineCommand<HalfCheck>({
+  type: 0x0704,
+  name: 'halfCheck',
+  versions: [record('HalfCheck', { halfOffsets: { type: 'array', items: 'long' }, nextCheckAtMs: 'long' })]
+})
+
+export const halfMove = defineCommand<HalfMove>({ type: 0x0705, name: 'halfMove', versions: [record('HalfMove', place)] })
+export const halfDiscard = defineCommand<HalfDiscard>({ type: 0x0706, name: 'halfDiscard', versions: [record('HalfDiscard', place)] })
+export const halfRevive = defineCommand<HalfRevive>({ type: 0x0707, name: 'halfRevive', versions: [record('HalfRevive', { ...place, checkAtMs: 'long' })] })
+
+/** Upper bounds of what the commands take of an entry. */
+export const halfCost = {
+  prepare: (topic: string, producerGroup: string): number => EntryBodyWriter.commandCostBytes(96 + 3 * topic.length + 3 * producerGroup.length),
+  commit: (topic: string): number => EntryBodyWriter.commandCostBytes(80 + 3 * topic.length),
+  /** A command of a few numbers. */
+  command: EntryBodyWriter.commandCostBytes(48),
+  number: 10
+} as const
