@@ -37,10 +37,15 @@ export class RecordKeys {
   #addRecord (block: KeyBlock, bytes: Uint8Array, record: number, end: number, position: number): void {
     const properties = propertiesAt(bytes, record)
     const topicHash = hashOfTopic(this.#seed, bytes, topicAt(bytes, record), properties - 2)
-    for (let at = properties; at < end; at++) {
+    for (let at = properties, found = 0; at < end && found < 2; at++) {
       const first = bytes[at]
-      if (first === UNIQ_KEY[0] && isAt(bytes, at, UNIQ_KEY)) at = addKeys(block, topicHash, bytes, at + UNIQ_KEY.length, end, PROPERTY_END, position)
-      else if (first === KEYS[0] && isAt(bytes, at, KEYS)) at = addKeys(block, topicHash, bytes, at + KEYS.length, end, BLANK, position)
+      if (first === UNIQ_KEY[0] && isAt(bytes, at, UNIQ_KEY)) {
+        at = addKeys(block, topicHash, bytes, at + UNIQ_KEY.length, end, PROPERTY_END, position)
+        found++
+      } else if (first === KEYS[0] && isAt(bytes, at, KEYS)) {
+        at = addKeys(block, topicHash, bytes, at + KEYS.length, end, BLANK, position)
+        found++
+      }
       while (at < end && bytes[at] !== PROPERTY_END) at++
     }
   }

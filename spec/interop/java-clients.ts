@@ -32,7 +32,8 @@ if (!hasJava()) {
   const wantedSnippets = wanted(againstApache ? snippets : [...snippets, ...timedSnippets, ...oldTopicSnippets])
   if (!againstApache) await makeOldTopics(join(folder, 'data'), versions.flatMap((version) => oldTopicSnippets.map(({ name }) => nameIn(version, name))))
   const ports = await freePorts()
-  const server = againstApache ? await startApache({ classpath: buildJava(javaVersions[0]), folder, ports }) : await startLedgermq(folder, ports)
+  const properties = { enablePropertyFilter: true }
+  const server = againstApache ? await startApache({ classpath: buildJava(javaVersions[0]), folder, ports, properties }) : await startLedgermq(folder, ports, properties)
   t.teardown(async () => {
     await server.stop()
     await rm(folder, { recursive: true, force: true, maxRetries: 5 })

@@ -418,6 +418,40 @@ export const snippets: readonly Snippet[] = [
     }
   },
   {
+    name: 'sql',
+    does: 'consumers with SQL92 expressions get what matches, what was there and what comes; a wrong one does not start, and is told where',
+    async run (t, java, topic) {
+      await java.call('topic.create', { topic, queues: 2 })
+      await java.call('sql.send', { topic, count: 20 })
+      const pushed = await java.call<Seen[]>('sql.push', { topic, group: `${topic}-push`, sql: "number BETWEEN 5 AND 9 AND colour IN ('red', 'green')", count: 4, sendAfterStart: 20 })
+      t.same(sorted(bodies(pushed)), ['sql-6', 'sql-6', 'sql-8', 'sql-8'])
+      const polled = await java.call<Seen[]>('sql.lite', { topic, group: `${topic}-lite`, sql: "colour = 'blue' AND number > 15 AND TAGS = 'TagA'", count: 4 })
+      t.same(sorted(bodies(polled)), ['sql-17', 'sql-17', 'sql-19', 'sql-19'])
+      await t.rejects(java.call('sql.push', { topic, group: `${topic}-wrong`, sql: "number > 'five'", count: 1 }), { type: 'MQClientException', code: 23 })
+    }
+  },
+  {
+    name: 'query',
+    does: 'messages are found by key, by unique key, and by either in the admin client',
+    async run (t, java, topic) {
+      await java.call('topic.create', { topic, queues: 4 })
+      const sent = await java.call<Sent[]>('send.sync', { topic, count: 12 })
+      const found = await java.call<{ byKey: Seen[], byUniqueKey: Seen, byAdmin: Seen }>('query.byKey', { topic, key: 'key-7', msgId: sent[3]!.msgId })
+      t.same(bodies(found.byKey), ['sync-7'])
+      t.equal(found.byUniqueKey.body, 'sync-3')
+      t.equal(found.byAdmin.body, 'sync-3')
+    }
+  },
+  {
+    name: 'replay',
+    does: 'a group is sent back while it consumes, and takes all again',
+    async run (t, java, topic) {
+      await filled(java, topic, 20)
+      const received = await java.call<Seen[]>('replay', { topic, group: `${topic}-group`, count: 20, timestamp: 0 })
+      for (const body of numbered('sync-', 20)) t.equal(received.filter((message) => message.body === body).length, 2, body)
+    }
+  },
+  {
     name: 'refused',
     does: 'names the broker does not allow are refused by code',
     async run (t, java) {

@@ -148,6 +148,24 @@ export const commands: readonly Command[] = [
     }
   },
   {
+    name: 'queryMsgByKey',
+    does: 'lists the messages with a key',
+    async run (t, context) {
+      const [sent] = await context.java.call<{ msgId: string, queueId: number, queueOffset: number }[]>('send.sync', { topic: context.topic, count: 1, prefix: 'by-key-' })
+      const output = await mqadmin(t, context, 'queryMsgByKey', '-t', context.topic, '-k', 'key-0')
+      t.ok(rows(output, sent!.msgId).some((cells) => cells[1] === String(sent!.queueId) && cells[2] === String(sent!.queueOffset)), output)
+    }
+  },
+  {
+    name: 'queryMsgByUniqueKey',
+    does: 'shows the message with a unique key',
+    async run (t, context) {
+      const [sent] = await context.java.call<{ msgId: string, queueId: number, queueOffset: number }[]>('send.sync', { topic: context.topic, count: 1, prefix: 'unique-' })
+      const output = await mqadmin(t, context, 'queryMsgByUniqueKey', '-t', context.topic, '-i', sent!.msgId)
+      for (const line of [`Topic:\\s+${context.topic}`, `Queue ID:\\s+${sent!.queueId}`, `Queue Offset:\\s+${sent!.queueOffset}`]) t.match(output, new RegExp(`^${line}`, 'm'))
+    }
+  },
+  {
     name: 'queryMsgByOffset',
     does: 'shows the message at an offset of a queue',
     async run (t, context) {

@@ -36,6 +36,7 @@ public final class Driver {
         PullConsumers.register(driver.snippets);
         Groups.register(driver.snippets);
         Admin.register(driver.snippets);
+        Queries.register(driver.snippets);
         Traffic.register(driver.snippets);
         Load.register(driver.snippets);
         TimedMessages.register(driver.snippets);
