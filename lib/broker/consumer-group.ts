@@ -3,6 +3,9 @@ import type { ConsumerSays } from './heartbeat.ts'
 import type { Member } from './member.ts'
 import type { Subscription } from './subscription.ts'
 
+/** Subscriptions of others that one heartbeat is compared with at most: it must not hold others up. */
+const MAX_COMPARED = 10_000
+
 /** Who consumes for a group at present, and what. @see RocketMQ ConsumerGroupInfo */
 export class ConsumerGroup {
   readonly name: string
@@ -39,10 +42,12 @@ export class ConsumerGroup {
     return member?.subscriptions.get(topic) ?? this.subscriptions.get(topic)
   }
 
-  /** Another member that wants something else of one of these topics, and which. */
+  /** Another member that wants something else of one of these topics, and which; of very many not all are compared. */
   conflictOf (connection: RemotingConnection, subscriptions: Iterable<Subscription>): { readonly subscription: Subscription, readonly other: Member, readonly theirs: Subscription } | undefined {
+    let compared = 0
     for (const subscription of subscriptions) {
       for (const other of this.members.values()) {
+        if (++compared > MAX_COMPARED) return undefined
         const theirs = other.connection === connection ? undefined : other.subscriptions.get(subscription.topic)
         if (theirs !== undefined && !isSame(theirs, subscription)) return { subscription, other, theirs }
       }

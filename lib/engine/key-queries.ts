@@ -1,6 +1,6 @@
 import { wait, type Clock } from '../base/index.ts'
 import type { KeyIndex } from '../key-index/index.ts'
-import { decodeProperties, type RecordView } from '../message/index.ts'
+import { decodeProperties, MAX_PROPERTIES_BYTES, type RecordView } from '../message/index.ts'
 import type { QueueReads, ViewedMessage } from './queue-reads.ts'
 
 /** Messages looked at for one query: more of them only share a hash with the key, or are not to be seen. */
@@ -44,12 +44,12 @@ export class KeyQueries {
    */
   async find ({ topic, key, isUnique, fromMs, toMs, maxMessages, maxBytes }: KeyQuery): Promise<ViewedMessage[]> {
     const { clock, index } = this.#options
+    if (maxMessages <= 0 || key.length > MAX_PROPERTIES_BYTES) return []
     await this.#untilWhole()
     const found: Array<{ readonly position: number, readonly message: ViewedMessage }> = []
     const deadlineMs = clock.nowMs() + MAX_WAIT_MS
     let bytes = 0
     let lookedAt = 0
-    if (maxMessages <= 0) return []
     for await (const position of index.find(topic, key, { fromMs, toMs })) {
       const message = await this.#visible(position, topic)
       if (message !== undefined && isIn(message.record.storeTimestampMs, fromMs, toMs) && hasKey(message.record, key, isUnique)) {

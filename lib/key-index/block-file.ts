@@ -1,5 +1,5 @@
 import { getInt64, hash64, MqError, setInt64, viewOf, type Clock, type Disk, type DiskFile } from '../base/index.ts'
-import type { BlockBounds, KeyBlock } from './key-block.ts'
+import { MAX_FOUND_IN_BLOCK, type BlockBounds, type KeyBlock } from './key-block.ts'
 
 /**
  * A sealed block in a file, big-endian. Keys lie in buckets by the highest bits of their hashes, in a bucket in the order they came:
@@ -91,7 +91,7 @@ export async function findInFile (file: DiskFile, seed: bigint, hash: number): P
   const view = viewOf(bytes)
   if (await file.read(bytes, HEAD_BYTES + begin * KEY_BYTES) < bytes.length || checksumOf(bytes, seed) !== head.getUint32(bucketAt + 4)) throw damaged(file, 'keys do not fit their checksum')
   const found: number[] = []
-  for (let at = bytes.length - KEY_BYTES; at >= 0; at -= KEY_BYTES) if (view.getUint32(at) === hash) found.push(bounds.from + view.getUint32(at + 4))
+  for (let at = bytes.length - KEY_BYTES; at >= 0 && found.length < MAX_FOUND_IN_BLOCK; at -= KEY_BYTES) if (view.getUint32(at) === hash) found.push(bounds.from + view.getUint32(at + 4))
   return found
 }
 

@@ -15,6 +15,8 @@ export interface BlockBounds {
 }
 
 const FIRST_KEYS = 1024
+/** Of messages that share a hash, the latest of a block that are told. */
+export const MAX_FOUND_IN_BLOCK = 2048
 
 /** The keys of a stretch of the log in memory, in the order they came. */
 export class KeyBlock implements BlockBounds {
@@ -55,7 +57,7 @@ export class KeyBlock implements BlockBounds {
   find (hash: number): number[] {
     const { hashes, offsets, from } = this
     const found: number[] = []
-    for (let i = this.keyCount - 1; i >= 0; i--) if (hashes[i] === hash) found.push(from + offsets[i]!)
+    for (let i = this.keyCount - 1; i >= 0 && found.length < MAX_FOUND_IN_BLOCK; i--) if (hashes[i] === hash) found.push(from + offsets[i]!)
     return found
   }
 

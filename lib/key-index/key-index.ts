@@ -49,8 +49,8 @@ const MAX_UNWRITTEN = 4
 /** After a start others come first. */
 const REBUILD_AFTER_MS = 1000
 const RETRY_MS = 60_000
-/** Entries read again before others get a turn. */
-const SLICE_ENTRIES = 64
+/** Bytes of the log read again before others get a turn. */
+const SLICE_BYTES = 256 * 1024
 
 /** A block in a file. */
 interface SealedBlock extends BlockBounds { readonly path: string }
@@ -202,6 +202,11 @@ export class KeyIndex {
       return
     }
     this.#unwritten.push(block)
+    if (this.#unwritten.length > MAX_UNWRITTEN) {
+      // the first one may be on its way
+      const [{ from, to }] = this.#unwritten.splice(1, 1) as [KeyBlock]
+      this.#options.logger.warn('messages cannot be found by key until they are read from the log again: the index cannot be written', { fromPosition: from, toPosition: to })
+    }
     this.#writing ??= this.#write().finally(() => { this.#writing = undefined })
   }
 
@@ -210,7 +215,8 @@ export class KeyIndex {
   }
 
   async #write (): Promise<void> {
-    const { disk, logger } = this.#options
+    const { disk } = this.#options
+    await this.#loaded
     for (let block; (block = this.#unwritten[0]) !== undefined;) {
       const path = join(this.#directory, blockFileName(block.from))
       try {
@@ -221,14 +227,10 @@ export class KeyIndex {
         await writeBlockFile(this.#options, path, this.#options.groupSeed, block)
       } catch (error) {
         this.#warn('the index of keys could not be written', error)
-        while (this.#unwritten.length > MAX_UNWRITTEN) {
-          const { from, to } = this.#unwritten.shift()!
-          logger.warn('messages cannot be found by key for now', { fromPosition: from, toPosition: to })
-        }
         return
       }
       this.#hasWarned = false
-      this.#unwritten.shift()
+      this.#unwritten = this.#unwritten.filter((other) => other !== block)
       const { from, to, lastIndex, lastTerm, minStampMs, maxStampMs, hasHidden, keyCount } = block
       this.#addSealed({ from, to, lastIndex, lastTerm, minStampMs, maxStampMs, hasHidden, keyCount, path })
     }
@@ -305,6 +307,7 @@ export class KeyIndex {
     if (first === undefined || end === undefined) return
     let block = new KeyBlock(first.physicalOffset)
     let entries = 0
+    let sliceBytes = 0
     for await (const entry of log.scan(first.index, end.index + 1)) {
       if (this.#abort.signal.aborted) return
       this.#add(block, entry, entry.kind === EntryKind.normal ? new EntryBody(bodyOf(entry)) : undefined)
@@ -313,10 +316,14 @@ export class KeyIndex {
         await this.#writing
         block = new KeyBlock(block.to)
       }
-      if (++entries % SLICE_ENTRIES === 0) await turn(clock)
+      entries++
+      sliceBytes += entry.sizeBytes
+      if (sliceBytes < SLICE_BYTES) continue
+      sliceBytes = 0
+      await turn(clock)
     }
     if (block.rangeBytes > 0) this.#keep(block)
-    if (entries > SLICE_ENTRIES) logger.info('the index of keys was made anew from a part of the log', { fromPosition: Math.max(from, floorPosition()), toPosition: to, entries })
+    logger.info('the index of keys was made anew from a part of the log', { fromPosition: Math.max(from, floorPosition()), toPosition: to, entries })
   }
 
   /** Once, until it goes well again. */

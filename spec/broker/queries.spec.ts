@@ -37,6 +37,8 @@ t.test('an answer fits into a frame, and many queries at once are bounded', asyn
   const codes = await Promise.all(Array.from({ length: 60 }, async () => (await client.ask(RequestCode.QUERY_MESSAGE, query('orders', 'nothing'))).code))
   t.ok(codes.every((code) => code === ResponseCode.QUERY_NOT_FOUND || code === ResponseCode.SYSTEM_BUSY))
   t.equal(await found(client, query('orders', 'nothing')), ResponseCode.QUERY_NOT_FOUND, 'later ones are answered again')
+  t.equal(await found(client, query('orders', 'k'.repeat(60_000))), ResponseCode.QUERY_NOT_FOUND)
+  t.equal(await found(client, query('orders', 'k'.repeat(60_000), { maxNum: 2147483647, beginTimestamp: '-9223372036854775808' })), ResponseCode.QUERY_NOT_FOUND)
 })
 
 t.test('without an index nothing is found, and it is told why', async (t) => {
