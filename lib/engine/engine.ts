@@ -129,7 +129,7 @@ export class Engine {
           nodeId: group?.nodeId ?? NODE_ID,
           ...(group === undefined ? {} : { founding: group.founding, transport: group.transport }),
           ...format,
-          openStateMachine: async ({ log, identity }) => {
+          openStateMachine: async ({ log, identity, noteLostEntries }) => {
             progress.phase('state')
             store = await Store.open({
               database: kv,
@@ -142,6 +142,7 @@ export class Engine {
               settings: options.storeSettings ?? {},
               machines: () => [new PopMachine()],
               onEntry: (entry, body) => { keyIndex?.note(entry, body) },
+              onLogLost: noteLostEntries,
               onProgress: ({ entries, totalEntries }) => { progress.phase('rebuild', entries, totalEntries) }
             })
             if (options.keyIndex !== undefined && options.keyIndex !== false) keyIndex = keyIndexOf(options, { disk, clock, directory, log, groupId: identity.groupId }, store)

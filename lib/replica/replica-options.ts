@@ -28,6 +28,8 @@ export interface ReplicaOptions {
 export interface StateMachineContext {
   readonly log: RaftLog
   readonly identity: Identity
+  /** The state knows of entries that are missing at the end of the log: durably in doubt when it resolves. */
+  readonly noteLostEntries: () => Promise<void>
 }
 
 export type LogSettings = Partial<Pick<LogOptions, 'segmentBytes' | 'tailCacheBytes' | 'coldCacheBytes' | 'flush' | 'inlineFlush' | 'preallocate' | 'reserveBytes' | 'onDamage' | 'refetch'>>

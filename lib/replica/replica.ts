@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { MqError, invariant, isMqError, unreachable, type Outcome } from '../base/index.ts'
+import { MqError, invariant, isMqError, unreachable, type Logger, type Outcome } from '../base/index.ts'
 import { DOUBT_FILE, DoubtFile, RaftLog, seedOfGroup, type FlushMode, type VoteFile } from '../log/index.ts'
 import { EntryKind, Raft, type CatchUpCall, type ConfChange, type ConfProposalResult, type ConfState, type EntryLoad, type Leadership as RaftLeadership, type NodeId, type RaftEntry, type RaftMessage, type Ready } from '../raft/index.ts'
 import { Applier } from './applier.ts'
@@ -119,7 +119,7 @@ export class Replica {
     })
     let stateMachine: StateMachine | undefined
     try {
-      stateMachine = await openStateMachine({ log, identity }).catch((error: unknown) => { throw replaceable(error) })
+      stateMachine = await openStateMachine({ log, identity, noteLostEntries: () => noteLostEntries(doubtFile, log, logger) }).catch((error: unknown) => { throw replaceable(error) })
       assertFit(log, stateMachine, voteFile)
       const unappliedConfigs = await indexesOfConfigs(log, stateMachine.appliedIndex + 1).catch((error: unknown) => { throw replaceable(error) })
       replica = new Replica({ options, settings, identity, voteFile, doubtFile, log, stateMachine, unappliedConfigs })
@@ -664,4 +664,10 @@ export class Replica {
       done.then(resolve, reject).finally(() => { timer.cancel() })
     })
   }
+}
+
+/** An older copy of the log was put in its place, or its last file was removed: this node may have acknowledged what is missing. */
+async function noteLostEntries (doubtFile: DoubtFile, { lastIndex }: RaftLog, logger: Logger): Promise<void> {
+  logger.error(`the log ends with entry ${lastIndex}, and its state was that of a later one: entries were lost; in a group this node neither votes nor counts until it has all that it may have confirmed`)
+  if (!doubtFile.doubt.inDoubt) await doubtFile.begin()
 }

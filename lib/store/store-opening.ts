@@ -53,6 +53,8 @@ export async function openStore (options: StoreOptions): Promise<StoreParts> {
   const bases = new BaseDumps({ disk, logger, directory: join(directory, 'base'), groupSeed: seedOfGroup(groupId) })
   await bases.open()
   const { file: appliedFile, isDamaged } = await AppliedFile.open(disk, join(directory, 'applied'), groupId)
+  // a checkpoint was written only when the log was durable so far
+  if (appliedFile.index > options.log.lastIndex) await options.onLogLost?.()
   const mark = new OpeningMark(disk, join(directory, 'opening'))
   const wasMarked = await mark.isSet()
   const opening = { options, settings: { ...defaultStoreSettings, ...options.settings }, groupId: Buffer.from(groupId).toString('hex'), bases, appliedFile, mark, wasMarked }

@@ -66,6 +66,8 @@ export interface StoreOptions {
   readonly machines?: (core: CoreMachines) => readonly Machine[]
   /** Told of each entry right after it was applied, before anybody else; with what is in it unless that is nothing. May not throw. */
   readonly onEntry?: (entry: RaftEntry, body: EntryBody | undefined) => void
+  /** The state on disk was that of a later entry than the log's last one, which is no more: awaited before anything of the state is changed. */
+  readonly onLogLost?: () => Promise<void>
   /** Called now and then while a rebuild reads the log. */
   readonly onProgress?: (progress: RebuildProgress) => void
 }

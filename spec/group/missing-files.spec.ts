@@ -68,6 +68,42 @@ t.test('what is damaged lies below the floor of all others: nobody is waited for
   await world.assertWhole(t, number)
 })
 
+t.test('an older copy of the log in the place of the log: the state tells that entries are missing, and the node does not count before it has all', async (t) => {
+  const world = await grown(t, 20)
+  const number = await world.closedFollower()
+  const disk = world.disk(number)
+  const names = (await disk.list(LOG))!.map(({ name }) => name)
+  const older = new Map(await Promise.all(names.map(async (name) => [name, (await disk.readFile(`${LOG}/${name}`))!.slice()] as const)))
+  await world.reopened(number)
+  await world.send(40)
+  await world.untilEqual()
+  await world.close(number)
+  await disk.removeTree(LOG)
+  await disk.makeDirectory(LOG)
+  for (const [name, bytes] of older) await (await disk.open(`${LOG}/${name}`, { create: true })).write(bytes, 0)
+  world.logged.length = 0
+  await world.reopened(number)
+  await world.until(() => world.said(number, /counts again/)) // it was in doubt
+  await world.assertWhole(t, number)
+})
+
+t.test('an older vote in the place of the vote: the node does not start, it might vote twice', async (t) => {
+  const world = await grown(t, 5)
+  const number = await world.closedFollower()
+  const disk = world.disk(number)
+  const older = (await disk.readFile(`${DIRECTORY}/vote`))!.slice()
+  const member = await world.reopened(number)
+  await world.until(() => member.engine.role.leaderId !== 0)
+  await world.run(member.engine.transferLeadership(member.nodeId))
+  await world.until(() => member.engine.role.isLeader)
+  await world.send(3)
+  await world.untilEqual()
+  await world.close(number)
+  const file = await disk.open(`${DIRECTORY}/vote`)
+  await file.write(older, 0)
+  await t.rejects(world.open(number, SMALL), { code: 'MQ_CORRUPT', message: /the vote file knows term/ })
+})
+
 t.test('stopped while another node\'s log takes the place of the damaged one, the next start goes on, in doubt', async (t) => {
   const world = await grown(t)
   await world.raiseFloor(40)

@@ -215,3 +215,27 @@ t.test('a cut at every boundary of a power cut: all of the old tail, or none of 
     }
   }
 })
+
+t.test('the flush mode changes while entries are written: what is reported in sync mode is on disk, and in async mode at once', async (t) => {
+  const { disk, count } = slowDisk()
+  const { log, progress } = await openLog(disk, { segmentBytes: MIB, preallocate: false, flush: { timed: true, intervalMs: 60_000 } })
+  const maker = new EntryMaker()
+  t.equal(log.flushMode, 'sync')
+  log.append([maker.next(100)])
+  await log.setFlushMode('async')
+  t.equal(log.flushMode, 'async')
+  t.same([log.writtenIndex, log.durableIndex], [1, 1], 'what was under way was finished')
+  const syncs = count('sync ', '.seg')
+  for (let n = 0; n < 5; n++) log.append([maker.next(100)])
+  while (log.writtenIndex < 6) await turn()
+  t.same([progress.at(-1)!.index, log.durableIndex, count('sync ', '.seg')], [6, 1, syncs], 'reported as soon as it is written')
+  const switching = log.setFlushMode('sync')
+  log.append([maker.next(100)])
+  await switching
+  t.ok(log.durableIndex >= 6, 'all that was reported is on disk by then')
+  await log.syncThrough(7)
+  t.equal(progress.at(-1)!.index, 7)
+  await log.setFlushMode('sync') // which it is in
+  await log.close()
+  await t.rejects(log.setFlushMode('async'), { code: 'MQ_CLOSED' })
+})

@@ -65,6 +65,14 @@ t.test('progress: rejections lower, unless they are stale', (t) => {
   t.end()
 })
 
+t.test('progress: a peer that lacks what it had acknowledged has acknowledged nothing', (t) => {
+  const progress = progressAt('probe', 8, 9)
+  progress.maybeSync(8)
+  t.ok(progress.maybeRetreat(8, 3))
+  t.same([progress.matchIndex, progress.syncedIndex, progress.nextIndex], [0, 0, 4])
+  t.end()
+})
+
 t.test('progress: from state to state', (t) => {
   const progress = progressAt('stream', 5, 9)
   progress.sent(2, 10, 20, 7)
