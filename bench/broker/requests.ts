@@ -8,6 +8,10 @@ const BINARY_OPAQUE_AT = 13
 const OPAQUE_LABEL = '"opaque":'
 /** In the properties of messages it is given a number for each. */
 export const UNIQUE_KEY = 'C0A80001000A2A9F4B1D5F7E00000000'
+/** In the properties of messages it is given another one for each, evenly between a second and an hour. */
+export const DELAY_MS = '0003599'
+const LEAST_DELAY_MS = 1000
+const MOST_DELAY_MS = 3_600_000
 /** As text of properties in a request. */
 export const DEFAULT_PROPERTIES = `KEYS\u0001order-1\u0002UNIQ_KEY\u0001${UNIQUE_KEY}\u0002WAIT\u0001true\u0002TAGS\u0001bench\u0002`
 const COUNTER_DIGITS = 8
@@ -31,6 +35,7 @@ export class SendRing {
   readonly #isJson: boolean
   readonly #opaqueAt: number[] = []
   readonly #counterAt: number[][] = []
+  readonly #delayAt: number[][] = []
   #next = 0
   /** How many frames the last `next` gave. */
   count = 0
@@ -48,6 +53,7 @@ export class SendRing {
       const start = this.#starts.at(-1)!
       this.#opaqueAt.push(start + (this.#isJson ? frame.indexOf(OPAQUE_LABEL) + OPAQUE_LABEL.length : BINARY_OPAQUE_AT))
       this.#counterAt.push(placesOf(UNIQUE_KEY, frame).map((at) => start + at + UNIQUE_KEY.length - COUNTER_DIGITS))
+      this.#delayAt.push(placesOf(DELAY_MS, frame).map((at) => start + at))
       this.#starts.push(start + frame.length)
     }
   }
@@ -69,6 +75,13 @@ export class SendRing {
       for (let i = counterAt + COUNTER_DIGITS - 1; i >= counterAt; i--) {
         bytes[i] = HEX[counter & 15]!
         counter >>>= 4
+      }
+    }
+    for (const delayAt of this.#delayAt[frame]!) {
+      let delayMs = LEAST_DELAY_MS + (Math.imul(opaque, 0x9e3779b1) >>> 0) % (MOST_DELAY_MS - LEAST_DELAY_MS)
+      for (let i = delayAt + DELAY_MS.length - 1; i >= delayAt; i--) {
+        bytes[i] = 48 + delayMs % 10
+        delayMs = Math.floor(delayMs / 10)
       }
     }
     const at = this.#opaqueAt[frame]!

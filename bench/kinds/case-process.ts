@@ -3,7 +3,7 @@ import { SqlFilter } from '../../lib/filter/index.ts'
 import { encodeProperties } from '../../lib/message/index.ts'
 import { HeaderType } from '../../lib/remoting/index.ts'
 import { Load, MOST_CONNECTIONS } from '../broker/load.ts'
-import { UNIQUE_KEY } from '../broker/requests.ts'
+import { DELAY_MS, UNIQUE_KEY } from '../broker/requests.ts'
 import { Driver, workloadFromArgs } from '../harness/measure.ts'
 import { inScratchFolder } from '../harness/scratch.ts'
 import { BrokerServer } from '../harness/server.ts'
@@ -20,6 +20,7 @@ interface Kind {
 const kinds: Readonly<Record<string, Kind>> = {
   'plain send': { properties: PLAIN },
   'keyed send': { properties: `KEYS\u0001order-${UNIQUE_KEY}\u0002${PLAIN}` },
+  'delay send': { properties: `TIMER_DELAY_MS\u0001${DELAY_MS}\u0002${PLAIN}` },
   'unindexed send': { properties: PLAIN, settings: ['messageIndexEnable=false'] }
 }
 

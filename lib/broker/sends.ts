@@ -11,7 +11,6 @@ import type { BrokerStats } from './stats.ts'
 import { HALF_TOPIC } from './system-topics.ts'
 
 const utf8 = new TextEncoder()
-const utf8Text = new TextDecoder()
 
 /** What depends on the configuration, made when that changes. */
 class SendSettings {
@@ -131,9 +130,10 @@ export class SendPut extends WirePut implements PendingSend, StoredSend {
   get #recallHandle (): Uint8Array | undefined {
     const { destination: { name: topic }, deliverAtMs, physicalOffset } = this
     if (!this.#isRecallable || deliverAtMs === 0 || topic.startsWith(RETRY_PREFIX)) return undefined
-    const uniqueKey = utf8Text.decode(this.#uniqueKeyBytes.subarray(this.#uniqueKeyStart, this.#uniqueKeyEnd))
+    const { buffer, byteOffset } = this.#uniqueKeyBytes
+    const uniqueKey = Buffer.from(buffer, byteOffset + this.#uniqueKeyStart, this.#uniqueKeyEnd - this.#uniqueKeyStart).toString()
     const handle = encodeRecallHandle({ topic, brokerName: this.#sends.brokerName, deliverAtMs, uniqueKey, physicalOffset })
-    return handle === undefined ? undefined : utf8.encode(handle)
+    return handle === undefined ? undefined : Buffer.from(handle, 'latin1')
   }
 
   timeOut (): void {

@@ -61,6 +61,8 @@ export class WireProperties {
   get isTimeRelative (): boolean { return this.#timing === Timing.delaySec || this.#timing === Timing.delayMs }
   /** ms from when it is stored on, or since 1970; NaN: what stands there is no number. */
   get timeMs (): number {
+    const digits = digitsAt(this.#timingBytes, this.#timingStart, this.#timingEnd)
+    if (digits >= 0) return digits * (this.#timing === Timing.delaySec ? 1000 : 1)
     const value = text.decode(this.#timingBytes.subarray(this.#timingStart, this.#timingEnd))
     return LONG.test(value) ? Number(value) * (this.#timing === Timing.delaySec ? 1000 : 1) : NaN
   }
@@ -137,6 +139,18 @@ export class WireProperties {
     this.#timingStart = start
     this.#timingEnd = end
   }
+}
+
+/** The number that stands there in up to 15 digits; -1: there is something else. */
+function digitsAt (bytes: Uint8Array, start: number, end: number): number {
+  if (end - start > 15 || end === start) return -1
+  let value = 0
+  for (let i = start; i < end; i++) {
+    const digit = bytes[i]! - 48
+    if (digit < 0 || digit > 9) return -1
+    value = value * 10 + digit
+  }
+  return value
 }
 
 /** The bytes at `start` up to the name's end; the length was compared where it matters. */

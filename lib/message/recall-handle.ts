@@ -14,6 +14,8 @@ export interface RecallHandle {
 const VERSION = 'v1'
 /** Of an embedded queue: an item may not be empty. */
 const NO_BROKER = '-'
+/** By what a length leaves when it is divided by four. */
+const PADDING = ['', '', '==', '=']
 const MAX_HANDLE_CHARACTERS = 4096
 const utf8 = new TextDecoder()
 
@@ -23,9 +25,10 @@ const utf8 = new TextDecoder()
  * @see RocketMQ RecallMessageHandle. Divergence: the last item
  */
 export function encodeRecallHandle ({ topic, brokerName, deliverAtMs, uniqueKey, physicalOffset }: RecallHandle): string | undefined {
-  const items = [VERSION, topic, brokerName === '' ? NO_BROKER : brokerName, String(deliverAtMs), uniqueKey, ...physicalOffset === undefined ? [] : [String(physicalOffset)]]
-  if (items.some((item) => item === '' || item.includes(' '))) return undefined
-  return Buffer.from(items.join(' ')).toString('base64').replaceAll('+', '-').replaceAll('/', '_')
+  if (topic === '' || uniqueKey === '' || topic.includes(' ') || uniqueKey.includes(' ') || brokerName.includes(' ')) return undefined
+  const items = `${VERSION} ${topic} ${brokerName === '' ? NO_BROKER : brokerName} ${deliverAtMs} ${uniqueKey}${physicalOffset === undefined ? '' : ` ${physicalOffset}`}`
+  const text = Buffer.from(items).toString('base64url')
+  return text + PADDING[text.length & 3]!
 }
 
 /** Undefined: the text is no such handle. */

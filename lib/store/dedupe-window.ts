@@ -12,6 +12,8 @@ export interface Remembered extends RememberedPlace {
  */
 const MESSAGE_BYTES = 52
 export const PIECE_MESSAGES = 256
+/** Many topics have few messages. */
+const FIRST_PIECE_MESSAGES = 4
 /** `bodyBytes` of one that is forgotten. */
 const FORGOTTEN = 0xffff_ffff
 
@@ -46,9 +48,14 @@ export class DedupeWindow {
   add ({ hash, bodyCrc, bodyBytes }: DedupeId, { queueId, queueOffset, physicalOffset, deliverAtMs, storeTimestampMs }: Remembered): void {
     const message = this.next++
     const number = Math.floor(message / PIECE_MESSAGES)
-    if (!this.pieces.has(number)) this.pieces.set(number, new Uint8Array(PIECE_MESSAGES * MESSAGE_BYTES))
-    const view = this.#viewOf(message)
     const at = atOf(message)
+    const piece = this.pieces.get(number)
+    if (piece === undefined || at === piece.length) {
+      const grown = new Uint8Array(Math.min(Math.max(2 * at, FIRST_PIECE_MESSAGES * MESSAGE_BYTES), PIECE_MESSAGES * MESSAGE_BYTES))
+      if (piece !== undefined) grown.set(piece)
+      this.pieces.set(number, grown)
+    }
+    const view = this.#viewOf(message)
     view.setBigUint64(at, hash)
     view.setInt32(at + 8, bodyCrc)
     view.setUint32(at + 12, bodyBytes)
@@ -88,9 +95,7 @@ export class DedupeWindow {
   }
 
   load (number: number, bytes: Uint8Array): void {
-    const piece = new Uint8Array(PIECE_MESSAGES * MESSAGE_BYTES)
-    piece.set(bytes)
-    this.pieces.set(number, piece)
+    this.pieces.set(number, new Uint8Array(bytes))
     this.#last = undefined
   }
 

@@ -8,6 +8,8 @@ export const LOAD_BEFORE_MS = 30_000
 const DEFAULT_MAX_UNITS = 262_144
 /** Units that take their places before others get their turn. */
 const UNITS_AT_A_TIME = 2048
+/** How much further `takeUnprepared` looks ahead at least. */
+const LEAST_STEP_MS = 500
 
 /** A place in the order of deliveries: by time, then by position in the log. */
 interface Place {
@@ -90,10 +92,14 @@ export class DelayDue {
     const units = this.#unprepared
     this.#unprepared = []
     let bytes = units.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
-    for (const unit of this.#heap) {
-      if (unit.deliverAtMs < this.#preparedToMs || unit.deliverAtMs >= beforeMs) continue
-      units.push(unit)
-      bytes += unit.sizeBytes
+    // a look at all of them is not worth while for a moment more
+    if (beforeMs < this.#preparedToMs + LEAST_STEP_MS) beforeMs = this.#preparedToMs
+    if (beforeMs > this.#preparedToMs) {
+      for (const unit of this.#heap) {
+        if (unit.deliverAtMs < this.#preparedToMs || unit.deliverAtMs >= beforeMs) continue
+        units.push(unit)
+        bytes += unit.sizeBytes
+      }
     }
     if (bytes > maxBytes) {
       // as if all were of the same size

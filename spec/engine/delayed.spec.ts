@@ -202,3 +202,20 @@ t.test('levels', async (t) => {
   t.equal(levels.length, 18)
   for (const text of ['', '1', '1x', '1s 2', '-1s']) t.throws(() => parseDelayLevels(text), { code: 'MQ_INVALID_ARGUMENT' })
 })
+
+t.test('records are in memory a moment before they are due, and not for ever; consumers get the same bytes', async (t) => {
+  const clock = new VirtualClock({ wallMs: 1_000_000 })
+  const engine = await open(t, clock)
+  const puts = await Promise.all(Array.from({ length: 50 }, (_, i) => put(engine, 'orders', wireMessage(`m${i}`, { deliverAtMs: 1_100_000 + i * 100 }))))
+  const prepared = () => puts.filter(({ physicalOffset }) => engine.delays.preparedRecords.find(physicalOffset, 10) !== undefined).length
+  await clock.advance(95_000)
+  await soon()
+  t.equal(prepared(), 0)
+  await clock.advance(4_200)
+  await soon()
+  t.ok(prepared() >= 10, `${prepared()} are there`)
+  await pass(clock, 6000, 100)
+  t.same((await get(engine, { topic: 'orders', maxMessages: 100 })).bodies, puts.map((_, i) => `m${i}`))
+  await pass(clock, 30_000, 1000)
+  t.equal(prepared(), 0)
+})
