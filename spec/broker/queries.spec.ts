@@ -58,3 +58,19 @@ t.test('every node of a group finds what is committed, and a new leader what the
   await group.untilEqual()
   for (const id of group.brokers.keys()) t.same(await group.run(found(group.connect(id), query('orders', 'k'))), ['one'], `node ${id}`)
 })
+
+t.test('a half message is found by its keys when it is committed, not before, and never when it was rolled back', async (t) => {
+  const { connect } = await startedBroker(t)
+  const client = connect()
+  const half = { TRAN_MSG: 'true', PGROUP: 'payers', KEYS: 'k' }
+  const sent = [await client.send('orders', 'one', { ...half, UNIQ_KEY: 'A' }), await client.send('orders', 'two', { ...half, UNIQ_KEY: 'B' })]
+  t.equal(await found(client, query('orders', 'k')), ResponseCode.QUERY_NOT_FOUND)
+  for (const [i, commitOrRollback] of [8, 12].entries()) {
+    const { queueOffset, msgId } = sent[i]!
+    const ended = await client.ask(RequestCode.END_TRANSACTION, { producerGroup: 'payers', tranStateTableOffset: queueOffset, commitLogOffset: parseInt(msgId.slice(16), 16), commitOrRollback, fromTransactionCheck: false, msgId: 'AB'[i] })
+    t.equal(ended.code, ResponseCode.SUCCESS)
+  }
+  t.same(await found(client, query('orders', 'k')), ['one'])
+  t.same(await found(client, query('orders', 'A', { _UNIQUE_KEY_QUERY: 'true' })), ['one'])
+  t.equal(await found(client, query('orders', 'B', { _UNIQUE_KEY_QUERY: 'true' })), ResponseCode.QUERY_NOT_FOUND)
+})

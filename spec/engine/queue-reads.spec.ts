@@ -1,6 +1,7 @@
 import t from 'tap'
 import { VirtualClock } from '../../lib/adapters/index.ts'
 import { GetMessagesResult, PutProposal, type Arrival, type Engine, type PutResult } from '../../lib/engine/index.ts'
+import { SqlFilter } from '../../lib/filter/index.ts'
 import { bodyCrcOf, tagsCodeOf } from '../../lib/message/index.ts'
 import { checkOpenOptions } from '../../lib/queue/options.ts'
 import { get, openEngine, put, topicConfig, wireMessage } from './wire.ts'
@@ -151,4 +152,41 @@ t.test('messages that retention has removed', async (t) => {
   if (result.status === 'OFFSET_TOO_SMALL') t.match(result, { nextBeginOffset: 3, minOffset: 3 })
   else t.same([bodies, result.nextBeginOffset], [['m3', 'm4', 'm5'], 6], 'the queue does not know yet; the messages are gone all the same')
   t.match(await get(engine, { topic: 'orders', fromOffset: 3 }), { bodies: ['m3', 'm4', 'm5'] })
+})
+
+t.test('a filter passes over what it does not match, in memory or not, and finds the rest once and in order', async (t) => {
+  const clock = new VirtualClock()
+  const { limits } = checkOpenOptions(':memory:', { clock })
+  const engine = await openEngine(clock, {
+    limits: { ...limits, tailCacheBytes: 256 * 1024, coldCacheBytes: 16 * 1024 },
+    storeSettings: { unpersistedBytes: 24 * 2000, pageCacheBytes: 1000 }
+  })
+  t.teardown(() => engine.close())
+  const MESSAGES = 3000
+  for (let i = 0; i < MESSAGES; i += 500) {
+    await Promise.all(Array.from({ length: 500 }, (_, k) => put(engine, 'orders', wireMessage(`${i + k}`, { body: Buffer.from(`${i + k}`.padEnd(300, '.')), properties: Buffer.from(`n\u0001${i + k}\u0002kind\u0001${(i + k) % 7}\u0002`) }))))
+  }
+  const wanted = (matches: (i: number) => boolean): number[] => Array.from({ length: MESSAGES }, (_, i) => i).filter(matches)
+  for (const [expression, matches] of [
+    ['kind = 3', (i: number) => i % 7 === 3],
+    ['n BETWEEN 100 AND 102 OR n > 2990', (i: number) => (i >= 100 && i <= 102) || i > 2990],
+    ['kind IN (\'1\', \'2\', \'5\') AND n < 1500', (i: number) => [1, 2, 5].includes(i % 7) && i < 1500],
+    ['n < 0', () => false]
+  ] as const) {
+    const filter = new SqlFilter(expression)
+    for (const maxMessages of [1, 32]) {
+      const found: number[] = []
+      let offset = 0
+      for (let pulls = 0; offset < MESSAGES; pulls++) {
+        const { result, bodies } = await get(engine, { topic: 'orders', fromOffset: offset, maxMessages, filter })
+        if (result.nextBeginOffset <= offset || pulls > 2 * MESSAGES) throw new Error(`stuck at ${offset}`)
+        t.equal(result.status, bodies.length > 0 ? 'FOUND' : 'NO_MATCHED_MESSAGE')
+        found.push(...bodies.map((body) => parseInt(body)))
+        offset = result.nextBeginOffset
+        if (maxMessages === 1 && found.length > 60) break
+      }
+      const expected = wanted(matches)
+      t.same(found, maxMessages === 1 ? expected.slice(0, found.length) : expected, `${expression}, ${maxMessages} at a time`)
+    }
+  }
 })
