@@ -1,8 +1,8 @@
 import { defectOfMark, repairLog } from '../log/index.ts'
-import { withLogDirectory } from './existing-directory.ts'
+import { withLogDirectory, type StoredNode } from './existing-directory.ts'
 import { openStoredEngine } from './stored-engine.ts'
 
-const OF_A_GROUP = 'this is a node of a group, as far as what is left here tells: nothing was removed. When it is started it asks the others for what is damaged. If they have that no more, or it does not start, empty the directory: the node then joins again as a new member, with all that they have'
+const NOT_HERE = 'nothing was removed. When it is started it asks the others for what is damaged. If they have that no more, or it does not start, empty the directory: the node then joins again as a new member, with all that they have'
 
 /**
  * Cuts a damaged log before its first damage, when `doIt`; otherwise says what would go. Never that of a node of a group: others
@@ -18,7 +18,7 @@ export async function repair (dataDirectory: string, doIt: boolean): Promise<num
     return { node, isAlone, report: defect === undefined ? await repairLog({ ...directory, dryRun }) : undefined }
   })
   if (report === undefined) {
-    console.log(isAlone ? 'a repair would go on with the entries that can be read, without knowing whether there were more: ledgermq repair --yes' : OF_A_GROUP)
+    console.log(isAlone ? 'a repair would go on with the entries that can be read, without knowing whether there were more: ledgermq repair --yes' : refusal(node))
     return 1
   }
   for (const cut of report.tornCuts) console.log(`cut a torn tail of ${cut.sizeBytes} bytes at byte ${cut.fileByte} of ${cut.file}; kept aside as ${cut.keptAside}`)
@@ -28,7 +28,7 @@ export async function repair (dataDirectory: string, doIt: boolean): Promise<num
     return 0
   }
   if (!isAlone) {
-    console.log(OF_A_GROUP)
+    console.log(refusal(node))
     return 1
   }
   console.log(`${doIt ? 'removed' : 'a repair would remove'} entry ${report.firstLostIndex} and all after it: ${report.lostBytes} bytes from position ${report.firstLostPosition} on, confirmed messages among them`)
@@ -40,4 +40,8 @@ export async function repair (dataDirectory: string, doIt: boolean): Promise<num
   await (await openStoredEngine(dataDirectory, node)).close()
   console.log('the directory opens again')
   return 0
+}
+
+function refusal ({ others }: StoredNode): string {
+  return `this is a node of a group${others.length > 0 ? '' : ', as far as what is left here tells'}: ${NOT_HERE}`
 }
