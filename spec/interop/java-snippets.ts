@@ -452,6 +452,33 @@ export const snippets: readonly Snippet[] = [
     }
   },
   {
+    name: 'transactions',
+    does: 'sends transactional messages: committed ones are consumed, rolled back ones never, undecided ones as their producer says when it is asked',
+    async run (t, java, topic) {
+      const group = `${topic}-producers`
+      await java.call('topic.create', { topic, queues: 4 })
+      await java.call('transactions.begin', { group })
+      const bodiesOf = (local: string, asked: string): string[] => Array.from({ length: 6 }, (_, i) => `${local[0]}${asked[0]}${i}/${local}/${asked}`)
+      const committed = bodiesOf('COMMIT_MESSAGE', 'UNKNOW')
+      const rolledBack = bodiesOf('ROLLBACK_MESSAGE', 'UNKNOW')
+      const committedLater = bodiesOf('UNKNOW', 'COMMIT_MESSAGE')
+      const rolledBackLater = bodiesOf('UNKNOW', 'ROLLBACK_MESSAGE')
+      const sent = await java.call<Array<Sent & { body: string, state: string, transactionId: string }>>('transactions.send', { topic, group, bodies: [...committed, ...rolledBack, ...committedLater, ...rolledBackLater] })
+      t.same(sent.map(({ status }) => status), sent.map(() => 'SEND_OK'))
+      t.same(sent.map(({ body, state }) => [body, state]), sent.map(({ body }) => [body, body.split('/')[1]]))
+      t.same(sorted(bodies(await java.call<Seen[]>('topic.read', { topic, atLeast: 6 }))), sorted(committed))
+      const checked = await java.call<Array<Seen & { transactionId: string }>>('transactions.checked', { group, count: 12 })
+      for (const message of checked) {
+        t.match(sent.find(({ msgId }) => msgId === message.transactionId), { body: message.body, state: 'UNKNOW', transactionId: message.transactionId })
+        t.match(message, { topic, tags: 'TagT', properties: { TRAN_MSG: 'true', PGROUP: group, TRANSACTION_CHECK_TIMES: '1' } })
+      }
+      const read = await java.call<Seen[]>('topic.read', { topic, atLeast: 12 })
+      t.same(sorted(bodies(read)), sorted([...committed, ...committedLater]))
+      for (const message of read) t.match(message, { sysFlag: 8, msgId: sent.find(({ body }) => body === message.body)!.msgId })
+      await java.call('transactions.end', { group })
+    }
+  },
+  {
     name: 'refused',
     does: 'names the broker does not allow are refused by code',
     async run (t, java) {

@@ -40,6 +40,7 @@ public final class Driver {
         Traffic.register(driver.snippets);
         Load.register(driver.snippets);
         TimedMessages.register(driver.snippets);
+        Transactions.register(driver.snippets);
         driver.serve();
         System.exit(0);
     }
