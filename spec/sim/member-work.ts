@@ -10,6 +10,7 @@ import { Register } from './register.ts'
 import { repeat } from './repeat.ts'
 import { someNode } from './some-node.ts'
 import { TimedWork } from './timed-work.ts'
+import { TransactionWork } from './transaction-work.ts'
 import type { Work } from './work.ts'
 import type { World } from './world.ts'
 
@@ -25,6 +26,7 @@ export class MemberWork implements Work {
   readonly #nodes: readonly MemberNode[]
   readonly #messages: Messages
   readonly #timed: TimedWork
+  readonly #transactions: TransactionWork
   readonly #operations: readonly Operation[]
   readonly #offsets = new Map<number, { readonly register: Register<number>, isBusy: boolean }>()
   readonly #setting = new Register<string>('a setting')
@@ -40,6 +42,7 @@ export class MemberWork implements Work {
     this.#nodes = nodes
     this.#messages = new Messages(world.ledger, world.random)
     this.#timed = new TimedWork(world)
+    this.#transactions = new TransactionWork(world)
     for (let queueId = 0; queueId < QUEUES; queueId++) this.#offsets.set(queueId, { register: new Register(`the offset of queue ${queueId}`), isBusy: false })
     const { random } = world
     // each world does some things, some of them often
@@ -47,7 +50,7 @@ export class MemberWork implements Work {
       this.#pop, this.#popMany, this.#sendLater, this.#sendBatch, this.#commitOffset, this.#readOffset, this.#writeSetting, this.#readSetting,
       this.#lock, this.#unlock, this.#changeConfig, this.#changeTopic, this.#seek, this.#resetOffset, this.#read
     ]
-    all.push(...this.#timed.operations)
+    all.push(...this.#timed.operations, ...this.#transactions.operations)
     if (world.parameters.retention) all.push(this.#raiseFloor)
     this.#operations = [this.#send, this.#send, ...all.filter(() => random.chance(0.5)).flatMap((operation) => random.chance(0.3) ? [operation, operation, operation] : [operation])]
   }
@@ -132,6 +135,7 @@ export class MemberWork implements Work {
     const engine = node.engine!
     await this.#messages.verify(engine)
     await this.#timed.verify(engine)
+    await this.#transactions.verify(engine)
     return await engine.store.stateHash()
   }
 

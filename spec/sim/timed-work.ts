@@ -124,7 +124,7 @@ export class TimedWork {
 
   /** Nothing waits any more: what was to come has come. */
   async verify (engine: Engine): Promise<void> {
-    const came = await this.#bodiesOf(engine, TIMED)
+    const came = await contentsOf(engine, TIMED)
     for (const { id, handle, dueMs, isRecalled } of this.#timed) {
       const stamps = came.ids.get(id) ?? []
       if (stamps.length > 1) throw new Violation('delivered once', `message ${id} came ${stamps.length} times`)
@@ -132,33 +132,33 @@ export class TimedWork {
       for (const stamp of stamps) if (stamp < dueMs) throw new Violation('never early', `message ${id} was due at ${dueMs} and came at ${stamp}`)
       if (stamps.length === 0 && handle !== undefined && isRecalled === false && came.isComplete && engine.store.delays.pendingCount === 0) throw new Violation('nothing lost', `message ${id}, due at ${dueMs}, has not come`)
     }
-    const stored = await this.#bodiesOf(engine, ONCE)
+    const stored = await contentsOf(engine, ONCE)
     for (const { id, position } of this.#onces) {
       const times = stored.ids.get(id)?.length ?? 0
       if (times > 1) throw new Violation('stored once', `message ${id} is there ${times} times`)
       if (times === 0 && position !== undefined && position >= engine.store.floorPosition) throw new Violation('nothing lost', `message ${id}, acknowledged at ${position}, is gone`)
     }
   }
-
-  /** When each message came, by the stamps of the queues. */
-  async #bodiesOf (engine: Engine, topic: string): Promise<{ readonly ids: ReadonlyMap<number, number[]>, readonly isComplete: boolean }> {
-    const ids = new Map<number, number[]>()
-    let isComplete = engine.store.floorPosition === 0
-    for (const { queueId, minOffset, maxOffset } of engine.topics().find(({ name }) => name === topic)?.queues ?? []) {
-      if (minOffset > 0) isComplete = false
-      for (let at = minOffset; at < maxOffset;) {
-        const records = await engine.read({ topic, queueId, fromOffset: at, maxMessages: 100 }).catch((error: unknown) => {
-          if (!isMqError(error, 'MQ_OFFSET_TOO_SMALL')) throw error
-          isComplete = false
-          return undefined
-        })
-        if (records === undefined || records.length === 0) break
-        for (const { record, storeTimestampMs } of records) ids.set(idOf(record.body), [...ids.get(idOf(record.body)) ?? [], storeTimestampMs])
-        at = records.at(-1)!.queueOffset + 1
-      }
-    }
-    return { ids, isComplete }
-  }
 }
 
 function isUnknown (error: unknown): error is MqError { return isMqError(error) && error.outcome !== 'not-applied' }
+
+/** When each message came, by the stamps of the queues. */
+export async function contentsOf (engine: Engine, topic: string): Promise<{ readonly ids: ReadonlyMap<number, number[]>, readonly isComplete: boolean }> {
+  const ids = new Map<number, number[]>()
+  let isComplete = engine.store.floorPosition === 0
+  for (const { queueId, minOffset, maxOffset } of engine.topics().find(({ name }) => name === topic)?.queues ?? []) {
+    if (minOffset > 0) isComplete = false
+    for (let at = minOffset; at < maxOffset;) {
+      const records = await engine.read({ topic, queueId, fromOffset: at, maxMessages: 100 }).catch((error: unknown) => {
+        if (!isMqError(error, 'MQ_OFFSET_TOO_SMALL')) throw error
+        isComplete = false
+        return undefined
+      })
+      if (records === undefined || records.length === 0) break
+      for (const { record, storeTimestampMs } of records) ids.set(idOf(record.body), [...ids.get(idOf(record.body)) ?? [], storeTimestampMs])
+      at = records.at(-1)!.queueOffset + 1
+    }
+  }
+  return { ids, isComplete }
+}

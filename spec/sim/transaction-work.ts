@@ -1,0 +1,106 @@
+import type { MqError } from '../../lib/base/index.ts'
+import { HalfEnding, type EndRequest, type EndResult, type Engine } from '../../lib/engine/index.ts'
+import { SysFlag } from '../../lib/message/index.ts'
+import { HalfOutcome } from '../../lib/store/index.ts'
+import { Put, topicConfig, wireMessage } from '../engine/wire.ts'
+import { Violation } from './ledger.ts'
+import { bodyFor } from './names.ts'
+import { contentsOf } from './timed-work.ts'
+import type { World } from './world.ts'
+
+const TOPIC = 'halves'
+const GROUP = 'payers'
+const QUEUES = 2
+/** The data format with half messages. */
+const FORMAT = 3
+
+/** A transaction as its producer knows it. */
+interface Transaction {
+  readonly id: number
+  /** Undefined: nobody was told that it is stored. */
+  sent: Put | undefined
+  /** What the producer has decided, once for all. */
+  wanted: EndRequest['outcome'] | undefined
+  isEnded: boolean
+}
+
+/** Transactional messages: not to be seen before they are committed, nor after a rollback; not lost afterwards, nor there twice. */
+export class TransactionWork {
+  readonly #world: World
+  readonly #all: Transaction[] = []
+  readonly operations: ReadonlyArray<(engine: Engine) => Promise<unknown>>
+
+  constructor (world: World) {
+    this.#world = world
+    this.operations = [(engine) => this.#prepare(engine), (engine) => this.#end(engine), (engine) => this.#endOtherwise(engine)]
+  }
+
+  async #prepare (engine: Engine): Promise<void> {
+    if (engine.store.formatVersion < FORMAT) return await engine.raiseFormat(FORMAT)
+    const { random } = this.#world
+    // who is asked says nothing: the answer is another end
+    engine.transactions.onCheck(() => {})
+    const transaction: Transaction = { id: this.#all.length, sent: undefined, wanted: undefined, isEnded: false }
+    this.#all.push(transaction)
+    const half = { producerGroup: GROUP, idHash: 0, checkAfterMs: 1 + random.below(3_000), immunityMs: 0 }
+    const put = new Put(engine, { ...wireMessage('', { half, queueId: random.below(QUEUES), sysFlag: SysFlag.prepared }), body: bodyFor(transaction.id, 0) }, topicConfig(TOPIC, QUEUES))
+    engine.submit(put)
+    transaction.sent = await put.done
+  }
+
+  async #end (engine: Engine): Promise<void> {
+    const { random } = this.#world
+    const open = this.#all.filter(({ sent, isEnded }) => sent !== undefined && !isEnded).slice(-20)
+    if (open.length === 0) return
+    const transaction = random.pick(open)
+    const outcome = transaction.wanted ??= random.chance(0.6) ? HalfOutcome.commit : HalfOutcome.rollback
+    const result = await ending(engine, transaction.sent!, outcome)
+    if (result !== 'done' && result !== 'already') throw new Violation('half messages are not lost', `transaction ${transaction.id} could not be ended: ${result}`)
+    transaction.isEnded = true
+  }
+
+  /** What was ended stays so. */
+  async #endOtherwise (engine: Engine): Promise<void> {
+    const ended = this.#all.filter(({ isEnded }) => isEnded).slice(-20)
+    if (ended.length === 0) return
+    const { id, sent, wanted } = this.#world.random.pick(ended)
+    const result = await ending(engine, sent!, wanted === HalfOutcome.commit ? HalfOutcome.rollback : HalfOutcome.commit)
+    if (result !== 'otherwise') throw new Violation('a transaction is ended once', `transaction ${id} was ended otherwise afterwards: ${result}`)
+  }
+
+  async verify (engine: Engine): Promise<void> {
+    const { ids, isComplete } = await contentsOf(engine, TOPIC)
+    const { halves } = engine.store
+    for (const { id, sent, wanted, isEnded } of this.#all) {
+      const times = ids.get(id)?.length ?? 0
+      if (times > 1) throw new Violation('committed once', `transaction ${id} is there ${times} times`)
+      if (times > 0 && wanted !== HalfOutcome.commit) throw new Violation('not visible before it is committed', `transaction ${id} is visible; its producer has ${wanted === undefined ? 'decided nothing' : 'rolled it back'}`)
+      if (isEnded && wanted === HalfOutcome.commit && times === 0 && isComplete) throw new Violation('nothing lost', `transaction ${id} was committed, and is not there`)
+      if (sent !== undefined && wanted === undefined && halves.find(sent.queueOffset)?.preparedPosition !== sent.physicalOffset) throw new Violation('half messages are not lost', `transaction ${id} does not wait any more`)
+      if (isEnded && halves.find(sent!.queueOffset) !== undefined) throw new Violation('a transaction is ended once', `transaction ${id} waits again`)
+    }
+  }
+}
+
+class Ending extends HalfEnding {
+  readonly done: Promise<EndResult>
+  #resolve!: (result: EndResult) => void
+  #reject!: (error: MqError) => void
+
+  constructor (engine: Engine, request: EndRequest) {
+    super(engine.transactions, request)
+    this.done = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  protected onEnded (result: EndResult): void { this.#resolve(result) }
+  protected onFailed (error: MqError): void { this.#reject(error) }
+}
+
+async function ending (engine: Engine, { queueOffset, physicalOffset }: Put, outcome: EndRequest['outcome']): Promise<EndResult> {
+  const end = new Ending(engine, { halfOffset: queueOffset, preparedPosition: physicalOffset, producerGroup: GROUP, uniqueKey: undefined, outcome, isAnswer: false })
+  engine.submit(end)
+  return await end.done
+}
