@@ -1,0 +1,104 @@
+import t from 'tap'
+import { MemoryDisk, VirtualClock } from '../../lib/adapters/index.ts'
+import { silentLogger } from '../../lib/base/index.ts'
+import { KeyIndex, MAX_KEYS_OF_MESSAGE, type IndexedLog } from '../../lib/key-index/index.ts'
+import { bodyOf } from '../../lib/log/index.ts'
+import { EntryBody } from '../../lib/message/index.ts'
+import { EntryKind, type RaftEntry } from '../../lib/raft/index.ts'
+import { openEngine, put, wireMessage } from '../engine/wire.ts'
+
+/** Entries of a log with a message each, whose key is its number. */
+async function entriesOf (messages: number, keysOf = (i: number): string => `k${i}`): Promise<{ readonly entries: RaftEntry[], readonly positions: number[] }> {
+  const engine = await openEngine()
+  const positions: number[] = []
+  for (let i = 0; i < messages; i++) positions.push((await put(engine, 'orders', wireMessage('x', { properties: Buffer.from(`KEYS\u0001${keysOf(i)}\u0002`) }))).physicalOffset)
+  const entries: RaftEntry[] = []
+  for await (const entry of engine.replica.log.scan(1)) entries.push({ ...entry, bytes: entry.bytes.slice() })
+  await engine.close()
+  return { entries, positions }
+}
+
+function logOf (entries: readonly RaftEntry[], terms = (index: number): number => entries[index - 1]!.term): IndexedLog {
+  return {
+    firstIndex: 1,
+    lastIndex: entries.length,
+    floor: { physicalOffset: entries[0]!.physicalOffset },
+    term: (index) => index <= entries.length ? terms(index) : undefined,
+    entryContaining: async (position) => entries.find(({ physicalOffset, sizeBytes }) => physicalOffset <= position && position < physicalOffset + sizeBytes),
+    async * scan (from, to) { yield * entries.slice(from - 1, to - 1) }
+  }
+}
+
+function indexOf (disk: MemoryDisk, entries: readonly RaftEntry[], log = logOf(entries)): KeyIndex {
+  const { physicalOffset, sizeBytes } = entries.at(-1)!
+  return new KeyIndex({
+    clock: new VirtualClock(),
+    disk,
+    logger: silentLogger,
+    directory: '/data',
+    log,
+    groupSeed: 77n,
+    appliedPosition: () => physicalOffset + sizeBytes,
+    floorPosition: () => 0,
+    settings: { blockKeys: 25, leastFileKeys: 5, leastFileBytes: 1 << 20 }
+  })
+}
+
+function noteAll (index: KeyIndex, entries: readonly RaftEntry[]): void {
+  for (const entry of entries) index.note(entry, entry.kind === EntryKind.normal ? new EntryBody(bodyOf(entry)) : undefined)
+}
+
+async function find (index: KeyIndex, key: string): Promise<number[]> {
+  await index.whole()
+  const found: number[] = []
+  for await (const position of index.find('orders', key, { fromMs: 0, toMs: Infinity })) found.push(position)
+  return found
+}
+
+const filesOf = async (disk: MemoryDisk): Promise<number> => (await disk.list('/data/index') ?? []).length
+
+t.test('files that reach beyond what is left of the log, or are of another one, are made anew', async (t) => {
+  const { entries, positions } = await entriesOf(90)
+  const disk = new MemoryDisk()
+  const full = indexOf(disk, entries)
+  noteAll(full, entries)
+  await full.close()
+  t.equal(await filesOf(disk), 4)
+
+  const isOfFirst = entries.findIndex(({ physicalOffset, sizeBytes }) => physicalOffset + sizeBytes > positions[40]!) + 1
+  const shorter = indexOf(disk, entries.slice(0, isOfFirst))
+  t.same(await find(shorter, 'k40'), [positions[40]])
+  t.same(await find(shorter, 'k0'), [positions[0]])
+  t.same(await find(shorter, 'k41'), [], 'the end of the log was lost')
+  t.same(await find(shorter, 'k89'), [])
+  await shorter.close()
+
+  const again = indexOf(disk, entries)
+  noteAll(again, entries.slice(isOfFirst))
+  for (const i of [0, 40, 41, 89]) t.same(await find(again, `k${i}`), [positions[i]], `k${i}`)
+  await again.close()
+
+  const otherWay = indexOf(disk, entries, logOf(entries, () => 1_000_000))
+  for (const i of [0, 41, 89]) t.same(await find(otherWay, `k${i}`), [positions[i]], 'of other terms: read again')
+  await otherWay.close()
+})
+
+t.test('a message with very many keys is found by the first ones, and takes no more room', async (t) => {
+  const words = Array.from({ length: 5000 }, (_, i) => `w${i}`).join(' ')
+  const { entries, positions } = await entriesOf(1, () => words)
+  const index = indexOf(new MemoryDisk(), entries)
+  noteAll(index, entries)
+  t.same(await find(index, `w${MAX_KEYS_OF_MESSAGE - 1}`), positions)
+  t.same(await find(index, `w${MAX_KEYS_OF_MESSAGE}`), [])
+  await index.close()
+})
+
+t.test('keys of one message are those of its topic and no part of other properties', async (t) => {
+  const { entries } = await entriesOf(1, () => 'a')
+  const index = indexOf(new MemoryDisk(), entries)
+  noteAll(index, entries)
+  t.equal((await find(index, 'a')).length, 1)
+  for await (const position of index.find('order', 'sa', { fromMs: 0, toMs: Infinity })) t.fail(`found ${position}`)
+  for await (const position of index.find('orders', 'a', { fromMs: 0, toMs: 1 })) t.fail(`found ${position}`)
+  await index.close()
+})
