@@ -132,14 +132,13 @@ export class FaultPlan {
     const others = this.#nodes.filter((node) => !side.includes(node))
     if (side.length === 0 || others.length === 0) return
     const oneWay = oneWayPartitions && random.chance(0.5)
+    this.#note(oneWay ? 'one-way partition' : 'partition', this.#nodes.find(({ isLeading }) => isLeading) ?? side[0]!)
     for (const a of side) {
       for (const b of others) {
         network.cut(a.number, b.number)
         if (!oneWay) network.cut(b.number, a.number)
       }
     }
-    const isLeaderThere = side.some(({ isLeading }) => isLeading)
-    this.#note(oneWay ? 'one-way partition' : 'partition', (isLeaderThere ? side : others).find(({ isLeading }) => isLeading) ?? side[0]!)
     trace.note(clock.nowMs(), 'partition', ...side.map(({ number }) => number))
     clock.setTimer(partitionMs * (0.5 + random.next()), () => { if (!this.#isOver) network.heal() })
   }
