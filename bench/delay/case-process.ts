@@ -18,13 +18,14 @@ const { values } = parseArgs({
     folder: { type: 'string' },
     rate: { type: 'string', default: '100000' },
     seconds: { type: 'string', default: '3' },
-    pending: { type: 'string', default: '1000000' }
+    pending: { type: 'string', default: '1000000' },
+    durability: { type: 'string', default: 'disk' }
   }
 })
 const [rate, seconds, pending] = [values.rate, values.seconds, values.pending].map(Number) as [number, number, number]
 
 function open (): Promise<Queue> {
-  return openBuiltQueue(values.folder!, { topics: { [TOPIC]: { codec: 'bytes' } }, limits: { maxPendingProposals: 65_536 } })
+  return openBuiltQueue(values.folder!, { durability: values.durability as 'disk' | 'memory', topics: { [TOPIC]: { codec: 'bytes' } }, limits: { maxPendingProposals: 65_536 } })
 }
 
 /** Messages whose bodies say when they are due. */

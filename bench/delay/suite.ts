@@ -17,6 +17,7 @@ What many of them cost: memory, the time to open after the process has ended wit
   --seconds N      for so long, after one that does not count (3)
   --pending N      messages that wait (10000000)
   --only PART      lateness or pending
+  --durability D   of the lateness: memory leaves the disk's own pauses out (disk)
   --dir DIR        where the data lies while it runs (the system's temporary folder)
   --json FILE      writes the results
 `
@@ -37,6 +38,7 @@ export async function delaySuite (args: string[]): Promise<void> {
       seconds: { type: 'string' },
       pending: { type: 'string' },
       only: { type: 'string' },
+      durability: { type: 'string', default: 'disk' },
       dir: { type: 'string' },
       json: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false }
@@ -57,7 +59,7 @@ export async function delaySuite (args: string[]): Promise<void> {
     if (values.only !== 'pending') {
       const own = join(folder, 'lateness')
       await mkdir(own)
-      const { earlyCount, p99Ms } = figures.lateness = await run<Lateness>('lateness', ['--folder', own, '--rate', values.rate, '--seconds', seconds])
+      const { earlyCount, p99Ms } = figures.lateness = await run<Lateness>('lateness', ['--folder', own, '--rate', values.rate, '--seconds', seconds, '--durability', values.durability])
       if (earlyCount > 0) faults.push(`${earlyCount} messages came early`)
       if (p99Ms > LIMITS.p99Ms) faults.push(`p99 of the lateness is ${p99Ms} ms, more than ${LIMITS.p99Ms}`)
     }

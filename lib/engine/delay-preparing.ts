@@ -13,7 +13,7 @@ const KEPT_MS = 10_000
 /** When there is no room, it is looked for again so much later. */
 const AGAIN_MS = 20
 /** Records of so much of the log are read one after the other; */
-const STRETCH_BYTES = 1024 * 1024
+const STRETCH_BYTES = 256 * 1024
 /** so many are looked at before others get their turn. */
 const UNITS_AT_A_TIME = 4096
 
