@@ -30,8 +30,14 @@ export async function chaos (kind: Kind, { folder, rounds, perGroup, nodes, rate
     for (let round = from; round < Math.min(rounds, from + perGroup);) {
       const startedMs = performance.now()
       await scene.steady('before the fault')
-      const isRound = await kind.round(scene, chosen++) !== false
-      await scene.whole()
+      let isRound: boolean
+      try {
+        isRound = await kind.round(scene, chosen++) !== false
+        await scene.whole()
+      } catch (error) {
+        await scene.describe()
+        throw error
+      }
       scene.count(isRound ? 'rounds' : 'faults that did not come about')
       if (!isRound && chosen > MAX_CHOSEN * rounds) throw new Error(`of ${chosen} faults ${round} came about`)
       if (!isRound) continue
@@ -39,7 +45,7 @@ export async function chaos (kind: Kind, { folder, rounds, perGroup, nodes, rate
       tell(`round ${round} of ${rounds}: ${((performance.now() - startedMs) / 1000).toFixed(1)} s, ${scene.producer.history.storedCount} confirmed`)
     }
     const problems = await scene.judge()
-    for (const [name, value] of Object.entries(scene.figures)) figures[name] = name.startsWith('longest') ? Math.max(figures[name] ?? 0, value) : (figures[name] ?? 0) + value
+    for (const [name, value] of Object.entries(scene.figures)) figures[name] = name.startsWith('longest') ? Math.max(figures[name] ?? -Infinity, value) : (figures[name] ?? 0) + value
     if (problems.length > 0) return { figures, problems }
     await onGroup(figures)
     await scene[Symbol.asyncDispose]()

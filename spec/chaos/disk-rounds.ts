@@ -8,7 +8,8 @@ import type { Scene } from './scene.ts'
 const STALL_MS = 3000
 /** Less than a broker's reserve, so that it refuses; more than the log that comes meanwhile. */
 const LEFT_BYTES = 8 * 1024 * 1024
-const FULL_MS = 1500
+/** How long a fault stays, at least. */
+const HELD_MS = 1500
 const RATE_MS = 5000
 const RATE_PAIRS = 3
 /** Far less than comes in. */
@@ -39,36 +40,41 @@ export async function stuckRound (scene: Scene, round: number): Promise<void> {
       scene.count('leadersStuck')
     } else scene.count('followersStuck')
     await scene.steady('during the fault')
+    await sleep(HELD_MS)
   } finally {
     disk.slow(FAST)
     await watch.stop()
   }
 }
 
-/** The disk of a follower is slow for a while, again and again; what that costs is a figure. */
-export async function slowRound (scene: Scene, round: number): Promise<void> {
+/** The disk of a follower is slow for a while, again and again; what that costs is a figure: below 0, as what it does not do others can on one machine. */
+export async function slowRound (scene: Scene, round: number): Promise<void | false> {
   const { group, producer: { history } } = scene
   const disk = diskOf(scene, scene.choose(group.followersOf(await group.leader())))
-  const acksIn = async (ms: number): Promise<number> => {
-    const [before, fromMs] = [history.storedCount, performance.now()]
+  const written = [0, 0] as [fast: number, slow: number]
+  const acksIn = async (ms: number, which: 0 | 1): Promise<number> => {
+    const [before, bytesBefore, fromMs] = [history.storedCount, disk.writtenBytes, performance.now()]
     await sleep(ms)
+    written[which] += disk.writtenBytes - bytesBefore
     return (history.storedCount - before) * 1000 / (performance.now() - fromMs)
   }
   let [fast, slow] = [0, 0]
   try {
     for (let pair = 0; pair < RATE_PAIRS; pair++) {
-      fast += await acksIn(RATE_MS) / RATE_PAIRS
+      fast += await acksIn(RATE_MS, 0) / RATE_PAIRS
       disk.slow(SLOW_BYTES_PER_SECOND)
-      slow += await acksIn(RATE_MS) / RATE_PAIRS
+      slow += await acksIn(RATE_MS, 1) / RATE_PAIRS
       disk.slow(FAST)
       await scene.inSync()
     }
   } finally {
     disk.slow(FAST)
   }
+  // else it had too little to do to be slow
+  if (written[0] < 2 * written[1]) return false
   const cost = Math.round((1 - slow / fast) * 1000) / 10
-  scene.longest('longest cost of a slow follower, per cent', cost)
-  scene.tell(`round ${round}: ${Math.round(fast)} a second, ${Math.round(slow)} with a slow follower: ${cost} % less`)
+  scene.longest(`longest cost of a slow follower, per cent, round ${round}`, cost)
+  scene.tell(`round ${round}: ${Math.round(fast)} a second, ${Math.round(slow)} with a slow follower: ${cost} % less; its disk took ${written[0]} bytes, and ${written[1]} while it was slow`)
   scene.count('followersSlow')
 }
 
@@ -85,7 +91,7 @@ export async function fullRound (scene: Scene, round: number): Promise<void> {
   try {
     if (isLeader) await until('sends are refused, or another node leads', async () => history.notStoredCount > refused || await group.leader() !== leader)
     else await scene.steady('during the fault')
-    await sleep(FULL_MS)
+    await sleep(HELD_MS)
   } finally {
     await disk.free()
   }

@@ -29,6 +29,8 @@ export class LoopDisk {
   readonly folder: string
   readonly #image: string
   readonly #unmountNow = (): void => { execFileSync('umount', ['-l', this.folder], { stdio: 'ignore' }) }
+  #name = ''
+  /** MAJOR:MINOR */
   #device = ''
   #isMounted = false
 
@@ -53,7 +55,8 @@ export class LoopDisk {
     this.#isMounted = true
     process.prependOnceListener('exit', this.#unmountNow)
     const { stdout } = await run('losetup', ['-n', '-O', 'NAME', '-j', this.#image])
-    this.#device = readFileSync(`/sys/block/${stdout.trim().replace('/dev/', '')}/dev`, 'latin1').trim()
+    this.#name = stdout.trim().replace('/dev/', '')
+    this.#device = readFileSync(`/sys/block/${this.#name}/dev`, 'latin1').trim()
   }
 
   async #unmount (): Promise<void> {
@@ -62,6 +65,9 @@ export class LoopDisk {
     process.off('exit', this.#unmountNow)
     await run('umount', [this.folder])
   }
+
+  /** By the device, since it was mounted. */
+  get writtenBytes (): number { return Number(readFileSync(`/sys/block/${this.#name}/stat`, 'latin1').trim().split(/ +/)[6]) * 512 }
 
   /** So many bytes a second are written from now on: 1 is a disk that stands still; 0: as many as it can. */
   slow (bytesPerSecond: number): void { writeFileSync(SLOW_FILE, `${this.#device} ${bytesPerSecond}`) }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { SeededRandom } from '../support/seeded-random.ts'
-import { Cluster, Patience, type BrokerGroup, type ClusterProcess, type Settings } from '../cluster/cluster.ts'
+import { Cluster, Patience, waitLimit, type BrokerGroup, type ClusterProcess, type Settings } from '../cluster/cluster.ts'
 import { NumberedProducer, type ProducerOptions } from '../cluster/numbered-producer.ts'
 import { readBack } from '../cluster/read-back.ts'
 import type { Program } from '../cluster/server-process.ts'
@@ -17,7 +17,6 @@ const QUEUES = 4
 const STEADY_ACKS = 50
 /** Log that a node may be behind at the beginning of the next round. */
 const LAG_BYTES = 1024 * 1024
-const RECOVERY_LIMIT_MS = 120_000
 
 export interface SceneOptions {
   readonly folder: string
@@ -82,7 +81,7 @@ export class Scene implements AsyncDisposable {
   }
 
   count (name: string, more = 1): void { this.figures[name] = (this.figures[name] ?? 0) + more }
-  longest (name: string, value: number): void { this.figures[name] = Math.max(this.figures[name] ?? 0, value) }
+  longest (name: string, value: number): void { this.figures[name] = Math.max(this.figures[name] ?? -Infinity, value) }
   choose<T> (items: readonly T[]): T { return items[Math.floor(this.random.next() * items.length)]! }
 
   /** So many different nodes. */
@@ -118,6 +117,11 @@ export class Scene implements AsyncDisposable {
 
   async inSync (): Promise<void> { await this.group.inSync(LAG_BYTES) }
 
+  /** Tells what is known of all nodes. */
+  async describe (): Promise<void> {
+    for (const node of this.group.nodes) this.tell(`${node.name}: ${JSON.stringify(await node.figures())}\n${node.output.slice(-4000)}`)
+  }
+
   readBack (node: ClusterProcess): ReturnType<typeof readBack> { return readBack(this.cluster, node.address, TOPIC, QUEUES) }
 
   /** Ends the load and compares what was answered with what every node holds. Returns all that is wrong. */
@@ -150,9 +154,9 @@ export class Scene implements AsyncDisposable {
 
 async function within<T> (what: string, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined
-  const patience = new Patience(RECOVERY_LIMIT_MS)
+  const patience = new Patience(2 * waitLimit.ms)
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setInterval(() => { if (patience.isOver()) reject(new Error(`still waiting after ${RECOVERY_LIMIT_MS} ms until ${what}`)) }, 1000)
+    timer = setInterval(() => { if (patience.isOver()) reject(new Error(`still waiting after ${2 * waitLimit.ms} ms until ${what}`)) }, 1000)
   })
   try {
     return await Promise.race([promise, late])

@@ -36,7 +36,8 @@ export interface RouteBroker {
   readonly brokerAddrs: Readonly<Record<string, string>>
 }
 
-const WAIT_LIMIT_MS = 60_000
+/** How long is waited for anything; longer for long runs on machines that have other work. */
+export const waitLimit = { ms: 60_000 }
 const LOOK_EVERY_MS = 5
 const MAX_STEP_MS = 5000
 const ASK_TIMEOUT_MS = 2000
@@ -273,7 +274,7 @@ function throwIfFailed (node: ClusterProcess): void {
 }
 
 /** Looks until it is so. @throws Error it does not come about, with what failed last */
-export async function until (what: string, condition: () => boolean | Promise<boolean>, limitMs = WAIT_LIMIT_MS): Promise<void> {
+export async function until (what: string, condition: () => boolean | Promise<boolean>, limitMs = waitLimit.ms): Promise<void> {
   const patience = new Patience(limitMs)
   let problem = ''
   for (;;) {
