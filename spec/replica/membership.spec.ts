@@ -160,7 +160,7 @@ t.test('a change whose leader is cut off is answered like any other write', asyn
   await members.clock.runUntil(() => others.some(({ replica }) => replica.status().isLeading), { maxMs: 10_000 })
   members.network.heal()
   await members.clock.runUntil(() => error !== undefined, { maxMs: 10_000 })
-  t.match(error, { code: 'MQ_OVERWRITTEN', outcome: 'not-applied' })
+  t.match(error, { code: 'MQ_LEADERSHIP_LOST', outcome: 'unknown' })
   t.same(leader.replica.status().confState.learners, [])
   await members.closeAll()
 })
