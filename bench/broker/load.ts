@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { encodeRequest, HeaderType, OutboundBuffer, RemotingFrame, RequestCode, ResponseCode, SlabPool } from '../../lib/remoting/index.ts'
+import { encodeRequest, HeaderType, OutboundBuffer, RemotingFrame, RequestCode, ResponseCode, SlabPool, type RemotingRequest } from '../../lib/remoting/index.ts'
 import type { Driver } from '../harness/measure.ts'
 import { DEFAULT_PROPERTIES, FIRST_OPAQUE, frameOf, GROUP, pullRequest, SendRing, TOPIC } from './requests.ts'
 
@@ -87,10 +87,14 @@ export class Load {
     return answer
   }
 
-  /** Sends messages, `inflight` of them under way at any time, one request and one answer each. */
-  async send (messages: number, inflight: number, body: Uint8Array, driver?: Driver, properties = DEFAULT_PROPERTIES): Promise<void> {
+  /**
+   * Sends messages, `inflight` of them under way at any time, one request and one answer each; upon each answer what `next` makes of it
+   * follows, one-way.
+   */
+  async send (messages: number, inflight: number, body: Uint8Array, driver?: Driver, properties = DEFAULT_PROPERTIES, next?: (answer: RemotingFrame) => RemotingRequest): Promise<void> {
     const isJson = this.#type === HeaderType.json
     const startedMs = new Map<number, number>()
+    const slabs = new SlabPool()
     let begun = 0
     let done = 0
     const startMs = performance.now()
@@ -117,6 +121,7 @@ export class Load {
       const starts = this.#connections.map((connection, i) => {
         const ring = new SendRing(this.#type, this.#queues, body, 2 * shares[i]!, properties)
         let answered = 0
+        const out = new OutboundBuffer(slabs)
         connection.onResponse = (bytes, from, to) => {
           if (!isStored(bytes, from, isJson)) {
             const { code, remark } = new RemotingFrame(bytes, from, to)
@@ -124,11 +129,13 @@ export class Load {
             return
           }
           answered++
+          if (next !== undefined) encodeRequest(out, this.#type, next(new RemotingFrame(bytes, from, to)), this.#nextOpaque(), true)
           const opaque = opaqueOf(bytes, from, isJson)
           if (opaque % SAMPLE_EVERY === sampleRemainder) noteLatency(opaque)
         }
         connection.onBurst = () => {
           done += answered
+          for (const piece of next === undefined ? [] : out.take()) connection.socket.write(piece, () => { out.release([piece]) })
           sendOn(connection, ring, answered)
           answered = 0
           if (done === messages) resolve()

@@ -1,7 +1,7 @@
 /** One case of the suite of kinds. Prints one JSON line, as the yardsticks do; without a case it is the yardstick itself: plain sends. */
 import { SqlFilter } from '../../lib/filter/index.ts'
 import { encodeProperties } from '../../lib/message/index.ts'
-import { HeaderType } from '../../lib/remoting/index.ts'
+import { decodeMessageId, endTransaction, HeaderType, sendMessageResponse, TransactionState, type RemotingFrame, type RemotingRequest } from '../../lib/remoting/index.ts'
 import { Load, MOST_CONNECTIONS } from '../broker/load.ts'
 import { DELAY_MS, UNIQUE_KEY } from '../broker/requests.ts'
 import { Driver, workloadFromArgs } from '../harness/measure.ts'
@@ -15,12 +15,15 @@ interface Kind {
   /** Text of properties; the unique key in it is another one for each message. */
   readonly properties: string
   readonly settings?: readonly string[]
+  /** What follows each answer, one-way. */
+  readonly next?: (answer: RemotingFrame) => RemotingRequest
 }
 
 const kinds: Readonly<Record<string, Kind>> = {
   'plain send': { properties: PLAIN },
   'keyed send': { properties: `KEYS\u0001order-${UNIQUE_KEY}\u0002${PLAIN}` },
   'delay send': { properties: `TIMER_DELAY_MS\u0001${DELAY_MS}\u0002${PLAIN}` },
+  'transaction send': { properties: `TRAN_MSG\u0001true\u0002PGROUP\u0001bench-producers\u0002${PLAIN}`, next: commitOf },
   'unindexed send': { properties: PLAIN, settings: ['messageIndexEnable=false'] }
 }
 
@@ -41,12 +44,26 @@ async function send (kind: Kind | undefined): Promise<void> {
     const body = new Uint8Array(size).fill(65)
     await load.send(1, 1, body)
     const before = server.usage().cpuMs
-    for (let round = 0; round < rounds; round++) await load.send(messages, inflight, body, driver, kind.properties)
+    for (let round = 0; round < rounds; round++) await load.send(messages, inflight, body, driver, kind.properties, kind.next)
     const cpuMs = server.usage().cpuMs - before
     load.close()
     await server.stop()
     console.log(JSON.stringify({ ...driver.result(name, workload), serverCpuUs: cpuMs * 1000 / (messages * rounds) }))
   })
+}
+
+/** Its producer commits the half message that was answered. */
+function commitOf (answer: RemotingFrame): RemotingRequest {
+  const { msgId, queueOffset, transactionId } = sendMessageResponse.decode(answer)
+  const extFields = endTransaction.request.encode({
+    producerGroup: 'bench-producers',
+    tranStateTableOffset: queueOffset,
+    commitLogOffset: decodeMessageId(msgId).physicalOffset,
+    commitOrRollback: TransactionState.commit,
+    fromTransactionCheck: false,
+    msgId: transactionId!
+  })
+  return { code: endTransaction.code, extFields }
 }
 
 function evaluateSql (): void {

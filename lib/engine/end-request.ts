@@ -1,4 +1,5 @@
-import { tagsCodeOf } from '../message/index.ts'
+import { isMqError } from '../base/index.ts'
+import { decodeOffsetMessageId, tagsCodeOf } from '../message/index.ts'
 import { HalfOutcome, type HalfMachine, type HalfUnit } from '../store/index.ts'
 
 /** How a producer ends a transaction; what it holds of the half message says which one it means. */
@@ -6,7 +7,7 @@ export interface EndRequest {
   readonly halfOffset: number
   readonly preparedPosition: number
   readonly producerGroup: string
-  /** Its UNIQ_KEY; undefined: it is known by its place. */
+  /** Its UNIQ_KEY, or the offset message id of its place; undefined: it is known by its place. */
   readonly uniqueKey: string | undefined
   readonly outcome: typeof HalfOutcome.commit | typeof HalfOutcome.rollback
   /** The producer was asked. */
@@ -25,6 +26,15 @@ export function refusalOf (halves: HalfMachine, unit: HalfUnit | undefined, requ
   }
   if (unit.producerGroup !== producerGroup) return 'wrong-group'
   if (unit.preparedPosition !== preparedPosition) return 'wrong-position'
-  if (uniqueKey !== undefined && tagsCodeOf(uniqueKey) !== unit.idHash) return 'wrong-id'
+  if (uniqueKey !== undefined && tagsCodeOf(uniqueKey) !== unit.idHash && placeIn(uniqueKey) !== preparedPosition) return 'wrong-id'
   return unit.immuneUntilMs > 0 && nowMs > unit.immuneUntilMs && !isAnswer ? 'too-late' : undefined
+}
+
+function placeIn (id: string): number | undefined {
+  try {
+    return decodeOffsetMessageId(id).physicalOffset
+  } catch (error) {
+    if (isMqError(error, 'MQ_INVALID_ARGUMENT')) return undefined
+    throw error
+  }
 }

@@ -32,7 +32,7 @@ export function transactionProcessors (context: BrokerContext): { readonly end: 
       halfOffset: tranStateTableOffset,
       preparedPosition: commitLogOffset,
       producerGroup,
-      uniqueKey: isIdOfPlace(msgId, commitLogOffset) ? undefined : msgId,
+      uniqueKey: msgId,
       outcome: commitOrRollback === TransactionState.commit ? HalfOutcome.commit : HalfOutcome.rollback,
       isAnswer: fromTransactionCheck
     }))
@@ -50,9 +50,6 @@ export function transactionProcessors (context: BrokerContext): { readonly end: 
 
   return { end, resume }
 }
-
-/** A client that has no other id of the message gives its offset message id. */
-function isIdOfPlace (msgId: string, position: number): boolean { return positionIn(msgId) === position }
 
 function positionIn (msgId: string): number | undefined {
   try {

@@ -16,17 +16,16 @@ export const TransactionState = { unknown: 0, commit: 8, rollback: 12 } as const
  *     msgId                 S   the message's UNIQ_KEY
  *     transactionId         S?
  *
+ * `topic` and `transactionId` say nothing more, and are not read.
  * @see RocketMQ EndTransactionRequestHeader
  */
 export const endTransaction = defineRequest(RequestCode.END_TRANSACTION, {
-  topic: optional(text),
   producerGroup: text,
   tranStateTableOffset: long,
   commitLogOffset: long,
   commitOrRollback: int,
   fromTransactionCheck: optional(bool),
-  msgId: text,
-  transactionId: optional(text)
+  msgId: text
 })
 
 /**
