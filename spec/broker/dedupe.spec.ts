@@ -49,8 +49,9 @@ t.test('over a change of the leader: what is sent again is not stored again; del
   await group.untilEqual()
   const leaderId = group.leaderId
   group.isolate(leaderId)
-  await group.until(() => group.followerIds.some((id) => group.brokers.get(id)!.engine.role.isLeader) || group.leaderId !== leaderId)
-  const next = [...group.brokers].find(([id, { engine }]) => id !== leaderId && engine.role.isLeader)![0]
+  const nextLeader = (): number | undefined => [...group.brokers].find(([id, { engine }]) => id !== leaderId && engine.role.isLeader)?.[0]
+  await group.until(() => nextLeader() !== undefined)
+  const next = nextLeader()!
   client = group.connect(next)
   const positionOf = ({ msgId }: { readonly msgId: string }): number => parseInt(msgId.slice(16), 16)
   const again = await group.run(client.send('orders', 'a', { UNIQ_KEY: 'A' }))

@@ -24,6 +24,9 @@ t.test('safe under any schedule, and at rest in agreement afterwards', (t) => {
   t.end()
 })
 
+/** Each is found sooner, the last by seed 209. */
+const MOST_SEEDS = 600
+
 /** Bugs with nodes that lost their power; each returns what mends it. */
 const planted: Readonly<Record<string, () => () => void>> = {
   'that a vote is given in doubt does not matter' () {
@@ -53,7 +56,7 @@ for (const [bug, plant] of Object.entries(planted)) {
     const mend = plant()
     t.teardown(mend)
     let found: string | undefined
-    for (let seed = 1; seed <= 150 && found === undefined; seed++) {
+    for (let seed = 1; seed <= MOST_SEEDS && found === undefined; seed++) {
       try {
         new RandomSchedule(seed).run(3000)
       } catch (error) {

@@ -7,16 +7,14 @@ export const TransactionState = { unknown: 0, commit: 8, rollback: 12 } as const
 /**
  * 37 END_TRANSACTION, mostly one-way
  *
- *     topic                 S?
  *     producerGroup         S
  *     tranStateTableOffset  L   `queueOffset` of the answer to the send
  *     commitLogOffset       L   the offset in its `msgId`
  *     commitOrRollback      I   see TransactionState
  *     fromTransactionCheck  B?
  *     msgId                 S   the message's UNIQ_KEY
- *     transactionId         S?
  *
- * `topic` and `transactionId` say nothing more, and are not read.
+ * `topic` and `transactionId`, which clients may send as well, say nothing more and are not read.
  * @see RocketMQ EndTransactionRequestHeader
  */
 export const endTransaction = defineRequest(RequestCode.END_TRANSACTION, {
