@@ -217,7 +217,7 @@ export const commands: readonly Command[] = [
     does: 'shows how far a group is in every queue, and all groups',
     async run (t, context) {
       const { java, topic, group } = context
-      await java.call('admin.offsets', { topic, group, atLeast: 10 })
+      await java.call('admin.offsets', { topic, group, atLeast: 12 })
       const output = await mqadmin(t, context, 'consumerProgress', '-g', group)
       const queues = rows(output, topic)
       t.equal(queues.length, 4)
@@ -235,8 +235,8 @@ export const commands: readonly Command[] = [
       const before = (await java.call<Seen[]>('group.received', { group })).length
       const output = await mqadmin(t, context, 'resetOffsetByTime', '-g', group, '-t', topic, '-s', '1000')
       t.equal(rows(output, 'broker-a').length, 4)
-      const received = await java.call<Seen[]>('group.received', { group, deliveries: before + 10 })
-      t.equal(new Set(received.slice(before).map(({ body }) => body)).size, 10)
+      const received = await java.call<Seen[]>('group.received', { group, deliveries: before + 12 })
+      t.equal(new Set(received.slice(before).map(({ body }) => body)).size, 12)
     }
   },
   {
@@ -252,8 +252,8 @@ export const commands: readonly Command[] = [
       } finally {
         await setting(true)
       }
-      const received = await java.call<Seen[]>('group.received', { group, deliveries: before + 10 })
-      t.equal(new Set(received.slice(before).map(({ body }) => body)).size, 10)
+      const received = await java.call<Seen[]>('group.received', { group, deliveries: before + 12 })
+      t.equal(new Set(received.slice(before).map(({ body }) => body)).size, 12)
     }
   },
   {
