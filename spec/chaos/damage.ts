@@ -34,7 +34,7 @@ export async function damageRound (scene: Scene, round: number): Promise<void | 
   await scene.steady('during the fault')
   await node.start()
   const watch = watchRole(node)
-  await until(`${node.name} serves or refuses`, () => node.output.includes('\nready after') || !node.isRunning)
+  await until(`${node.name} serves or refuses`, () => node.isReady || !node.isRunning)
   if (!node.isRunning) {
     watch.stop()
     scene.count('refused to start')

@@ -149,6 +149,8 @@ export class ClusterProcess {
   get pid (): number { return this.#running.pid }
   get output (): string { return this.#process?.output ?? '' }
   get warnings (): readonly string[] { return this.#process?.warnings ?? [] }
+  /** It has said that it serves. */
+  get isReady (): boolean { return this.#process?.isReady === true }
   get isRunning (): boolean { return this.#process !== undefined && this.#process.exit === undefined }
 
   get #running (): ServerProcess {
@@ -245,17 +247,15 @@ export class BrokerGroup {
 
   followersOf (leader: ClusterProcess): ClusterProcess[] { return this.nodes.filter((node) => node !== leader) }
 
-  /** Resolves when every node answers and is no more than `lagBytes` of log behind the one that has most. */
+  /** Resolves when every node answers and is no more than `lagBytes` of log behind the one that has most; with 0 all have applied the same as well. */
   async inSync (lagBytes = 0): Promise<void> {
     await until(`the nodes of ${this.name} are in sync`, async () => {
-      const ends = await this.#logEnds()
-      return Math.max(...ends) - Math.min(...ends) <= lagBytes
+      const figures = await Promise.all(this.nodes.map((node) => node.figures()))
+      const ends = figures.map((table) => Number(table?.['commitLogMaxOffset'] ?? NaN))
+      if (!(Math.max(...ends) - Math.min(...ends) <= lagBytes)) return false
+      // one that was started anew has its log at once, and is told later how much of it is decided
+      return lagBytes > 0 || new Set(figures.map((table) => table?.['groupAppliedIndex'])).size === 1
     })
-  }
-
-  async #logEnds (): Promise<number[]> {
-    const figures = await Promise.all(this.nodes.map((node) => node.figures()))
-    return figures.map((table) => Number(table?.['commitLogMaxOffset'] ?? NaN))
   }
 }
 

@@ -22,6 +22,7 @@ export class ServerProcess {
   readonly #closed: Promise<void>
   #output = ''
   #rest = ''
+  #isReady = false
   /** Its warnings and errors, the last of them. */
   readonly warnings: string[] = []
   #exit: string | undefined
@@ -44,6 +45,8 @@ export class ServerProcess {
     this.#output = (this.#output + text).slice(-KEPT_OUTPUT)
     const lines = (this.#rest + text).split('\n')
     this.#rest = lines.pop()!
+    // what is kept of the output ends with what came last
+    this.#isReady ||= lines.some((line) => line.startsWith('ready after'))
     this.warnings.push(...lines.filter((line) => / (?:WARN|ERROR) |^ledgermq: /.test(line)))
     if (this.warnings.length > KEPT_WARNINGS) this.warnings.splice(0, this.warnings.length - KEPT_WARNINGS)
   }
@@ -53,7 +56,7 @@ export class ServerProcess {
   get output (): string { return this.#output }
   /** Status or signal that it ended with; undefined: it runs. */
   get exit (): string | undefined { return this.#exit }
-  get isReady (): boolean { return this.#output.includes('\nready after') }
+  get isReady (): boolean { return this.#isReady }
 
   /** SIGKILL: nothing is flushed, nothing said. */
   async kill (): Promise<void> {
