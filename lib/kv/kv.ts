@@ -142,7 +142,8 @@ class Guard {
       return await call()
     } catch (error) {
       const damage = damageIn(error)
-      if (damage === undefined) throw error
+      // whoever reads while the store closes hears that, in words of ours
+      if (damage === undefined) throw (error as { readonly code?: string }).code === 'LEVEL_DATABASE_NOT_OPEN' ? new MqError('MQ_CLOSED', 'the state store is closed', { cause: error }) : error
       this.#onDamage(damage)
       throw damage
     }
@@ -156,7 +157,7 @@ function damageIn (error: unknown): MqError | undefined {
 }
 
 async function * stepThrough (db: Database, guard: Guard, range: KeyRange, options: object): AsyncGenerator<readonly [string, Uint8Array]> {
-  const iterator = db.iterator({ ...range, ...options })
+  const iterator = await guard.watch(async () => db.iterator({ ...range, ...options }))
   try {
     for (;;) {
       const step = await guard.watch(async () => {

@@ -80,6 +80,15 @@ function conformance (t: Test, opener: DatabaseOpener): void {
     t.equal(await listed(kv.entries(EVERYTHING)), 'q=x')
   })
 
+  t.test('whoever reads while it closes hears that it is closed', async (t) => {
+    const kv = await opened(t)
+    await kv.close()
+    const isClosed = { code: 'MQ_CLOSED' }
+    await t.rejects(kv.entries({ gte: 'a', lt: 'b' }).next(), isClosed)
+    await t.rejects(kv.last({ gte: 'a', lt: 'b' }), isClosed)
+    await t.rejects(kv.get('a'), isClosed)
+  })
+
   t.test('values come back after the database was closed and opened', async (t) => {
     const kv = await opened(t)
     await kv.batch([put('a', '1')])
