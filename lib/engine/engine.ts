@@ -359,8 +359,8 @@ export class Engine {
   /** The group this node is of, who it is in it, and who founded it. */
   get identity (): Identity { return this.#replica.identity }
 
-  /** How long the last write or sync of the log took, or the one under way has taken by now if that is longer, ms. */
-  get flushMs (): number { return this.#replica.log.flushMs }
+  /** How long the last write or sync of the log took; longer when one, or a read of what is to be applied, has been under way for longer, ms. */
+  get flushMs (): number { return Math.max(this.#replica.log.flushMs, this.#replica.applyReadMs) }
 
   /** The data format that the group writes, and the one that this node reads up to. */
   get format (): { readonly group: number, readonly newest: number } { return { group: this.store.formatVersion, newest: this.store.newestFormat } }

@@ -30,6 +30,7 @@ export class Applier {
   #pauses = 0
   /** A slice is being applied, is being read, or waits for its turn. */
   #busy = false
+  #readingSinceMs = -1
   #stopped = false
 
   constructor (options: ApplierOptions) {
@@ -40,6 +41,9 @@ export class Applier {
   get appliedIndex (): number { return this.#appliedIndex }
   /** Entries that are committed and wait to be applied. */
   get backlog (): number { return this.#committedIndex - this.#appliedIndex }
+
+  /** How long a read from the disk has been under way; 0: there is none. */
+  get readingMs (): number { return this.#readingSinceMs < 0 ? 0 : this.#options.clock.nowMs() - this.#readingSinceMs }
 
   /** Entries through `index` are committed (and durable here). */
   commitTo (index: number): void {
@@ -70,8 +74,10 @@ export class Applier {
       return
     }
     this.#busy = true
+    this.#readingSinceMs = this.#options.clock.nowMs()
     log.readEntries({ from, to, maxBytes: sliceBytes }).then((read) => {
       this.#busy = false
+      this.#readingSinceMs = -1
       if (!this.#stopped) this.#applyEntries(read)
     }, (error) => { this.#fail(error) })
   }

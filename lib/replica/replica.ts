@@ -227,6 +227,8 @@ export class Replica {
   }
 
   get nodeId (): NodeId { return this.identity.nodeId }
+  /** How long applying has been waiting for the disk, ms. */
+  get applyReadMs (): number { return this.#applier.readingMs }
   /** Who leads, as this node knows; `isLeader`: it takes decisions itself. */
   get role (): LeadershipEvent { return this.#leadership.event }
 

@@ -118,7 +118,8 @@ export abstract class SimNode {
         const before = this.#log
         if (before !== undefined && log.lastIndex > 0 && before.term(log.lastIndex) !== log.term(log.lastIndex)) this.#replaced(log.lastIndex)
         const { isDamaged } = this.machine
-        this.guard(() => { this.#promises.check(this.number, log, isDamaged) })
+        // a damaged log may be replaced by one that is shorter, whose node is in doubt then: known when all is open
+        if (!isDamaged) this.guard(() => { this.#promises.check(this.number, log, false) })
         for (let index = log.firstIndex; index <= log.lastIndex; index++) {
           const term = log.term(index)
           if (term !== undefined || !isDamaged) this.guard(() => { ledger.recovered(this.number, index, term) })
@@ -147,6 +148,8 @@ export abstract class SimNode {
         const { log } = replica
         this.replica = replica
         this.isOfGroup = true
+        if (replica.status().inDoubt) this.#promises.cutFrom(log.lastIndex + 1)
+        if (this.machine.isDamaged) this.guard(() => { this.#promises.check(this.number, log, true) })
         this.#seen = { ...this.#seen, commitIndex: 0, appliedIndex: 0, leadsTerm: 0 }
         this.world.durability.founded(replica.identity.founders)
         this.guard(() => { this.#promises.checkTerm(this.number, replica.status().term) })

@@ -57,6 +57,8 @@ const WORLD_STREAM = 0x5bd1e995
 const HEALED_MS = 60_000
 /** A damaged node asks the others for so long what nobody may have any more; then it is given an empty disk. */
 const MENDED_MS = 90_000
+/** So much longer for who fetches megabytes in pieces of 500 bytes. */
+const CATCHING_UP_MS = 300_000
 /** A leader who has a majority keeps its place at least so long. */
 const STABLE_MS = 3_000
 /** A disk that stands still, and how soon its node leads no more: two looks and a hand-over beyond what is allowed. */
@@ -226,6 +228,8 @@ class Simulation {
       const leader = core.nodes.find(({ isLeading }) => isLeading)
       if (leader !== undefined && !isDecided) this.#work.decideOne(leader, () => { isDecided = true })
     })
+    // What somebody has sent long ago, a hand-over for one, may still come.
+    await this.#runUntil(() => false, this.#clock.nowMs() + world.parameters.straggleMs)
     // Those who can be heard and do not hear must not depose it.
     const leader = () => core.nodes.find(({ isLeading }) => isLeading)?.replica?.role.term
     const term = leader()
@@ -258,7 +262,8 @@ class Simulation {
     }
     again()
     const limitMs = HEALED_MS + (nodes.some(({ machine }) => machine.isDamaged) ? MENDED_MS : 0)
-    const isDone = await this.#runUntil(condition, this.#clock.nowMs() + limitMs)
+    const isDone = await this.#runUntil(condition, this.#clock.nowMs() + limitMs) ||
+      (nodes.some(({ isCatchingUp }) => isCatchingUp) && await this.#runUntil(condition, this.#clock.nowMs() + CATCHING_UP_MS))
     if (this.#violation !== undefined || isDone) return
     const state = this.#nodes.map((node) => `${node.number}: ${node.role} ${JSON.stringify(node.replica?.status())}`).join('\n')
     this.#violated(new Violation('liveness', `nothing was decided, or not everywhere, ${limitMs} ms after all faults ended\n${state}\n${this.#work.pending()}`))
