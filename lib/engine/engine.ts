@@ -1,5 +1,5 @@
 import { holdProcess, processId, realDirectory } from '../adapters/index.ts'
-import { invariant, isMqError, MqError, type Clock, type Disk, type Logger, type Timer } from '../base/index.ts'
+import { invariant, MqError, type Clock, type Disk, type Logger, type Timer } from '../base/index.ts'
 import { KeyIndex, type IndexedLog } from '../key-index/index.ts'
 import { seedOfGroup, stampMsOf } from '../log/index.ts'
 import { EntryBodyWriter, LOCAL_HOST, type TopicConfig } from '../message/index.ts'
@@ -589,14 +589,8 @@ export class Engine {
 
   /** Removes what lies below `position`, the beginning of an entry. */
   async raiseFloor (position: number): Promise<void> {
-    try {
-      await this.delays.carryOver(position)
-      await this.transactions.carryOver(position)
-    } catch (error) {
-      // What waits is read from a database that closes with the engine.
-      if (!isMqError(error)) this.assertOpen()
-      throw error
-    }
+    await this.delays.carryOver(position)
+    await this.transactions.carryOver(position)
     await this.#decide(256, (writer) => this.store.setFloor(writer, position))
   }
 
