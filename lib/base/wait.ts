@@ -16,3 +16,6 @@ export function wait (clock: Clock, delayMs: number, signal?: AbortSignal): Prom
     signal?.addEventListener('abort', abort, { once: true })
   })
 }
+
+/** Others get their turn of the event loop. */
+export function turn (clock: Clock): Promise<void> { return new Promise((resolve) => { clock.defer(resolve) }) }

@@ -1,4 +1,4 @@
-import { MqError, type Clock } from '../base/index.ts'
+import { MqError, turn, type Clock } from '../base/index.ts'
 
 const AT_A_TIME = 1024
 
@@ -17,6 +17,6 @@ export class QueueWalk {
   async topic (queues: number): Promise<void> {
     this.#count += queues
     if (this.#count > this.#most) throw new MqError('MQ_INVALID_ARGUMENT', `the answer would tell of more than ${this.#most} queues (maxQueuesPerAnswer): ask for fewer topics at a time`)
-    if (this.#count % AT_A_TIME < queues) await new Promise<void>((resolve) => { this.#clock.defer(resolve) })
+    if (this.#count % AT_A_TIME < queues) await turn(this.#clock)
   }
 }

@@ -1,4 +1,4 @@
-import { isMqError, type Clock, type Logger, type MqError } from '../base/index.ts'
+import { turn, type Clock, type Logger, type MqError } from '../base/index.ts'
 import type { RaftLog } from '../log/index.ts'
 import { EntryBodyWriter } from '../message/index.ts'
 import type { Proposal } from '../replica/index.ts'
@@ -7,15 +7,13 @@ import { Decision } from './decision.ts'
 import { DelayPreparing } from './delay-preparing.ts'
 import { Expiry } from './expiry.ts'
 import type { PreparedRecords } from './prepared-records.ts'
+import { LONGEST_TOPIC } from './topic.ts'
+import { AgedBelow, Batch, queueToBe, readWaiting, STORED_ANEW_BYTES } from './waiting-records.ts'
 
 /** What one entry's deliveries may take of it. */
 const DELIVERY_BYTES = 128 * 1024
 /** No topic has a longer name. */
-const LONGEST_TOPIC = 'x'.repeat(255)
 const MOST_OF_ONE_BYTES = delayCost.unit + delayCost.part(LONGEST_TOPIC)
-/** Records that are stored anew together. */
-const STORED_ANEW_BYTES = 256 * 1024
-const AGED_CHECK_MS = 60_000
 /** Between two deliveries, when more is due than one entry takes. */
 const AGAIN_MS = 1
 
@@ -43,13 +41,13 @@ export class DelayDelivery {
   readonly #loading: Expiry
   readonly #preparing: DelayPreparing
   #isLeading = false
-  #agedBelow = 0
-  #agedCheckedMs = -Infinity
+  readonly #aged: AgedBelow
 
   constructor (options: DelayDeliveryOptions) {
     this.#options = options
-    const { clock, store: { delays } } = options
-    this.#due = new DelayDue(delays, undefined, () => new Promise((resolve) => { clock.defer(resolve) }))
+    const { clock, store: { delays }, agedBelow } = options
+    this.#aged = new AgedBelow(clock, agedBelow)
+    this.#due = new DelayDue(delays, undefined, () => turn(clock))
     this.#expiry = new Expiry({ clock, nextMs: () => this.#isLeading ? this.#due.nextMs : Infinity, expire: () => this.#step(), againMs: AGAIN_MS })
     this.#loading = new Expiry({ clock, nextMs: () => this.#isLeading ? this.#due.nextLoadMs() : Infinity, expire: () => this.#load() })
     this.#preparing = new DelayPreparing({ clock, log: options.log, due: this.#due, isLeading: () => this.#isLeading })
@@ -86,7 +84,7 @@ export class DelayDelivery {
   /** Stores waiting messages below `position` anew, so that the log below may go. Resolves when all are safe. */
   async carryOver (position: number): Promise<void> {
     const { store: { delays } } = this.#options
-    const batch = new Batch((loaded) => this.#decide(loaded, (writer, storeTimestampMs, pending) => {
+    const batch = new Batch<Loaded>((loaded) => this.#decide(loaded, (writer, storeTimestampMs, pending) => {
       for (const one of pending) if (one.record !== undefined) delays.scheduleStored(writer, one, one.record, storeTimestampMs)
     }))
     for await (const pending of delays.pendingBelow(position, this.#reportUnreadable)) await batch.add(await this.#read(pending))
@@ -105,14 +103,14 @@ export class DelayDelivery {
   /** Delivers some of what is due. */
   async #step (): Promise<void> {
     if (!this.#isLeading) return
-    await this.#checkAged()
+    await this.#aged.look()
     let aged: PendingUnit[] = []
     try {
       const decision = new Decision(DELIVERY_BYTES, (writer, storeTimestampMs) => { aged = this.#deliver(writer, storeTimestampMs) })
       this.#options.submit(decision)
       await decision.done
-      const batch = new Batch((loaded) => this.#decide(loaded, (writer, storeTimestampMs, pending) => {
-        for (const one of pending) if (one.record !== undefined) this.#queueOf(one)?.appendStored(writer, one.record, one.tagsCode, storeTimestampMs)
+      const batch = new Batch<Loaded>((loaded) => this.#decide(loaded, (writer, storeTimestampMs, pending) => {
+        for (const one of pending) if (one.record !== undefined) queueToBe(this.#options.store, one)?.appendStored(writer, one.record, one.tagsCode, storeTimestampMs)
       }))
       for (const pending of aged) await batch.add(await this.#read(pending))
       await batch.finish()
@@ -126,7 +124,8 @@ export class DelayDelivery {
 
   /** Within a decision: what is due comes to its queues. Returns what is too old to be delivered where it stands. */
   #deliver (writer: EntryBodyWriter, storeTimestampMs: number): PendingUnit[] {
-    const { delays } = this.#options.store
+    const { store } = this.#options
+    const { delays } = store
     const parts = new Map<ConsumeQueue, PendingUnit[]>()
     const lost: PendingUnit[] = []
     const aged: PendingUnit[] = []
@@ -135,11 +134,11 @@ export class DelayDelivery {
     while (costBytes + MOST_OF_ONE_BYTES <= DELIVERY_BYTES && agedBytes < STORED_ANEW_BYTES) {
       const pending = this.#due.takeDue(storeTimestampMs)
       if (pending === undefined) break
-      const queue = this.#queueOf(pending)
+      const queue = queueToBe(store, pending)
       if (queue === undefined) {
         lost.push(pending)
         costBytes += delayCost.key
-      } else if (pending.physicalOffset < this.#agedBelow) {
+      } else if (pending.physicalOffset < this.#aged.position) {
         aged.push(pending)
         agedBytes += pending.sizeBytes
       } else {
@@ -162,15 +161,6 @@ export class DelayDelivery {
     return aged
   }
 
-  /** The queue that the message goes to, within a decision; undefined: its topic is gone. */
-  #queueOf ({ topic, queueId }: PendingUnit): ConsumeQueue | undefined {
-    const { metadata, consumeQueues } = this.#options.store
-    const config = metadata.proposedTopic(topic)
-    if (config === undefined) return undefined
-    const count = Math.max(1, config.readQueueNums, config.writeQueueNums)
-    return consumeQueues.proposed(topic, queueId % count)
-  }
-
   /** One entry in which those of the messages that still wait are stored anew by `store`, and wait no more where they did. */
   async #decide (loaded: readonly Loaded[], store: (writer: EntryBodyWriter, storeTimestampMs: number, pending: readonly Loaded[]) => void): Promise<void> {
     const { delays } = this.#options.store
@@ -186,48 +176,12 @@ export class DelayDelivery {
 
   async #read (pending: PendingUnit): Promise<Loaded> {
     const { log, logger } = this.#options
-    const { physicalOffset, sizeBytes, topic } = pending
-    try {
-      return { ...pending, record: (await log.read(physicalOffset, sizeBytes)).slice() }
-    } catch (error) {
-      if (!isMqError(error, 'MQ_CORRUPT') && !isMqError(error, 'MQ_MESSAGE_NOT_FOUND')) throw error
-      logger.error(`a delayed message for ${topic} cannot be read and counts as removed: ${error.message}`, { physicalOffset, error })
-      return { ...pending, record: undefined }
-    }
-  }
-
-  async #checkAged (): Promise<void> {
-    const { clock, agedBelow } = this.#options
-    if (clock.nowMs() - this.#agedCheckedMs < AGED_CHECK_MS) return
-    this.#agedCheckedMs = clock.nowMs()
-    this.#agedBelow = await agedBelow()
+    const { physicalOffset, topic } = pending
+    const record = await readWaiting(log, pending, (error) => { logger.error(`a delayed message for ${topic} cannot be read and counts as removed: ${error.message}`, { physicalOffset, error }) })
+    return { ...pending, record }
   }
 
   readonly #reportUnreadable = (error: MqError): void => {
     this.#options.logger.error(`${error.message}; the messages that wait there are delivered after the next start`, { error })
-  }
-}
-
-/** Collects messages until they are as many as go into one entry. */
-class Batch {
-  readonly #flush: (loaded: readonly Loaded[]) => Promise<void>
-  #loaded: Loaded[] = []
-  #bytes = 0
-
-  constructor (flush: (loaded: readonly Loaded[]) => Promise<void>) {
-    this.#flush = flush
-  }
-
-  async add (loaded: Loaded): Promise<void> {
-    this.#loaded.push(loaded)
-    this.#bytes += loaded.record?.length ?? 0
-    if (this.#bytes >= STORED_ANEW_BYTES) await this.finish()
-  }
-
-  async finish (): Promise<void> {
-    const loaded = this.#loaded
-    this.#loaded = []
-    this.#bytes = 0
-    if (loaded.length > 0) await this.#flush(loaded)
   }
 }

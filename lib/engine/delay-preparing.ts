@@ -1,4 +1,4 @@
-import { isMqError, type Clock, type Timer } from '../base/index.ts'
+import { isMqError, turn, type Clock, type Timer } from '../base/index.ts'
 import type { RaftLog } from '../log/index.ts'
 import type { DelayDue, PendingUnit } from '../store/index.ts'
 import { Expiry } from './expiry.ts'
@@ -69,7 +69,7 @@ export class DelayPreparing {
         if (stretch === undefined) stretches.set(number, [unit])
         else stretch.push(unit)
       }
-      if (++seen % UNITS_AT_A_TIME === 0) await this.#pause()
+      if (++seen % UNITS_AT_A_TIME === 0) await turn(this.#options.clock)
     }
     return [...stretches].sort(([a], [b]) => a - b).map(([, stretch]) => stretch)
   }
@@ -87,11 +87,7 @@ export class DelayPreparing {
       if (record !== undefined) this.records.add(physicalOffset, record, deliverAtMs)
     }
     // what was in memory was read without a pause
-    await this.#pause()
-  }
-
-  #pause (): Promise<void> {
-    return new Promise((resolve) => { this.#options.clock.defer(resolve) })
+    await turn(clock)
   }
 
   #removeLater (): void {

@@ -3,10 +3,10 @@ import type { EntryBodyWriter } from '../message/index.ts'
 import type { Proposal } from '../replica/index.ts'
 import { halfCost, HalfOutcome, REFERENCE_MS, type HalfUnit } from '../store/index.ts'
 import { refusalOf, type EndRequest, type EndResult } from './end-request.ts'
+import { LONGEST_TOPIC } from './topic.ts'
 import type { Transactions } from './transactions.ts'
 
-/** No topic has a longer name. */
-const COST_BYTES = halfCost.commit('x'.repeat(255))
+const COST_BYTES = halfCost.commit(LONGEST_TOPIC)
 
 /**
  * The end of a transaction on its way into the log. Whoever answers extends this: exactly one of `onEnded` and `onFailed` is

@@ -1,8 +1,8 @@
-import { hash64, isMqError, MqError } from '../base/index.ts'
+import { isMqError, MqError } from '../base/index.ts'
 import type { RaftLog } from '../log/index.ts'
 import { decodeProperties, encodeProperties, EntryBodyWriter, NO_QUEUE_OFFSET, Property, propertiesSizeBytes, RecordView, recordSizeBytes, type MessageFields, type RecallHandle } from '../message/index.ts'
 import type { Proposal } from '../replica/index.ts'
-import { dedupeCost, delayCost, type PendingUnit, type Store } from '../store/index.ts'
+import { dedupeCost, dedupeHashOf, delayCost, type PendingUnit, type Store } from '../store/index.ts'
 import { Decision } from './decision.ts'
 import { SpecialPutResult, type DeliveryTime } from './special-put.ts'
 import type { Topic } from './topic.ts'
@@ -12,7 +12,6 @@ const MAX_WAITING_SEARCHES = 16
 /** What says when a message was to come: not true any more. */
 const TIMING = ['DELAY', 'TIMER_DELAY_SEC', 'TIMER_DELAY_MS', '__STARTDELIVERTIME', 'TIMER_DELIVER_MS'] as const
 const MAX_DELAY_MS = 100 * 365 * 86_400_000
-const utf8 = new TextEncoder()
 
 export interface RecallsOptions {
   readonly store: Store
@@ -41,7 +40,7 @@ export class Recalls {
       if (!delays.isPending(pending)) return undefined
       delays.remove(writer, [pending])
       const { id } = idsOf(record)
-      if (id !== undefined) dedupe.forget(writer, pending.topic, hash64(utf8.encode(id), 0n))
+      if (id !== undefined) dedupe.forget(writer, pending.topic, dedupeHashOf(id))
       return true
     })) ?? false
   }

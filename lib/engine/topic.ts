@@ -3,6 +3,8 @@ import { EntryBodyWriter, utf8SizeBytes, type Host, type MessageFields, type Rec
 import { deadLetterTopicOf, DEDUPE_FORMAT, type ConsumeQueue, type DedupeId, type DedupeMachine, type DedupeRule, type HalfTerms, type Remembered, type Store } from '../store/index.ts'
 import { dedupeRuleOf } from './attributes.ts'
 
+/** No topic has a longer name: the directory of an entry gives it one byte of length. */
+export const LONGEST_TOPIC = 'x'.repeat(255)
 const DEAD_LETTER_QUEUES = 1
 /** %RETRY% and %DLQ%: what comes there again is meant to. */
 const GROUPS_OWN = '%'

@@ -1,4 +1,4 @@
-import { isMqError, type Clock, type Logger } from '../base/index.ts'
+import type { Clock, Logger } from '../base/index.ts'
 import type { RaftLog } from '../log/index.ts'
 import { EntryBodyWriter, RecordView, type RecordFields } from '../message/index.ts'
 import type { Proposal } from '../replica/index.ts'
@@ -8,17 +8,14 @@ import {
 import { Decision } from './decision.ts'
 import { refusalOf, type EndRequest, type EndResult } from './end-request.ts'
 import { Expiry } from './expiry.ts'
-import type { Topic, TopicSettings } from './topic.ts'
+import { LONGEST_TOPIC, type Topic, type TopicSettings } from './topic.ts'
+import { AgedBelow, Batch, queueToBe, readWaiting } from './waiting-records.ts'
 
 /** Half messages that are looked at together, and the bytes of theirs that are in memory then. */
 const CHECKED_AT_ONCE = 64
 const CHECKED_BYTES = 512 * 1024
-/** Records that are stored anew together. */
-const STORED_ANEW_BYTES = 256 * 1024
-const AGED_CHECK_MS = 60_000
 /** What properties and hosts may grow by. */
 const SPARE_BYTES = 512
-const LONGEST_TOPIC_BYTES = 255
 
 /** Asked for at each use: they may change. */
 export interface TransactionRules {
@@ -51,17 +48,16 @@ export interface TransactionsOptions {
 /** Sees to half messages: asks about those that are not decided, gives up in the end, and keeps them from being removed with the log's head. */
 export class Transactions {
   readonly store: Store
-  /** What stands below is stored anew when it is committed. */
-  agedBelow = 0
   readonly #options: TransactionsOptions
   readonly #expiry: Expiry
   #isLeading = false
   #onCheck: ((check: TransactionCheck) => void) | undefined
-  #agedCheckedMs = -Infinity
+  readonly #aged: AgedBelow
 
   constructor (options: TransactionsOptions) {
     this.#options = options
-    const { clock, store } = options
+    const { clock, store, agedBelow } = options
+    this.#aged = new AgedBelow(clock, agedBelow)
     const { halves } = this.store = store
     this.#expiry = new Expiry({ clock, nextMs: () => this.#isLeading && this.#onCheck !== undefined ? halves.nextCheckMs : Infinity, expire: () => this.#checkDue() })
     halves.onCheckAt = (checkAtMs) => { if (this.#isLeading && checkAtMs < this.#expiry.dueMs) this.#expiry.look() }
@@ -87,12 +83,11 @@ export class Transactions {
     this.#expiry.stop()
   }
 
-  /** The queue that the message goes to, within a decision; undefined: its topic is gone. */
-  queueOf ({ topic, queueId }: HalfUnit): ConsumeQueue | undefined {
-    const { metadata, consumeQueues } = this.store
-    const config = metadata.proposedTopic(topic)
-    return config === undefined ? undefined : consumeQueues.proposed(topic, queueId % Math.max(1, config.readQueueNums, config.writeQueueNums))
-  }
+  /** Within a decision. */
+  queueOf (unit: HalfUnit): ConsumeQueue | undefined { return queueToBe(this.store, unit) }
+
+  /** What stands below is stored anew when it is committed. */
+  get agedBelow (): number { return this.#aged.position }
 
   /** Commits with the bytes stored anew, where they are too old or not those of the message. Resolves when that is durable. */
   async commitAnew (request: EndRequest): Promise<EndResult> {
@@ -143,34 +138,25 @@ export class Transactions {
   async carryOver (position: number): Promise<void> {
     const { halves } = this.store
     const below = [...halves.all()].filter(({ physicalOffset, isDiscarded }) => physicalOffset < position && !isDiscarded)
-    let batch: Array<readonly [HalfUnit, Uint8Array | undefined]> = []
-    let bytes = 0
-    const flush = async (): Promise<void> => {
-      const moved = batch
-      batch = []
-      const costBytes = moved.reduce((sum, [, record]) => sum + halfCost.command + EntryBodyWriter.recordCostBytes(record?.length ?? 0, 0), bytes = 0)
+    const batch = new Batch<{ readonly unit: HalfUnit, readonly record: Uint8Array | undefined }>(async (moved) => {
+      const costBytes = moved.reduce((sum, { record }) => sum + halfCost.command + EntryBodyWriter.recordCostBytes(record?.length ?? 0, 0), 0)
       await this.#decide(costBytes, (writer, storeTimestampMs) => {
-        for (const [unit, record] of moved) {
+        for (const { unit, record } of moved) {
           const proposed = halves.proposed(unit.halfOffset)
           if (proposed === undefined || proposed.physicalOffset !== unit.physicalOffset) continue
           if (record === undefined) halves.end(writer, proposed, HalfOutcome.lost)
           else halves.move(writer, proposed, movedRecord(record, proposed), storeTimestampMs)
         }
       })
-    }
-    for (const unit of below) {
-      const record = await this.#read(unit)
-      batch.push([unit, record])
-      bytes += record?.length ?? 0
-      if (bytes >= STORED_ANEW_BYTES) await flush()
-    }
-    if (batch.length > 0) await flush()
+    })
+    for (const unit of below) await batch.add({ unit, record: await this.#read(unit) })
+    await batch.finish()
   }
 
   /** Notes that producers are asked about some of those that are due, and has them asked; gives up those that were asked about too often. */
   async #checkDue (): Promise<void> {
     if (!this.#isLeading) return
-    await this.#checkAged()
+    await this.#aged.look()
     const { clock, rules } = this.#options
     const { halves } = this.store
     const asked: Array<readonly [HalfUnit, Uint8Array | undefined]> = []
@@ -233,27 +219,15 @@ export class Transactions {
   }
 
   /** The bytes, which are the caller's; undefined: they cannot be read any more. */
-  async #read ({ physicalOffset, sizeBytes, topic, halfOffset }: HalfUnit): Promise<Uint8Array | undefined> {
+  async #read (unit: HalfUnit): Promise<Uint8Array | undefined> {
     const { log, logger } = this.#options
-    try {
-      return (await log.read(physicalOffset, sizeBytes)).slice()
-    } catch (error) {
-      if (!isMqError(error, 'MQ_CORRUPT') && !isMqError(error, 'MQ_MESSAGE_NOT_FOUND')) throw error
-      logger.error(`a half message for ${topic} cannot be read: ${error.message}`, { halfOffset, physicalOffset, error })
-      return undefined
-    }
-  }
-
-  async #checkAged (): Promise<void> {
-    const { clock, agedBelow } = this.#options
-    if (clock.nowMs() - this.#agedCheckedMs < AGED_CHECK_MS) return
-    this.#agedCheckedMs = clock.nowMs()
-    this.agedBelow = await agedBelow()
+    const { topic, halfOffset, physicalOffset } = unit
+    return await readWaiting(log, unit, (error) => { logger.error(`a half message for ${topic} cannot be read: ${error.message}`, { halfOffset, physicalOffset, error }) })
   }
 }
 
 /** Of an entry in which the record is stored anew, in whatever form. */
 function anewCostBytes (unit: HalfUnit | undefined, record: Uint8Array | undefined): number {
   const recordBytes = (record?.length ?? 0) + SPARE_BYTES + 3 * (unit?.topic.length ?? 0)
-  return 2 * halfCost.command + EntryBodyWriter.recordCostBytes(recordBytes, LONGEST_TOPIC_BYTES)
+  return 2 * halfCost.command + EntryBodyWriter.recordCostBytes(recordBytes, LONGEST_TOPIC.length)
 }

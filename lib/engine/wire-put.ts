@@ -2,10 +2,8 @@ import { MqError } from '../base/index.ts'
 import { bodyCrcOf, EntryBodyWriter, hostHex, MAX_PROPERTIES_BYTES, offsetMessageId, recordSizeBytes, type BatchItem, type Host, type RecordFields } from '../message/index.ts'
 import type { Proposal } from '../replica/index.ts'
 import { dedupeCost, delayCost, halfCost, type DedupeId, type DedupeRule } from '../store/index.ts'
-import type { Topic } from './topic.ts'
+import { LONGEST_TOPIC, type Topic } from './topic.ts'
 
-/** The directory of an entry gives a topic's name one byte of length. */
-const MAX_TOPIC_BYTES = 255
 /** An IPv6 host takes 12 bytes more than an IPv4 one; and a separator may be missing after the sender's properties. */
 const SPARE_BYTES = 25
 /** A hundred years. */
@@ -289,5 +287,5 @@ function refusalOf ({ name, nameBytes }: Topic, properties: Uint8Array, added: U
   if (!Number.isInteger(delayMs) || delayMs > MAX_DELAY_MS) return new MqError('MQ_INVALID_ARGUMENT', `a delay is a whole number of ms up to ${MAX_DELAY_MS}, not ${delayMs}`)
   const propertiesBytes = properties.length + added.length + 1
   if (propertiesBytes > MAX_PROPERTIES_BYTES) return new MqError('MQ_MESSAGE_TOO_LARGE', `the properties take ${propertiesBytes} bytes, more than ${MAX_PROPERTIES_BYTES}`, { limitBytes: MAX_PROPERTIES_BYTES })
-  return nameBytes > MAX_TOPIC_BYTES ? new MqError('MQ_INVALID_ARGUMENT', `the topic's name takes ${nameBytes} bytes, more than ${MAX_TOPIC_BYTES} (${name.slice(0, 64)}...)`) : undefined
+  return nameBytes > LONGEST_TOPIC.length ? new MqError('MQ_INVALID_ARGUMENT', `the topic's name takes ${nameBytes} bytes, more than ${LONGEST_TOPIC.length} (${name.slice(0, 64)}...)`) : undefined
 }

@@ -48,8 +48,10 @@ export class FormatRaise {
   }
 
   async #look (): Promise<void> {
-    if (this.#common().common > this.#options.engine().format.group) await this.#options.whileNobodyComes(() => this.#raise())
-    else this.#reportCommon()
+    const { common, formats } = this.#common()
+    const { group } = this.#options.engine().format
+    if (common > group) await this.#options.whileNobodyComes(() => this.#raise())
+    else if (common === group) this.#report(formats.filter(([, format]) => (format ?? group) <= group).map(([id, format]) => `n${numberOf(id)} ${format === undefined ? 'is not connected' : `reads up to ${format}`}`).join(', '))
   }
 
   /** What each of the others reads up to, and what all read. */
@@ -68,14 +70,6 @@ export class FormatRaise {
     if (common <= group || !engine().role.isLeader) return
     await engine().raiseFormat(common)
     logger.info(`the group writes data format ${common} now: all its members read it`, { from: group, to: common })
-  }
-
-  #reportCommon (): void {
-    const { group } = this.#options.engine().format
-    const { common, formats } = this.#common()
-    if (common === group) {
-      this.#report(formats.filter(([, format]) => (format ?? group) <= group).map(([id, format]) => `n${numberOf(id)} ${format === undefined ? 'is not connected' : `reads up to ${format}`}`).join(', '))
-    }
   }
 
   #formatOf (nodeId: NodeId): number | undefined {

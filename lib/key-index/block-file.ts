@@ -1,4 +1,4 @@
-import { getInt64, hash64, MqError, setInt64, viewOf, type Clock, type Disk, type DiskFile } from '../base/index.ts'
+import { getInt64, hash64, MqError, setInt64, turn, viewOf, type Clock, type Disk, type DiskFile } from '../base/index.ts'
 import { MAX_FOUND_IN_BLOCK, type BlockBounds, type KeyBlock } from './key-block.ts'
 
 /**
@@ -103,9 +103,6 @@ async function readHead (file: DiskFile, seed: bigint): Promise<{ readonly bound
   const [from, to, lastIndex, lastTerm, minStampMs, maxStampMs] = [8, 16, 24, 32, 40, 48].map((at) => getInt64(view, at)) as [number, number, number, number, number, number]
   return { bounds: { from, to, lastIndex, lastTerm, minStampMs, maxStampMs, keyCount: view.getUint32(56), hasHidden: view.getUint32(60) === 1 }, view }
 }
-
-/** Others get their turn of the event loop. */
-export function turn (clock: Clock): Promise<void> { return new Promise((resolve) => { clock.defer(resolve) }) }
 
 function bucketOf (hash: number): number { return hash >>> (32 - BUCKET_BITS) }
 

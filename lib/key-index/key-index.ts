@@ -1,9 +1,9 @@
 import { join } from 'node:path'
-import { isMqError, wait, type Clock, type Disk, type Logger } from '../base/index.ts'
+import { isMqError, turn, wait, type Clock, type Disk, type Logger } from '../base/index.ts'
 import { bodyOf, ENTRY_HEADER_BYTES, stampMsOf } from '../log/index.ts'
 import { EntryBody } from '../message/index.ts'
 import { EntryKind, type RaftEntry } from '../raft/index.ts'
-import { blockFileName, findInFile, readBounds, turn, writeBlockFile } from './block-file.ts'
+import { blockFileName, findInFile, readBounds, writeBlockFile } from './block-file.ts'
 import { KeyBlock, type BlockBounds } from './key-block.ts'
 import { RecordKeys } from './record-keys.ts'
 

@@ -22,8 +22,13 @@ export interface CommandType<T> {
   decode (payload: Uint8Array): T
 }
 
+/** The schema of a record whose fields have these types. */
+export function recordSchema (name: string, fields: Readonly<Record<string, unknown>>): Schema {
+  return { type: 'record', name, fields: Object.entries(fields).map(([name, type]) => ({ name, type })) } as never
+}
+
 export interface CommandDefinition {
-  /** u16, never reused. 0x01xx metadata, 0x02xx consumer offsets, 0x03xx the log itself, 0x04xx pop, 0x05xx locks, 0x06xx delayed messages, 0x07xx half messages. */
+  /** u16, never reused. 0x01xx metadata, 0x02xx consumer offsets, 0x03xx the log itself, 0x04xx pop, 0x05xx locks, 0x06xx delayed messages, 0x07xx half messages, 0x09xx what was sent before. */
   readonly type: number
   readonly name: string
   /** Avro schemas, oldest first; all are records of the same name. */

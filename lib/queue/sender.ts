@@ -1,5 +1,5 @@
-import { hash64, MqError, type Clock } from '../base/index.ts'
-import { DEFAULT_DEDUPE_COUNT, PutBatchProposal, PutProposal, SpecialPutProposal, type DeliveryTime, type Engine, type PutResult } from '../engine/index.ts'
+import { MqError, type Clock } from '../base/index.ts'
+import { dedupeHashOf, DEFAULT_DEDUPE_COUNT, PutBatchProposal, PutProposal, SpecialPutProposal, type DeliveryTime, type Engine, type PutResult } from '../engine/index.ts'
 import { encodeProperties, propertiesSizeBytes, MAX_PROPERTIES_BYTES, NAME_END, Property, PROPERTY_END, tagsCodeOf } from '../message/index.ts'
 import { checkDuration, checkTime, checkInteger, checkKeys, checkObject, checkSignal, invalid, isWellFormed, wrongType } from './arguments.ts'
 import type { TopicRoute, TopicRoutes } from './topic-routes.ts'
@@ -10,7 +10,6 @@ const sendKeys = [...messageKeys, 'signal', 'timeoutMs']
 const itemKeys = ['body', 'topic', ...messageKeys]
 /** Of a topic that does not say. */
 const DEFAULT_DEDUPE = { windowMs: 10 * 60_000, maxCount: DEFAULT_DEDUPE_COUNT }
-const utf8 = new TextEncoder()
 
 /** The last moment of the year 2100: whatever waits beyond was not meant. */
 const MAX_TIME_MS = 4_133_980_799_999
@@ -97,7 +96,7 @@ export class Sender {
     if (time === undefined && id === undefined) return new PutProposal(route.topic, queue, bytes, keys, tags, tagsCode, propertiesText, resolve, reject)
     const special = {
       time,
-      dedupe: id === undefined ? undefined : { hash: hash64(utf8.encode(id), 0n), defaultRule: DEFAULT_DEDUPE },
+      dedupe: id === undefined ? undefined : { hash: dedupeHashOf(id), defaultRule: DEFAULT_DEDUPE },
       // what was stored before is known by the id, if handles can bear that
       uniqueKey: id === undefined || id.includes(' ') ? uniqueKey : id
     }

@@ -1,4 +1,5 @@
-import { defineCommand, EntryBodyWriter } from '../message/index.ts'
+import { hash64 } from '../base/index.ts'
+import { defineCommand, EntryBodyWriter, recordSchema } from '../message/index.ts'
 
 /** What is logged about messages that are not to be stored twice. The leader has decided everything. */
 
@@ -19,6 +20,11 @@ export interface DedupeId {
   readonly bodyCrc: number
   readonly bodyBytes: number
 }
+
+const utf8 = new TextEncoder()
+
+/** What an id that a producer gave is known by. */
+export function dedupeHashOf (id: Uint8Array | string): bigint { return hash64(typeof id === 'string' ? utf8.encode(id) : id, 0n) }
 
 export interface LoggedId {
   readonly high: number
@@ -41,18 +47,16 @@ export interface DedupeRemember {
 /** It was taken back: sent again, it is another one. */
 export interface DedupeForget extends LoggedId { readonly topic: string }
 
-const record = (name: string, fields: Record<string, unknown>) => ({ type: 'record', name, fields: Object.entries(fields).map(([name, type]) => ({ name, type })) }) as never
-
 export const dedupeRemember = defineCommand<DedupeRemember>({
   type: 0x0901,
   name: 'dedupeRemember',
-  versions: [record('DedupeRemember', {
+  versions: [recordSchema('DedupeRemember', {
     topic: 'string',
     windowMs: 'long',
     maxCount: 'long',
     messages: {
       type: 'array',
-      items: record('Remembered', { high: 'int', low: 'int', bodyCrc: 'int', bodyBytes: 'long', queueId: 'long', queueOffset: 'long', physicalOffset: 'long', deliverAtMs: 'long' })
+      items: recordSchema('Remembered', { high: 'int', low: 'int', bodyCrc: 'int', bodyBytes: 'long', queueId: 'long', queueOffset: 'long', physicalOffset: 'long', deliverAtMs: 'long' })
     }
   })]
 })
@@ -60,7 +64,7 @@ export const dedupeRemember = defineCommand<DedupeRemember>({
 export const dedupeForget = defineCommand<DedupeForget>({
   type: 0x0902,
   name: 'dedupeForget',
-  versions: [record('DedupeForget', { topic: 'string', high: 'int', low: 'int' })]
+  versions: [recordSchema('DedupeForget', { topic: 'string', high: 'int', low: 'int' })]
 })
 
 /** Upper bounds of what the commands take of an entry. */

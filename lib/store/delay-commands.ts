@@ -1,4 +1,4 @@
-import { defineCommand, EntryBodyWriter } from '../message/index.ts'
+import { defineCommand, EntryBodyWriter, recordSchema } from '../message/index.ts'
 
 /** What is logged about messages that are delivered later. The leader has decided everything. */
 
@@ -32,24 +32,23 @@ export interface DelayDeliver {
 /** They wait no more: stored anew elsewhere, or their topic is gone. */
 export interface DelayRemove { readonly units: readonly DelayKey[] }
 
-const record = (name: string, fields: Record<string, unknown>) => ({ type: 'record', name, fields: Object.entries(fields).map(([name, type]) => ({ name, type })) }) as never
 const array = (items: unknown) => ({ type: 'array', items })
 
 export const delaySchedule = defineCommand<DelaySchedule>({
   type: 0x0601,
   name: 'delaySchedule',
-  versions: [record('DelaySchedule', { deliverAtMs: 'long', topic: 'string', queueId: 'long', tagsCode: 'int', physicalOffset: 'long', sizeBytes: 'long' })]
+  versions: [recordSchema('DelaySchedule', { deliverAtMs: 'long', topic: 'string', queueId: 'long', tagsCode: 'int', physicalOffset: 'long', sizeBytes: 'long' })]
 })
 
 export const delayDeliver = defineCommand<DelayDeliver>({
   type: 0x0602,
   name: 'delayDeliver',
-  versions: [record('DelayDeliver', {
-    parts: array(record('Part', {
+  versions: [recordSchema('DelayDeliver', {
+    parts: array(recordSchema('Part', {
       topic: 'string',
       queueId: 'long',
       firstQueueOffset: 'long',
-      units: array(record('Unit', { bucket: 'long', ordinal: 'long', physicalOffset: 'long', sizeBytes: 'long', tagsCode: 'int' }))
+      units: array(recordSchema('Unit', { bucket: 'long', ordinal: 'long', physicalOffset: 'long', sizeBytes: 'long', tagsCode: 'int' }))
     }))
   })]
 })
@@ -57,7 +56,7 @@ export const delayDeliver = defineCommand<DelayDeliver>({
 export const delayRemove = defineCommand<DelayRemove>({
   type: 0x0603,
   name: 'delayRemove',
-  versions: [record('DelayRemove', { units: array(record('Key', { bucket: 'long', ordinal: 'long' })) })]
+  versions: [recordSchema('DelayRemove', { units: array(recordSchema('Key', { bucket: 'long', ordinal: 'long' })) })]
 })
 
 /** Upper bounds of what the commands take of an entry. */

@@ -4,6 +4,7 @@ import { HIDDEN_TARGET, NO_QUEUE_OFFSET, type EntryBodyWriter, type Host, type M
 import { bucketKeyOf, bucketKeysAt, DelayBucket } from './delay-bucket.ts'
 import { delayDeliver, delayRemove, delaySchedule, type DelayDeliver, type DelayKey } from './delay-commands.ts'
 import { DelayPieceReader, type DelayPiece, type DelayUnit } from './delay-units.ts'
+import { addHidden } from './hidden-record.ts'
 import { on, type ApplyContext, type KeyChange, type KeyValue, type Machine } from './machine.ts'
 import { defineValue } from './stored-value.ts'
 
@@ -81,10 +82,7 @@ export class DelayMachine implements Machine {
 
   /** Stores a message that is to come to its queue later. `record` gets its place; costs `delayCost.schedule` beside the record. */
   schedule (writer: EntryBodyWriter, record: RecordFields, topic: string, tagsCode: number, storeTimestampMs: number, deliverAtMs: number): void {
-    const physicalOffset = record.physicalOffset = writer.nextPhysicalOffset
-    record.queueOffset = NO_QUEUE_OFFSET
-    record.storeTimestampMs = storeTimestampMs
-    const sizeBytes = writer.addRecord(HIDDEN_TARGET, tagsCode, record)
+    const { physicalOffset, sizeBytes } = addHidden(writer, record, tagsCode, storeTimestampMs)
     this.#propose(writer, { deliverAtMs, topic, queueId: record.queueId, tagsCode, physicalOffset, sizeBytes })
   }
 

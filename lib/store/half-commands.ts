@@ -1,4 +1,4 @@
-import { defineCommand, EntryBodyWriter } from '../message/index.ts'
+import { defineCommand, EntryBodyWriter, recordSchema } from '../message/index.ts'
 
 /** What is logged about half messages: those of transactions that are not decided yet. The leader has decided everything. */
 
@@ -65,32 +65,31 @@ export const HalfOutcome = {
 } as const
 export type HalfOutcome = typeof HalfOutcome[keyof typeof HalfOutcome]
 
-const record = (name: string, fields: Record<string, unknown>) => ({ type: 'record', name, fields: Object.entries(fields).map(([name, type]) => ({ name, type })) }) as never
 const place = { halfOffset: 'long', physicalOffset: 'long', sizeBytes: 'long' }
 
 export const halfPrepare = defineCommand<HalfPrepare>({
   type: 0x0701,
   name: 'halfPrepare',
-  versions: [record('HalfPrepare', { ...place, topic: 'string', queueId: 'long', tagsCode: 'int', producerGroup: 'string', idHash: 'int', checkAtMs: 'long', immuneUntilMs: 'long' })]
+  versions: [recordSchema('HalfPrepare', { ...place, topic: 'string', queueId: 'long', tagsCode: 'int', producerGroup: 'string', idHash: 'int', checkAtMs: 'long', immuneUntilMs: 'long' })]
 })
 
 export const halfCommit = defineCommand<HalfCommit>({
   type: 0x0702,
   name: 'halfCommit',
-  versions: [record('HalfCommit', { halfOffset: 'long', topic: 'string', queueId: 'long', firstQueueOffset: 'long', physicalOffset: 'long', sizeBytes: 'long', tagsCode: 'int' })]
+  versions: [recordSchema('HalfCommit', { halfOffset: 'long', topic: 'string', queueId: 'long', firstQueueOffset: 'long', physicalOffset: 'long', sizeBytes: 'long', tagsCode: 'int' })]
 })
 
-export const halfEnd = defineCommand<HalfEnd>({ type: 0x0703, name: 'halfEnd', versions: [record('HalfEnd', { halfOffset: 'long', outcome: 'int' })] })
+export const halfEnd = defineCommand<HalfEnd>({ type: 0x0703, name: 'halfEnd', versions: [recordSchema('HalfEnd', { halfOffset: 'long', outcome: 'int' })] })
 
 export const halfCheck = defineCommand<HalfCheck>({
   type: 0x0704,
   name: 'halfCheck',
-  versions: [record('HalfCheck', { halfOffsets: { type: 'array', items: 'long' }, nextCheckAtMs: 'long' })]
+  versions: [recordSchema('HalfCheck', { halfOffsets: { type: 'array', items: 'long' }, nextCheckAtMs: 'long' })]
 })
 
-export const halfMove = defineCommand<HalfMove>({ type: 0x0705, name: 'halfMove', versions: [record('HalfMove', place)] })
-export const halfDiscard = defineCommand<HalfDiscard>({ type: 0x0706, name: 'halfDiscard', versions: [record('HalfDiscard', place)] })
-export const halfRevive = defineCommand<HalfRevive>({ type: 0x0707, name: 'halfRevive', versions: [record('HalfRevive', { ...place, checkAtMs: 'long' })] })
+export const halfMove = defineCommand<HalfMove>({ type: 0x0705, name: 'halfMove', versions: [recordSchema('HalfMove', place)] })
+export const halfDiscard = defineCommand<HalfDiscard>({ type: 0x0706, name: 'halfDiscard', versions: [recordSchema('HalfDiscard', place)] })
+export const halfRevive = defineCommand<HalfRevive>({ type: 0x0707, name: 'halfRevive', versions: [recordSchema('HalfRevive', { ...place, checkAtMs: 'long' })] })
 
 /** Upper bounds of what the commands take of an entry. */
 export const halfCost = {

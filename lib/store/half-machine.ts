@@ -2,9 +2,13 @@ import { invariant, MqError } from '../base/index.ts'
 import { HIDDEN_TARGET, NO_QUEUE_OFFSET, setFloor, type EntryBodyWriter, type RecordFields } from '../message/index.ts'
 import type { ConsumeQueue } from './consume-queue.ts'
 import { halfCheck, halfCommit, halfDiscard, halfEnd, halfMove, HalfOutcome, halfPrepare, halfRevive, type HalfCheck, type HalfPrepare } from './half-commands.ts'
+import { addHidden } from './hidden-record.ts'
 import { HALF_PAGE_UNITS, HalfPage, type HalfUnit } from './half-page.ts'
 import { on, type ApplyContext, type KeyChange, type KeyValue, type Machine } from './machine.ts'
 import { defineValue } from './stored-value.ts'
+
+/** The data format that has these commands. */
+export const HALF_FORMAT = 3
 
 const NEXT_OFFSET_KEY = '#'
 const nextOffsetValue = defineValue<number>(['long'])
@@ -48,15 +52,15 @@ export class HalfMachine implements Machine {
     on(halfEnd, ({ halfOffset, outcome }) => { this.#end(halfOffset, outcome) }),
     on(halfCheck, (command) => { this.#check(command) }),
     on(halfMove, ({ halfOffset, physicalOffset, sizeBytes }, { storeTimestampMs }) => {
-      this.#change(halfOffset, (unit) => ({ ...unit, physicalOffset, sizeBytes, storedAtMs: storeTimestampMs }))
+      this.#change(halfOffset, (unit) => storedAt(unit, physicalOffset, sizeBytes, storeTimestampMs))
     }),
     on(halfDiscard, ({ halfOffset, physicalOffset, sizeBytes }, { storeTimestampMs }) => {
       this.#discardedCount++
-      this.#change(halfOffset, (unit) => ({ ...unit, physicalOffset, sizeBytes, storedAtMs: storeTimestampMs, isDiscarded: true }))
+      this.#change(halfOffset, (unit) => discarded(unit, physicalOffset, sizeBytes, storeTimestampMs))
     }),
     on(halfRevive, ({ halfOffset, physicalOffset, sizeBytes, checkAtMs }, { storeTimestampMs }) => {
       this.#discardedCount--
-      this.#change(halfOffset, (unit) => ({ ...unit, physicalOffset, sizeBytes, storedAtMs: storeTimestampMs, isDiscarded: false, checkTimes: 0, checkAtMs }))
+      this.#change(halfOffset, (unit) => revived(unit, physicalOffset, sizeBytes, storeTimestampMs, checkAtMs))
     }),
     // what was given up is kept as long as the message that tells of it
     on(setFloor, ({ position }) => { if (this.#discardedCount > 0) this.#forgetDiscarded(position) })
@@ -125,10 +129,7 @@ export class HalfMachine implements Machine {
   prepare (writer: EntryBodyWriter, record: RecordFields, topic: string, tagsCode: number, storeTimestampMs: number, terms: HalfTerms): number {
     if (this.#proposedNextOffset < 0) this.#proposedNextOffset = this.#nextOffset
     const halfOffset = this.#proposedNextOffset++
-    const physicalOffset = record.physicalOffset = writer.nextPhysicalOffset
-    record.queueOffset = NO_QUEUE_OFFSET
-    record.storeTimestampMs = storeTimestampMs
-    const sizeBytes = writer.addRecord(HIDDEN_TARGET, tagsCode, record)
+    const { physicalOffset, sizeBytes } = addHidden(writer, record, tagsCode, storeTimestampMs)
     const { producerGroup, idHash, checkAtMs, immuneUntilMs } = terms
     writer.addCommand(halfPrepare.type, halfPrepare.encode({ halfOffset, physicalOffset, sizeBytes, topic, queueId: record.queueId, tagsCode, producerGroup, idHash, checkAtMs, immuneUntilMs }))
     return halfOffset
@@ -151,7 +152,7 @@ export class HalfMachine implements Machine {
   /** Producers are asked about them, and again at that time. */
   check (writer: EntryBodyWriter, units: readonly HalfUnit[], nextCheckAtMs: number): void {
     writer.addCommand(halfCheck.type, halfCheck.encode({ halfOffsets: units.map(({ halfOffset }) => halfOffset), nextCheckAtMs }))
-    for (const unit of units) this.#propose(unit.halfOffset, { ...unit, checkTimes: unit.checkTimes + 1, checkAtMs: nextCheckAtMs })
+    for (const unit of units) this.#propose(unit.halfOffset, checked(unit, nextCheckAtMs))
   }
 
   /** Stores the bytes anew, at the end of the log. */
@@ -160,25 +161,22 @@ export class HalfMachine implements Machine {
     const physicalOffset = writer.nextPhysicalOffset
     const sizeBytes = writer.addStored(HIDDEN_TARGET, tagsCode, record, NO_QUEUE_OFFSET, storeTimestampMs)
     writer.addCommand(halfMove.type, halfMove.encode({ halfOffset, physicalOffset, sizeBytes }))
-    this.#propose(halfOffset, { ...unit, physicalOffset, sizeBytes, storedAtMs: storeTimestampMs })
+    this.#propose(halfOffset, storedAt(unit, physicalOffset, sizeBytes, storeTimestampMs))
   }
 
   /** The message that tells of it was written into this entry there. */
   discard (writer: EntryBodyWriter, unit: HalfUnit, physicalOffset: number, sizeBytes: number, storeTimestampMs: number): void {
     const { halfOffset } = unit
     writer.addCommand(halfDiscard.type, halfDiscard.encode({ halfOffset, physicalOffset, sizeBytes }))
-    this.#propose(halfOffset, { ...unit, physicalOffset, sizeBytes, storedAtMs: storeTimestampMs, isDiscarded: true })
+    this.#propose(halfOffset, discarded(unit, physicalOffset, sizeBytes, storeTimestampMs))
   }
 
   /** It waits again, with these bytes. */
   revive (writer: EntryBodyWriter, unit: HalfUnit, record: RecordFields, storeTimestampMs: number, checkAtMs: number): void {
     const { halfOffset, tagsCode } = unit
-    const physicalOffset = record.physicalOffset = writer.nextPhysicalOffset
-    record.queueOffset = NO_QUEUE_OFFSET
-    record.storeTimestampMs = storeTimestampMs
-    const sizeBytes = writer.addRecord(HIDDEN_TARGET, tagsCode, record)
+    const { physicalOffset, sizeBytes } = addHidden(writer, record, tagsCode, storeTimestampMs)
     writer.addCommand(halfRevive.type, halfRevive.encode({ halfOffset, physicalOffset, sizeBytes, checkAtMs }))
-    this.#propose(halfOffset, { ...unit, physicalOffset, sizeBytes, storedAtMs: storeTimestampMs, isDiscarded: false, checkTimes: 0, checkAtMs })
+    this.#propose(halfOffset, revived(unit, physicalOffset, sizeBytes, storeTimestampMs, checkAtMs))
   }
 
   /** Retention: what was given up before goes with its messages. */
@@ -257,7 +255,7 @@ export class HalfMachine implements Machine {
   }
 
   #check ({ halfOffsets, nextCheckAtMs }: HalfCheck): void {
-    for (const halfOffset of halfOffsets) this.#change(halfOffset, (unit) => ({ ...unit, checkTimes: unit.checkTimes + 1, checkAtMs: nextCheckAtMs }))
+    for (const halfOffset of halfOffsets) this.#change(halfOffset, (unit) => checked(unit, nextCheckAtMs))
   }
 
   #change (halfOffset: number, change: (unit: HalfUnit) => HalfUnit): void {
@@ -327,6 +325,18 @@ export class HalfMachine implements Machine {
     this.#nextOffset = this.#count = this.#discardedCount = 0
     this.resetOverlay()
   }
+}
+
+// What commands make of a half message, as proposed and as applied.
+
+function checked (unit: HalfUnit, checkAtMs: number): HalfUnit { return { ...unit, checkTimes: unit.checkTimes + 1, checkAtMs } }
+
+function storedAt (unit: HalfUnit, physicalOffset: number, sizeBytes: number, storedAtMs: number): HalfUnit { return { ...unit, physicalOffset, sizeBytes, storedAtMs } }
+
+function discarded (unit: HalfUnit, ...place: [physicalOffset: number, sizeBytes: number, storedAtMs: number]): HalfUnit { return { ...storedAt(unit, ...place), isDiscarded: true } }
+
+function revived (unit: HalfUnit, physicalOffset: number, sizeBytes: number, storedAtMs: number, checkAtMs: number): HalfUnit {
+  return { ...storedAt(unit, physicalOffset, sizeBytes, storedAtMs), isDiscarded: false, checkTimes: 0, checkAtMs }
 }
 
 const PAGE_PREFIX = 'page/'

@@ -1,4 +1,5 @@
 import { isMqError } from '../base/index.ts'
+import { HIDDEN_TARGET, NO_QUEUE_OFFSET, type EntryBodyWriter, type RecordFields } from '../message/index.ts'
 import { PAGE_UNITS } from './unit-page.ts'
 import type { HiddenRecord, LocatedRecord } from './commit-log.ts'
 import type { ConsumeQueues } from './consume-queues.ts'
@@ -9,6 +10,14 @@ const MAX_SCANNED_UNITS = 1024 * PAGE_UNITS
 /** A half message is delivered by reference only so long after it was stored; units' times may run ahead of that a little. */
 export const REFERENCE_MS = 30_000
 const CLOCKS_MS = 60_000
+
+/** Writes a record that stands in no queue yet; it gets its place and time. */
+export function addHidden (writer: EntryBodyWriter, record: RecordFields, tagsCode: number, storeTimestampMs: number): { readonly physicalOffset: number, readonly sizeBytes: number } {
+  const physicalOffset = record.physicalOffset = writer.nextPhysicalOffset
+  record.queueOffset = NO_QUEUE_OFFSET
+  record.storeTimestampMs = storeTimestampMs
+  return { physicalOffset, sizeBytes: writer.addRecord(HIDDEN_TARGET, tagsCode, record) }
+}
 
 /** The record in the queue that it was delivered to; undefined while it was not: then nobody may see it. */
 export async function locateHidden (consumeQueues: ConsumeQueues, { entry, record, physicalOffset, schedule, halfOffset }: HiddenRecord): Promise<LocatedRecord | undefined> {

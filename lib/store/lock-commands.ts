@@ -1,4 +1,4 @@
-import { defineCommand } from '../message/index.ts'
+import { defineCommand, recordSchema } from '../message/index.ts'
 
 /** What is logged about locks of queues for ordered consumption. The leader has decided who gets what. */
 
@@ -16,18 +16,16 @@ export interface LockKey {
 
 export interface UnlockQueues { readonly locks: readonly LockKey[] }
 
-const record = (name: string, fields: Record<string, unknown>) => ({ type: 'record', name, fields: Object.entries(fields).map(([name, type]) => ({ name, type })) }) as never
-
 /** The client holds these queues for the group, whoever did before. */
 export const lockQueues = defineCommand<LockQueues>({
   type: 0x0501,
   name: 'lockQueues',
-  versions: [record('LockQueues', { group: 'string', owner: 'string', queues: { type: 'array', items: record('Queue', { topic: 'string', queueId: 'long' }) } })]
+  versions: [recordSchema('LockQueues', { group: 'string', owner: 'string', queues: { type: 'array', items: recordSchema('Queue', { topic: 'string', queueId: 'long' }) } })]
 })
 
 /** Nobody holds them any more. */
 export const unlockQueues = defineCommand<UnlockQueues>({
   type: 0x0502,
   name: 'unlockQueues',
-  versions: [record('UnlockQueues', { locks: { type: 'array', items: record('Lock', { group: 'string', topic: 'string', queueId: 'long' }) } })]
+  versions: [recordSchema('UnlockQueues', { locks: { type: 'array', items: recordSchema('Lock', { group: 'string', topic: 'string', queueId: 'long' }) } })]
 })

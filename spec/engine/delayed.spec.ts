@@ -3,7 +3,7 @@ import { MemoryDisk, MemoryKv, noLock, NodeRandom, VirtualClock } from '../../li
 import { DEFAULT_DELAY_LEVELS, parseDelayLevels, type Engine, type EngineOptions, type SentBack } from '../../lib/engine/index.ts'
 import { bodyCrcOf, decodeProperties, type RecordView } from '../../lib/message/index.ts'
 import { checkOpenOptions } from '../../lib/queue/options.ts'
-import { get, groupConfig, openEngine, put, topicConfig, wireMessage } from './wire.ts'
+import { get, groupConfig, openEngine, pass, put, soon, topicConfig, wireMessage } from './wire.ts'
 
 const levels = parseDelayLevels(DEFAULT_DELAY_LEVELS)
 const RETRY = '%RETRY%g'
@@ -17,18 +17,6 @@ async function open (t: Test, clock: VirtualClock, options: Partial<EngineOption
 
 function sendBack (engine: Engine, record: RecordView, delayLevel = 0): Promise<SentBack> {
   return engine.sendBack({ record, group: 'g', delayLevel, levels, retryTopic: engine.topicPlanned(topicConfig(RETRY, 1)), deadLetterTopic: engine.topicPlanned(topicConfig(DLQ, 1)) })
-}
-
-const soon = async () => { for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve)) }
-
-/** Time passes in steps, so that what is due is delivered when it is. */
-async function pass (clock: VirtualClock, ms: number, stepMs = ms): Promise<void> {
-  for (let passed = 0; passed < ms; passed += stepMs) {
-    await clock.advance(stepMs)
-    await soon()
-  }
-  await clock.advance(10)
-  await soon()
 }
 
 t.test('a delayed message is one entry, invisible until it is due, then reads as if it were sent then', async (t) => {

@@ -1,4 +1,4 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { VirtualClock } from '../../lib/adapters/index.ts'
 import { GetMessagesResult, PutProposal, type Arrival, type Engine, type PutResult } from '../../lib/engine/index.ts'
 import { SqlFilter } from '../../lib/filter/index.ts'
@@ -8,6 +8,18 @@ import { get, openEngine, put, topicConfig, wireMessage } from './wire.ts'
 
 async function putAll (engine: Engine, topic: string, messages: ReadonlyArray<readonly [body: string, tags: string]>): Promise<void> {
   for (const [body, tags] of messages) await put(engine, topic, wireMessage(body, { tags }))
+}
+
+/** So that most of what is sent is read from the disk. */
+async function openWithLittleMemory (t: Test): Promise<Engine> {
+  const clock = new VirtualClock()
+  const { limits } = checkOpenOptions(':memory:', { clock })
+  const engine = await openEngine(clock, {
+    limits: { ...limits, tailCacheBytes: 256 * 1024, coldCacheBytes: 16 * 1024 },
+    storeSettings: { unpersistedBytes: 24 * 2000, pageCacheBytes: 1000 }
+  })
+  t.teardown(() => engine.close())
+  return engine
 }
 
 t.test('outcomes at the edges of a queue, as RocketMQ tells them', async (t) => {
@@ -47,13 +59,7 @@ t.test('bounds: by count, by bytes (at least one message), and of what is scanne
 })
 
 t.test('what is in memory comes without a promise; what is not comes later, a queue at a time or several at once', async (t) => {
-  const clock = new VirtualClock()
-  const { limits } = checkOpenOptions(':memory:', { clock })
-  const engine = await openEngine(clock, {
-    limits: { ...limits, tailCacheBytes: 256 * 1024, coldCacheBytes: 16 * 1024 },
-    storeSettings: { unpersistedBytes: 24 * 2000, pageCacheBytes: 1000 }
-  })
-  t.teardown(() => engine.close())
+  const engine = await openWithLittleMemory(t)
   for (let i = 0; i < 6; i++) await Promise.all(Array.from({ length: 500 }, (_, k) => put(engine, 'orders', wireMessage(`${i * 500 + k}`.padStart(200, '.'), { tags: k % 2 === 0 ? 'even' : 'odd' }))))
   const body = (i: number) => `${i}`.padStart(200, '.')
   const tail = engine.reads.getMessages({ topic: 'orders', queueId: 0, fromOffset: 2990, maxMessages: 32, maxBytes: 1 << 20 })
@@ -155,13 +161,7 @@ t.test('messages that retention has removed', async (t) => {
 })
 
 t.test('a filter passes over what it does not match, in memory or not, and finds the rest once and in order', async (t) => {
-  const clock = new VirtualClock()
-  const { limits } = checkOpenOptions(':memory:', { clock })
-  const engine = await openEngine(clock, {
-    limits: { ...limits, tailCacheBytes: 256 * 1024, coldCacheBytes: 16 * 1024 },
-    storeSettings: { unpersistedBytes: 24 * 2000, pageCacheBytes: 1000 }
-  })
-  t.teardown(() => engine.close())
+  const engine = await openWithLittleMemory(t)
   const MESSAGES = 3000
   for (let i = 0; i < MESSAGES; i += 500) {
     await Promise.all(Array.from({ length: 500 }, (_, k) => put(engine, 'orders', wireMessage(`${i + k}`, { body: Buffer.from(`${i + k}`.padEnd(300, '.')), properties: Buffer.from(`n\u0001${i + k}\u0002kind\u0001${(i + k) % 7}\u0002`) }))))

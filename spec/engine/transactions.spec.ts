@@ -1,12 +1,11 @@
 import t, { type Test } from 'tap'
 import { MemoryDisk, MemoryKv, noLock, NodeRandom, VirtualClock } from '../../lib/adapters/index.ts'
-import type { MqError } from '../../lib/base/index.ts'
-import { HalfEnding, type EndRequest, type EndResult, type Engine, type EngineOptions, type TransactionCheck } from '../../lib/engine/index.ts'
+import type { EndRequest, EndResult, Engine, EngineOptions, TransactionCheck } from '../../lib/engine/index.ts'
 import { SysFlag, tagsCodeOf } from '../../lib/message/index.ts'
 import { checkOpenOptions } from '../../lib/queue/options.ts'
 import { HalfOutcome } from '../../lib/store/index.ts'
 import { EngineGroup } from './engine-group.ts'
-import { get, openEngine, put, wireMessage, type Put } from './wire.ts'
+import { endHalf, get, openEngine, pass, put, wireMessage, type Put } from './wire.ts'
 
 const TIMEOUT_MS = 6000
 const rules = { checkIntervalMs: 30_000, checkMax: 3, maxAgeMs: Infinity }
@@ -14,27 +13,8 @@ const rules = { checkIntervalMs: 30_000, checkMax: 3, maxAgeMs: Infinity }
 const half = (body: string, id = body) => wireMessage(body, { sysFlag: SysFlag.prepared, half: { producerGroup: 'payers', idHash: tagsCodeOf(id), checkAfterMs: TIMEOUT_MS, immunityMs: 0 } })
 const prepare = (engine: Engine, body: string): Promise<Put> => put(engine, 'orders', half(body))
 
-class Ending extends HalfEnding {
-  readonly done: Promise<EndResult>
-  #resolve!: (result: EndResult) => void
-  #reject!: (error: MqError) => void
-
-  constructor (engine: Engine, request: EndRequest) {
-    super(engine.transactions, request)
-    this.done = new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-    })
-  }
-
-  protected onEnded (result: EndResult): void { this.#resolve(result) }
-  protected onFailed (error: MqError): void { this.#reject(error) }
-}
-
 function end (engine: Engine, sent: Put, outcome: EndRequest['outcome'], isAnswer = false): Promise<EndResult> {
-  const ending = new Ending(engine, { halfOffset: sent.queueOffset, preparedPosition: sent.physicalOffset, producerGroup: 'payers', uniqueKey: undefined, outcome, isAnswer })
-  engine.submit(ending)
-  return ending.done
+  return endHalf(engine, sent, { producerGroup: 'payers', outcome, isAnswer })
 }
 
 const commit = (engine: Engine, sent: Put): Promise<EndResult> => end(engine, sent, HalfOutcome.commit)
@@ -45,17 +25,6 @@ async function open (t: Test, clock: VirtualClock, options: Partial<EngineOption
   const engine = await openEngine(clock, { transactions: rules, ...options })
   t.teardown(() => engine.close())
   return engine
-}
-
-const soon = async () => { for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve)) }
-
-async function pass (clock: VirtualClock, ms: number, stepMs = ms): Promise<void> {
-  for (let passed = 0; passed < ms; passed += stepMs) {
-    await clock.advance(stepMs)
-    await soon()
-  }
-  await clock.advance(10)
-  await soon()
 }
 
 t.test('a half message is one entry, its commit another without the message; it reads as one of its queue then', async (t) => {

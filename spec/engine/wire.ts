@@ -1,6 +1,6 @@
 import { VirtualClock } from '../../lib/adapters/index.ts'
 import type { MqError } from '../../lib/base/index.ts'
-import { Engine, GetMessagesResult, WireBatchPut, WirePut, type EngineOptions, type GetMessagesRequest, type WireMessage } from '../../lib/engine/index.ts'
+import { Engine, GetMessagesResult, HalfEnding, WireBatchPut, WirePut, type EndRequest, type EndResult, type EngineOptions, type GetMessagesRequest, type WireMessage } from '../../lib/engine/index.ts'
 import { RecordView, tagsCodeIn, type GroupConfig, type TopicConfig } from '../../lib/message/index.ts'
 import { checkOpenOptions } from '../../lib/queue/options.ts'
 
@@ -101,4 +101,41 @@ export async function get (engine: Engine, request: Partial<GetMessagesRequest> 
   if (result.copyTo(bytes, 8) !== bytes.length) throw new Error('the records do not take what they say')
   for (let at = 8, i = 0; at < bytes.length; at += result.sizeBytesOf(i++)) records.push(new RecordView(bytes.subarray(at, at + result.sizeBytesOf(i))))
   return { result, records, bodies: records.map(({ body }) => Buffer.from(body).toString()) }
+}
+
+class Ending extends HalfEnding {
+  readonly done: Promise<EndResult>
+  #resolve!: (result: EndResult) => void
+  #reject!: (error: MqError) => void
+
+  constructor (engine: Engine, request: EndRequest) {
+    super(engine.transactions, request)
+    this.done = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
+    })
+  }
+
+  protected onEnded (result: EndResult): void { this.#resolve(result) }
+  protected onFailed (error: MqError): void { this.#reject(error) }
+}
+
+/** As the producer of that group ends the transaction of a half message that it has sent. */
+export async function endHalf (engine: Engine, { queueOffset, physicalOffset }: Put, how: Pick<EndRequest, 'producerGroup' | 'outcome'> & { readonly isAnswer?: boolean }): Promise<EndResult> {
+  const ending = new Ending(engine, { halfOffset: queueOffset, preparedPosition: physicalOffset, uniqueKey: undefined, isAnswer: false, ...how })
+  engine.submit(ending)
+  return await ending.done
+}
+
+/** What is ready is done. */
+export const soon = async (): Promise<void> => { for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve)) }
+
+/** Time passes in steps, so that what is due is done when it is. */
+export async function pass (clock: VirtualClock, ms: number, stepMs = ms): Promise<void> {
+  for (let passed = 0; passed < ms; passed += stepMs) {
+    await clock.advance(stepMs)
+    await soon()
+  }
+  await clock.advance(10)
+  await soon()
 }

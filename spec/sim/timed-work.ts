@@ -1,6 +1,7 @@
-import { hash64, isMqError, type MqError } from '../../lib/base/index.ts'
+import { isMqError, type MqError } from '../../lib/base/index.ts'
 import type { Engine } from '../../lib/engine/index.ts'
 import type { RecallHandle, TopicConfig } from '../../lib/message/index.ts'
+import { DEDUPE_FORMAT, dedupeHashOf } from '../../lib/store/index.ts'
 import { Put, topicConfig, wireMessage } from '../engine/wire.ts'
 import { Violation } from './ledger.ts'
 import { bodyFor, idOf } from './names.ts'
@@ -9,8 +10,6 @@ import type { World } from './world.ts'
 const TIMED = 'timed'
 const ONCE = 'once'
 const onceConfig: TopicConfig = topicConfig(ONCE, 2, { 'dedupe.time': '86400000', 'dedupe.count': '1000000' })
-/** The data format that remembers. */
-const FORMAT = 3
 
 /** A message that was to come later, and what is known of it. */
 interface Timed {
@@ -103,14 +102,14 @@ export class TimedWork {
   }
 
   async #sendOnce (engine: Engine): Promise<void> {
-    if (engine.store.formatVersion < FORMAT) return await engine.raiseFormat(FORMAT)
+    if (engine.store.formatVersion < DEDUPE_FORMAT) return await engine.raiseFormat(DEDUPE_FORMAT)
     const { random } = this.#world
     const open = this.#onces.filter(({ isBusy }) => !isBusy).slice(-10)
     let once = random.chance(0.6) && open.length > 0 ? random.pick(open) : undefined
     if (once === undefined) this.#onces.push(once = { id: ++this.#lastId, position: undefined, isBusy: false })
     once.isBusy = random.chance(0.7)
     try {
-      const dedupeHash = hash64(Buffer.from(`o${once.id}`), 0n)
+      const dedupeHash = dedupeHashOf(`o${once.id}`)
       const put = new Put(engine, { ...wireMessage('', { queueId: random.below(2), dedupeHash }), body: bodyFor(once.id, 0) }, onceConfig)
       engine.submit(put)
       const { physicalOffset } = await put.done

@@ -1,8 +1,7 @@
-import type { MqError } from '../../lib/base/index.ts'
-import { HalfEnding, type EndRequest, type EndResult, type Engine } from '../../lib/engine/index.ts'
+import type { EndRequest, Engine } from '../../lib/engine/index.ts'
 import { SysFlag } from '../../lib/message/index.ts'
-import { HalfOutcome } from '../../lib/store/index.ts'
-import { Put, topicConfig, wireMessage } from '../engine/wire.ts'
+import { HALF_FORMAT, HalfOutcome } from '../../lib/store/index.ts'
+import { endHalf, Put, topicConfig, wireMessage } from '../engine/wire.ts'
 import { Violation } from './ledger.ts'
 import { bodyFor } from './names.ts'
 import { contentsOf } from './timed-work.ts'
@@ -11,8 +10,6 @@ import type { World } from './world.ts'
 const TOPIC = 'halves'
 const GROUP = 'payers'
 const QUEUES = 2
-/** The data format with half messages. */
-const FORMAT = 3
 
 /** A transaction as its producer knows it. */
 interface Transaction {
@@ -36,7 +33,7 @@ export class TransactionWork {
   }
 
   async #prepare (engine: Engine): Promise<void> {
-    if (engine.store.formatVersion < FORMAT) return await engine.raiseFormat(FORMAT)
+    if (engine.store.formatVersion < HALF_FORMAT) return await engine.raiseFormat(HALF_FORMAT)
     const { random } = this.#world
     // who is asked says nothing: the answer is another end
     engine.transactions.onCheck(() => {})
@@ -54,7 +51,7 @@ export class TransactionWork {
     if (open.length === 0) return
     const transaction = random.pick(open)
     const outcome = transaction.wanted ??= random.chance(0.6) ? HalfOutcome.commit : HalfOutcome.rollback
-    const result = await ending(engine, transaction.sent!, outcome)
+    const result = await endHalf(engine, transaction.sent!, { producerGroup: GROUP, outcome })
     if (result !== 'done' && result !== 'already') throw new Violation('half messages are not lost', `transaction ${transaction.id} could not be ended: ${result}`)
     transaction.isEnded = true
   }
@@ -64,7 +61,7 @@ export class TransactionWork {
     const ended = this.#all.filter(({ isEnded }) => isEnded).slice(-20)
     if (ended.length === 0) return
     const { id, sent, wanted } = this.#world.random.pick(ended)
-    const result = await ending(engine, sent!, wanted === HalfOutcome.commit ? HalfOutcome.rollback : HalfOutcome.commit)
+    const result = await endHalf(engine, sent!, { producerGroup: GROUP, outcome: wanted === HalfOutcome.commit ? HalfOutcome.rollback : HalfOutcome.commit })
     if (result !== 'otherwise') throw new Violation('a transaction is ended once', `transaction ${id} was ended otherwise afterwards: ${result}`)
   }
 
@@ -83,27 +80,4 @@ export class TransactionWork {
       if (isEnded && halves.find(sent!.queueOffset) !== undefined) throw new Violation('a transaction is ended once', `transaction ${id} waits again`)
     }
   }
-}
-
-class Ending extends HalfEnding {
-  readonly done: Promise<EndResult>
-  #resolve!: (result: EndResult) => void
-  #reject!: (error: MqError) => void
-
-  constructor (engine: Engine, request: EndRequest) {
-    super(engine.transactions, request)
-    this.done = new Promise((resolve, reject) => {
-      this.#resolve = resolve
-      this.#reject = reject
-    })
-  }
-
-  protected onEnded (result: EndResult): void { this.#resolve(result) }
-  protected onFailed (error: MqError): void { this.#reject(error) }
-}
-
-async function ending (engine: Engine, { queueOffset, physicalOffset }: Put, outcome: EndRequest['outcome']): Promise<EndResult> {
-  const end = new Ending(engine, { halfOffset: queueOffset, preparedPosition: physicalOffset, producerGroup: GROUP, uniqueKey: undefined, outcome, isAnswer: false })
-  engine.submit(end)
-  return await end.done
 }

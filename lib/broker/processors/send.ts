@@ -1,9 +1,8 @@
-import { hash64 } from '../../base/index.ts'
 import type { BrokerConfig } from '../../config/index.ts'
 import { SysFlag } from '../../message/index.ts'
 import { delayOfLevel, type HalfWish, type Topic, type WireBatchItem, type WireMessage } from '../../engine/index.ts'
 import { BatchItems, failure, RequestCode, ResponseCode, SendMessageHeader, VersionGate, type Processor, type RemotingConnection, type RemotingFrame, type RemotingResponse } from '../../remoting/index.ts'
-import { deadLetterTopicOf } from '../../store/index.ts'
+import { deadLetterTopicOf, dedupeHashOf, HALF_FORMAT } from '../../store/index.ts'
 import type { BrokerContext } from '../context.ts'
 import { failureOf } from '../failures.ts'
 import { RETRY_PREFIX, topicNameRefusal } from '../names.ts'
@@ -14,8 +13,6 @@ import { tagsCodeAt, WireProperties, withoutProperties } from '../wire-propertie
 const MAX_BATCH_TOPIC_CHARACTERS = 127
 const MAX_PROPERTIES_BYTES = 32_767
 const MAX_PRODUCER_GROUP_CHARACTERS = 255
-/** The data format since when a group may keep half messages. */
-const HALF_FORMAT = 3
 const MAX_IMMUNITY_MS = 100 * 365 * 86_400_000
 const none = new Uint8Array(0)
 const utf8 = new TextEncoder()
@@ -108,7 +105,7 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
   /** Of the id in `properties`, if there is one. */
   function dedupeHash (bytes: Uint8Array): bigint | undefined {
     const { dedupeIdStart, dedupeIdEnd } = properties
-    return dedupeIdStart === dedupeIdEnd ? undefined : hash64(bytes.subarray(dedupeIdStart, dedupeIdEnd), 0n)
+    return dedupeIdStart === dedupeIdEnd ? undefined : dedupeHashOf(bytes.subarray(dedupeIdStart, dedupeIdEnd))
   }
 
   /** Why the message of `properties` cannot come when it is to. */
