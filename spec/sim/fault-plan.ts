@@ -103,7 +103,7 @@ export class FaultPlan {
       this.#startLater(node, random.next() * parameters.crashMs)
     })
     this.#repeat(parameters.transferEveryMs, () => {
-      const node = this.#nodes.find(({ isLeading }) => isLeading) ?? random.pick(this.#nodes)
+      const node = this.#newestLeader ?? random.pick(this.#nodes)
       const to = random.pick(this.#nodes).nodeId
       if (node.replica === undefined || to === undefined) return
       this.#note('transfer', node)
@@ -126,9 +126,12 @@ export class FaultPlan {
     this.#world.clock.setTimer(ms, () => { if (!node.isRunning && !this.#isOver) node.start() })
   }
 
-  #partition ({ oneWayPartitions, partitionMs }: Parameters): void {
+  #partition ({ temper, oneWayPartitions, partitionMs }: Parameters): void {
     const { random, network, trace, clock } = this.#world
-    const side = this.#nodes.filter(() => random.chance(0.5))
+    // who comes back meets those who are left without the one that goes
+    if (temper === 'torn') network.heal()
+    const alone = temper === 'torn' && random.chance(0.6) ? this.#newestLeader : undefined
+    const side = alone === undefined ? this.#nodes.filter(() => random.chance(0.5)) : [alone]
     const others = this.#nodes.filter((node) => !side.includes(node))
     if (side.length === 0 || others.length === 0) return
     const oneWay = oneWayPartitions && random.chance(0.5)
@@ -141,6 +144,12 @@ export class FaultPlan {
     }
     trace.note(clock.nowMs(), 'partition', ...side.map(({ number }) => number))
     clock.setTimer(partitionMs * (0.5 + random.next()), () => { if (!this.#isOver) network.heal() })
+  }
+
+  /** Of those that think they lead, the one of the latest term. */
+  get #newestLeader (): SimNode | undefined {
+    const termOf = ({ replica }: SimNode): number => replica!.role.term
+    return this.#nodes.filter(({ isLeading }) => isLeading).sort((a, b) => termOf(b) - termOf(a))[0]
   }
 
   #note (kind: string, node: SimNode): void {

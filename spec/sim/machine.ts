@@ -13,6 +13,7 @@ import type { World } from './world.ts'
 
 export const DIRECTORY = '/data'
 const LOG_PREFIX = `${DIRECTORY}/log/`
+const MARK_FILE = `${LOG_PREFIX}mark`
 export const VOTE_FILE = `${DIRECTORY}/vote`
 
 /** What outlives a process: a disk and a database, each of which may be slow, stuck, damaged, cut off from power, or replaced. */
@@ -77,12 +78,12 @@ export class Machine {
 
   mend (): void { this.#stuckUntilMs = this.#slowUntilMs = 0 }
 
-  /** Some write or sync soon: of anything, of the log, or of term and vote, which is rare otherwise. */
+  /** Some write or sync soon: of anything, of the log, or of what is written twice, which is rare otherwise. */
   failNextWrite (): void {
     const { random } = this.#world
     this.isFailing = true
-    const of = random.pick(['', '', LOG_PREFIX, VOTE_FILE])
-    this.disk.faults.failAt(1 + random.below(of === VOTE_FILE ? 4 : 20), random.chance(0.5) ? 'EIO' : 'ENOSPC', { kinds: ['write', 'sync'], of })
+    const of = random.pick(['', '', LOG_PREFIX, VOTE_FILE, MARK_FILE])
+    this.disk.faults.failAt(1 + random.below(of === VOTE_FILE || of === MARK_FILE ? 4 : 20), random.chance(0.5) ? 'EIO' : 'ENOSPC', { kinds: ['write', 'sync'], of })
   }
 
   /** Rot in some byte of the log of which the log itself says that it was synced: nobody else can know. Returns whether there was one. */

@@ -14,7 +14,8 @@ export interface Parameters {
   readonly mode: 'safety' | 'liveness' | 'calm'
   /**
    * `restless`: nodes crash often and are back at once, to be asked for another vote in the same term. `torn`: they live, and
-   * links do not, while disks are slow, so that terms change in the midst of writes. Both elect soon.
+   * one after the other is cut off, leaders first, while disks are slow, so that terms change in the midst of writes and tails
+   * of several terms meet. Both elect soon.
    */
   readonly temper: 'ordinary' | 'restless' | 'torn'
   readonly tickMs: number
@@ -118,8 +119,8 @@ export function drawParameters (random: SeededRandom): Parameters {
     duplicateRate: random.chance(0.5) ? between(0, 0.1) : 0,
     straggleRate: random.chance(0.5) ? between(0, 0.03) : 0,
     straggleMs: between(100, 3_000),
-    partitionEveryMs: !isOrdinary ? between(300, 800) : hasPeers ? some(0.6, () => between(800, 4_000)) : never,
-    partitionMs: isOrdinary ? between(200, 2_500) : between(150, temper === 'torn' ? 1_500 : 700),
+    partitionEveryMs: temper === 'restless' ? between(300, 800) : temper === 'torn' ? between(400, 1_200) : hasPeers ? some(0.6, () => between(800, 4_000)) : never,
+    partitionMs: isOrdinary ? between(200, 2_500) : between(200, temper === 'torn' ? 1_500 : 700),
     oneWayPartitions: random.chance(0.4),
     minDiskMs: between(0, 0.5),
     maxDiskMs: between(0.5, random.chance(temper === 'torn' ? 0.6 : 0.2) ? 30 : 3),
@@ -148,7 +149,7 @@ export function drawParameters (random: SeededRandom): Parameters {
     burst: random.pick([1, 1, 3, 10]),
     payloadBytes: random.pick([0, 50, 400, 3_000]),
     readEveryMs: between(50, 400),
-    transferEveryMs: !isOrdinary ? some(0.6, () => between(150, 800)) : hasPeers ? some(0.3, () => between(500, 3_000)) : never,
+    transferEveryMs: temper === 'torn' ? between(100, 500) : temper === 'restless' ? some(0.6, () => between(150, 800)) : hasPeers ? some(0.3, () => between(500, 3_000)) : never,
     membershipEveryMs: hasPeers && mode === 'safety' ? some(0.25, () => between(500, 2_500)) : never,
     checkpointEntries: random.pick([3, 20, 100, 10_000]),
     segmentBytes: random.pick([4, 16, 64]) * 1024,
