@@ -5,6 +5,7 @@ import type { Proposal } from '../replica/index.ts'
 import type { DataVersion, MetadataKind, Store } from '../store/index.ts'
 import { changedAttributes, groupAttributeRules, topicAttributeRules, type AttributeChanges } from './attributes.ts'
 import { Decision } from './decision.ts'
+import { readRetryPolicy } from './retry-policy.ts'
 import { createTopicCostBytes } from './topic.ts'
 
 /** A topic as it is to be; its attributes as they are, with these changes. */
@@ -124,6 +125,7 @@ function assertTopic (config: TopicConfig): void {
 
 function assertGroup (config: GroupConfig): void {
   if (!putGroup.isValid(config)) throw new MqError('MQ_INVALID_ARGUMENT', `the configuration of group ${String(config.group).slice(0, 64)} holds a value of a wrong type or size`)
+  readRetryPolicy(config.groupRetryPolicy)
 }
 
 export function groupCostBytes ({ group, attributes, groupRetryPolicy }: GroupConfig): number {

@@ -93,6 +93,9 @@ export class QueueLocks {
     this.#decide(EntryBodyWriter.emptyBytes, (_, nowMs) => { this.#machine.connectionLost(clientId, nowMs) }).then(() => { this.#expiry.look() }, () => {})
   }
 
+  /** Whether any client of the group holds a queue: it consumes in order. */
+  holdsAny (group: string): boolean { return this.#machine.holdsAny(group) }
+
   /** Within a decision: whether another client holds the queue. */
   isFenced (key: LockableQueue & { readonly group: string }, clientId: string, nowMs: number): boolean {
     const holder = this.#machine.holderOf(key, nowMs)

@@ -3,13 +3,14 @@ import { decodeProperties, EntryBodyWriter, hostHex, offsetMessageId, Property, 
 import { delayCost, rewriteRecord, type Store } from '../store/index.ts'
 import { Decision } from './decision.ts'
 import { delayOfLevel } from './delay-levels.ts'
+import { retryDelayOf } from './retry-policy.ts'
 import type { Topic } from './topic.ts'
 
 export interface SendBackRequest {
   /** The message as its consumer got it; its bytes must not change until the outcome is known. */
   readonly record: RecordView
   readonly group: string
-  /** 0: a little later with every time; below 0: it is given up. */
+  /** 0: as the group's retry policy says, else a little later with every time; below 0: it is given up. */
   readonly delayLevel: number
   /** Default: the group's. */
   readonly maxReconsumeTimes?: number
@@ -49,21 +50,22 @@ export function sendBackDecision (store: Store, request: SendBackRequest): Decis
     const refusal = topic.ensure(writer, 0)
     if (refusal !== undefined) throw refusal
     const level = isDead ? 0 : Math.min(delayLevel === 0 ? FIRST_RETRY_LEVEL + record.reconsumeTimes : delayLevel, levels.length)
-    const message = newForm(record, level)
+    const policyMs = isDead || delayLevel !== 0 ? undefined : retryDelayOf(config, record.reconsumeTimes)
+    const message = newForm(record, policyMs === undefined ? level : undefined)
     const tagsCode = tagsCodeOf(message.tags)
     const queue = topic.queue(topic.nextQueueId())
-    const delayMs = delayOfLevel(levels, level)
+    const delayMs = policyMs ?? delayOfLevel(levels, level)
     if (delayMs === 0) queue.append(writer, message, tagsCode, storeTimestampMs, topic.storeHost)
     else topic.scheduleMessage(writer, message, queue.queueId, tagsCode, storeTimestampMs, storeTimestampMs + delayMs)
     return isDead ? 'dead-letter' : 'retry'
   })
 }
 
-/** The message once more: another reconsumption, with the level of its delay, and its first id and topic. */
-function newForm (record: RecordView, level: number): MessageFields {
+/** The message once more: another reconsumption, with the level of its delay if it has one, and its first id and topic. */
+function newForm (record: RecordView, level: number | undefined): MessageFields {
   return rewriteRecord(record, {
     reconsumeTimes: record.reconsumeTimes + 1,
-    properties: [[DELAY, String(level)], ...originOf(record)]
+    properties: [...(level === undefined ? [] : [[DELAY, String(level)] as const]), ...originOf(record)]
   })
 }
 

@@ -39,6 +39,13 @@ export class LockMachine implements Machine {
   /** As applied. */
   ownerOf (group: string, topic: string, queueId: number): string | undefined { return this.#owners.get(keyOf(group, topic))?.get(queueId) }
 
+  /** As applied: whether a client of the group holds any queue. */
+  holdsAny (group: string): boolean {
+    const prefix = keyOf(group, '')
+    for (const key of this.#owners.keys()) if (key.startsWith(prefix)) return true
+    return false
+  }
+
   /** When `expire` has something to do; never later than that. Infinity: never, or this node does not lead. */
   get nextExpiryMs (): number { return this.#overlay?.nextExpiryMs ?? Infinity }
 

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { writeJson, type JsonMap, type JsonOutput } from '../../lib/message/index.ts'
 import { RequestCode, ResponseCode, type ExtFields } from '../../lib/remoting/index.ts'
 import { consumerData, openBroker, propertiesOf, startedBroker, type Client } from './support.ts'
 
@@ -44,8 +45,54 @@ t.test('a consumer that could not send back sends on to the retry topic itself',
   t.equal((await client.pull('%RETRY%group', 0, 0)).code, ResponseCode.PULL_NOT_FOUND)
   await clock.advance(5500)
   t.same((await client.pull('%RETRY%group', 0, 0)).bodies, ['again'])
-  await client.send('%RETRY%group', 'given up', { DELAY: '3', RETRY_TOPIC: 'orders' }, { j: 16, l: 16 })
+  await client.send('%RETRY%group', 'the last time', { DELAY: '1', RETRY_TOPIC: 'orders' }, { j: 16, l: 16 })
+  await client.send('%RETRY%group', 'given up', { DELAY: '3', RETRY_TOPIC: 'orders' }, { j: 17, l: 16 })
   t.same((await client.pull('%DLQ%group', 0, 0)).bodies, ['given up'])
+  await clock.advance(1500)
+  t.same((await client.pull('%RETRY%group', 0, 1)).bodies, ['the last time'])
+})
+
+t.test('what a group that consumes in order sends to its retry topic is given up', async (t) => {
+  const { connect } = await startedBroker(t)
+  const client = connect()
+  await client.heartbeat('a', { consumers: [consumerData('group', { orders: '*' })] })
+  await client.send('orders', 'x')
+  await client.ask(RequestCode.LOCK_BATCH_MQ, {}, { body: { clientId: 'a', consumerGroup: 'group', mqSet: [{ brokerName: 'broker-a', queueId: 0, topic: 'orders' }] } })
+  await client.send('%RETRY%group', 'given up', { DELAY: '6', RETRY_TOPIC: 'orders' }, { j: 3, l: 3 })
+  t.same((await client.pull('%DLQ%group', 0, 0)).bodies, ['given up'])
+})
+
+t.test('a group waits as its own retry policy says, unless the consumer asks for a level', async (t) => {
+  const { connect, clock } = await startedBroker(t)
+  const client = connect()
+  const put = async (groupRetryPolicy: JsonOutput): Promise<number> =>
+    (await client.ask(RequestCode.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, {}, { body: { groupName: 'group', groupRetryPolicy } })).code
+  const exponential = { type: 'EXPONENTIAL', exponentialRetryPolicy: { initial: 100, max: 1000, multiplier: 4 } }
+  t.equal(await put(exponential), ResponseCode.SUCCESS)
+  t.equal(await put({ type: 'EXPONENTIAL', exponentialRetryPolicy: { initial: -1 } }), ResponseCode.INVALID_PARAMETER)
+  const shown = (await client.json(RequestCode.GET_SUBSCRIPTIONGROUP_CONFIG, { group: 'group' })) as JsonMap
+  t.equal(writeJson(shown.get('groupRetryPolicy') as JsonMap), JSON.stringify({ exponentialRetryPolicy: { initial: 100, max: 1000, multiplier: 4 }, type: 'EXPONENTIAL' }))
+
+  let position = positionOf((await client.send('orders', 'x')).msgId)
+  for (const [attempt, waitMs] of [100, 400, 1000, 1000].entries()) {
+    t.equal(await sendBack(client, position), ResponseCode.SUCCESS)
+    await clock.advance(waitMs - 20)
+    t.equal((await client.pull('%RETRY%group', 0, attempt)).code, ResponseCode.PULL_NOT_FOUND)
+    await clock.advance(40)
+    const { records: [record] } = await client.pull('%RETRY%group', 0, attempt)
+    t.equal(record?.reconsumeTimes, attempt + 1)
+    t.equal(propertiesOf(record!)['DELAY'], undefined, 'it waited for no level')
+    position = record!.physicalOffset
+  }
+  t.equal(await sendBack(client, position, { delayLevel: 1 }), ResponseCode.SUCCESS)
+  await clock.advance(980)
+  t.equal((await client.pull('%RETRY%group', 0, 4)).code, ResponseCode.PULL_NOT_FOUND)
+  await clock.advance(40)
+  t.equal((await client.pull('%RETRY%group', 0, 4)).bodies.length, 1)
+  await client.ask(RequestCode.UPDATE_AND_CREATE_SUBSCRIPTIONGROUP, {}, { body: { groupName: 'group' } })
+  t.equal(await sendBack(client, position), ResponseCode.SUCCESS)
+  await clock.advance(60_000)
+  t.equal((await client.pull('%RETRY%group', 0, 5)).code, ResponseCode.PULL_NOT_FOUND, 'after four retries the levels say 3 minutes')
 })
 
 t.test('a group without retry queues drops what is sent back', async (t) => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isMqError } from '../../lib/base/index.ts'
 import { RecordView } from '../../lib/message/index.ts'
 import { PullSysFlag, pullMessage, pullMessageResponse, RequestCode, ResponseCode, type RemotingFrame, type RemotingRequest } from '../../lib/remoting/index.ts'
@@ -8,6 +9,9 @@ import type { Read } from './history.ts'
 const MAX_MESSAGES = 1024
 const TIMEOUT_MS = 10_000
 const ATTEMPTS = 6
+/** So long a node may have no leader to ask, with these pauses between two questions. */
+const UNAVAILABLE_MS = 30_000
+const PAUSE_MS = 100
 
 type Place = readonly [cluster: Pick<Cluster, 'client'>, address: string, topic: string, queues: number]
 
@@ -58,13 +62,20 @@ async function pull (cluster: Pick<Cluster, 'client'>, address: string, topic: s
   return { records, nextOffset: pullMessageResponse.decode(answer).nextBeginOffset }
 }
 
-/** Several times if it is not answered in time: machines may stand still, and a pull changes nothing. */
+/**
+ * Several times if it is not answered in time: machines may stand still, and a pull changes nothing. A node that says that it does not serve at the
+ * moment (its leader changes) is asked again for a while. Any other answer counts, an empty one included: what is lost is not waited for.
+ */
 async function invoke (cluster: Pick<Cluster, 'client'>, address: string, request: RemotingRequest): Promise<RemotingFrame> {
-  for (let attempt = 1; ; attempt++) {
+  const untilMs = Date.now() + UNAVAILABLE_MS
+  for (let timeouts = 0; ;) {
     try {
-      return await cluster.client.invoke(address, request, { timeoutMs: TIMEOUT_MS })
+      const answer = await cluster.client.invoke(address, request, { timeoutMs: TIMEOUT_MS })
+      if (answer.code !== ResponseCode.SERVICE_NOT_AVAILABLE || Date.now() > untilMs) return answer
     } catch (error) {
-      if (attempt === ATTEMPTS || !isMqError(error, 'MQ_TIMEOUT')) throw error
+      if (++timeouts === ATTEMPTS || !isMqError(error, 'MQ_TIMEOUT')) throw error
+      continue
     }
+    await sleep(PAUSE_MS)
   }
 }

@@ -182,13 +182,17 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
   return { send }
 }
 
-/** Consumers that could not send a message back send it on to its retry topic themselves. */
-function retryDestination ({ groups, topics }: BrokerContext, header: SendMessageHeader, request: RemotingFrame, topic: Topic): Destination | RemotingResponse {
+/**
+ * Consumers that could not send a message back send it on to its retry topic themselves, counted once more than they got it; those
+ * that consume in order do so only when they give it up.
+ * @see RocketMQ SendMessageProcessor.handleRetryAndDLQ
+ */
+function retryDestination ({ engine, groups, topics }: BrokerContext, header: SendMessageHeader, request: RemotingFrame, topic: Topic): Destination | RemotingResponse {
   const name = header.topic.slice(RETRY_PREFIX.length)
   const group = groups.find(name)
   if (group === undefined) return failure(ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, `the consumer group ${name} does not exist`)
   const maxReconsumeTimes = request.version >= VersionGate.maxReconsumeTimes && header.maxReconsumeTimes >= 0 ? header.maxReconsumeTimes : group.retryMaxTimes
-  if (header.reconsumeTimes < maxReconsumeTimes) return { topic, queueId: header.queueId, isDeadLetter: false }
+  if (header.reconsumeTimes <= maxReconsumeTimes && !engine.locks.holdsAny(name)) return { topic, queueId: header.queueId, isDeadLetter: false }
   return { topic: topics.destinationOr(newTopic(deadLetterTopicOf(name), 1)), queueId: -1, isDeadLetter: true }
 }
 
