@@ -9,6 +9,8 @@ import { lockProcessors } from './processors/locks.ts'
 import { messageProcessors } from './processors/messages.ts'
 import { nodeProcessors } from './processors/nodes.ts'
 import { offsetProcessors } from './processors/offsets.ts'
+import { popAckProcessors } from './processors/pop-acks.ts'
+import { popProcessors } from './processors/pop.ts'
 import { progressProcessors } from './processors/progress.ts'
 import { pullProcessors } from './processors/pull.ts'
 import { recallProcessors } from './processors/recall.ts'
@@ -26,6 +28,8 @@ export function processorsOf (context: BrokerContext): Readonly<Record<number, P
   const { sendBack } = sendBackProcessors(context)
   const { recall } = recallProcessors(context)
   const { pull } = pullProcessors(context)
+  const pops = popProcessors(context)
+  const popAcks = popAckProcessors(context)
   const clients = clientProcessors(context)
   const offsets = offsetProcessors(context)
   const locks = lockProcessors(context)
@@ -51,6 +55,16 @@ export function processorsOf (context: BrokerContext): Readonly<Record<number, P
     [RequestCode.RESUME_CHECK_HALF_MESSAGE]: transactions.resume,
     [RequestCode.PULL_MESSAGE]: pull,
     [RequestCode.LITE_PULL_MESSAGE]: pull,
+
+    ...withShortCodes({
+      [RequestCode.POP_MESSAGE]: pops.pop,
+      [RequestCode.PEEK_MESSAGE]: pops.peek,
+      [RequestCode.NOTIFICATION]: pops.notify,
+      [RequestCode.POLLING_INFO]: pops.polling,
+      [RequestCode.ACK_MESSAGE]: popAcks.ack,
+      [RequestCode.BATCH_ACK_MESSAGE]: popAcks.batchAck,
+      [RequestCode.CHANGE_MESSAGE_INVISIBLETIME]: popAcks.changeInvisible
+    }),
 
     [RequestCode.HEART_BEAT]: clients.heartbeat,
     [RequestCode.UNREGISTER_CLIENT]: clients.unregister,
@@ -116,4 +130,9 @@ export function processorsOf (context: BrokerContext): Readonly<Record<number, P
     [RequestCode.GET_BROKER_CONFIG]: configuration.get,
     [RequestCode.GET_BROKER_RUNTIME_INFO]: configuration.runtime
   }
+}
+
+/** A binary header has two bytes for a code: what is left of a longer one means the same. */
+function withShortCodes (processors: Readonly<Record<number, Processor>>): Readonly<Record<number, Processor>> {
+  return Object.fromEntries(Object.entries(processors).flatMap(([code, processor]) => [[code, processor], [Number(code) & 0xffff, processor]]))
 }

@@ -1,5 +1,5 @@
 import type { RecordView } from '../message/index.ts'
-import type { LeasedRange } from '../store/index.ts'
+import type { LeasedRange, PoppedRange } from '../store/index.ts'
 
 /** A message as it lies in its queue. */
 export interface StoredRecord {
@@ -22,8 +22,10 @@ export class Delivery implements StoredRecord, LeasedRange {
   readonly record: RecordView
   readonly queue: number
   readonly lease: number
+  /** When the lease ended, as of the checking out. */
+  readonly invisibleUntilMs: number
 
-  constructor (group: string, topic: string, stored: StoredRecord, { queue, lease, attempts }: { readonly queue: number, readonly lease: number, readonly attempts: number }) {
+  constructor (group: string, topic: string, stored: StoredRecord, { queue, lease, attempts, invisibleUntilMs }: Pick<PoppedRange, 'queue' | 'lease' | 'attempts' | 'invisibleUntilMs'>) {
     this.group = group
     this.topic = topic
     this.queueId = stored.queueId
@@ -34,6 +36,7 @@ export class Delivery implements StoredRecord, LeasedRange {
     this.record = stored.record
     this.queue = queue
     this.lease = lease
+    this.invisibleUntilMs = invisibleUntilMs
   }
 
   get first (): number { return this.queueOffset }

@@ -25,6 +25,7 @@ import { PreparedLog } from './prepared-records.ts'
 import { QueueLocks } from './queue-locks.ts'
 import { QueueReads } from './queue-reads.ts'
 import { Recalls } from './recalls.ts'
+import { RemotePops } from './remote-pops.ts'
 import { Retention } from './retention.ts'
 import { Scrub } from './scrub.ts'
 import { sendBackDecision, type SendBackRequest, type SentBack } from './send-back.ts'
@@ -71,6 +72,8 @@ export class Engine {
   readonly recalls: Recalls
   /** Messages that are visible once their producer says so. */
   readonly transactions: Transactions
+  /** Consumption by leases for consumers elsewhere. */
+  readonly remotePops: RemotePops
   /** Topics, groups and settings as administrators change them. */
   readonly config: ConfigChanges
   /** Another one each time it is opened. */
@@ -208,7 +211,7 @@ export class Engine {
     this.keys = keyIndex && new KeyQueries({ clock, index: keyIndex, reads: this.reads })
     this.config = new ConfigChanges(store, (proposal) => { this.#submitAfterCommits(proposal) })
     this.config.onChange((kind, name) => { if (kind === 'topic') this.#topicChanged(name) })
-    this.offsets = new OffsetCommits({ clock, store, reads: this.reads, submit, isFenced: (key, clientId, nowMs) => this.locks.isFenced(key, clientId, nowMs) })
+    this.offsets = new OffsetCommits({ clock, store, machine: pop, reads: this.reads, submit, isFenced: (key, clientId, nowMs) => this.locks.isFenced(key, clientId, nowMs) })
     this.locks = new QueueLocks({ clock, store, submit, closeCommits: () => { this.offsets.close() } })
     this.#pops = new Pops({
       store,
@@ -221,6 +224,9 @@ export class Engine {
       submit,
       assertOpen: () => { this.assertOpen() },
       deadLetter: (delivery) => this.deadLetter(delivery)
+    })
+    this.remotePops = new RemotePops({
+      clock, store, machine: pop, pops: this.#pops, waiting: this.#waiting, offsets: this.offsets, submit, leasesChanged: () => { this.#expiry.look() }
     })
     this.#expiry = new Expiry({
       clock,
@@ -674,7 +680,7 @@ export class Engine {
 
   #appended (queue: ConsumeQueue, fromOffset: number): void {
     // one of each group looks; who finds as much as it asked for sends the next one
-    if (this.#waiting.count > 0) this.#waiting.topicGrew(queue.topic, 1)
+    if (this.#waiting.count > 0) this.#waiting.topicGrew(queue.topic, 1, queue.queueId)
     if (this.#arrivalListeners.length === 0) return
     const arrival = new Arrival(queue, fromOffset)
     for (const listener of this.#arrivalListeners) listener(arrival)

@@ -1,7 +1,7 @@
 import { MqError, type Clock, type Timer } from '../base/index.ts'
 import type { EntryBodyWriter } from '../message/index.ts'
 import type { Proposal } from '../replica/index.ts'
-import { ConsumerOffsets, type Store } from '../store/index.ts'
+import { ConsumerOffsets, popCost, type PopMachine, type Store } from '../store/index.ts'
 import { Decision } from './decision.ts'
 import { hasQueue } from './topic.ts'
 import type { QueueReads } from './queue-reads.ts'
@@ -41,10 +41,17 @@ export interface ResetRequest {
 export interface OffsetCommitsOptions {
   readonly clock: Clock
   readonly store: Store
+  /** Groups that consume by leases have their places there. */
+  readonly machine: PopMachine
   readonly reads: QueueReads
   readonly submit: (proposal: Proposal) => void
   /** Whether another client than this one has the queue locked for the group, as far as decided. */
   readonly isFenced: (key: OffsetKey, clientId: string, storeTimestampMs: number) => boolean
+}
+
+/** A commit, and that leases follow. */
+function moveCostBytes ({ group, topic }: { readonly group: string, readonly topic: string }): number {
+  return ConsumerOffsets.commitCostBytes(group, topic) + popCost.move
 }
 
 type DecideCommit = (writer: EntryBodyWriter, commit: Commit, storeTimestampMs: number) => void
@@ -72,7 +79,7 @@ class SharedCommit implements Proposal {
 
   /** Returns whether there was room. A commit never takes the place of another client's, of which it may be that only that one counts. */
   maybeAdd (key: string, commit: Commit): boolean {
-    const costBytes = ConsumerOffsets.commitCostBytes(commit.group, commit.topic)
+    const costBytes = moveCostBytes(commit)
     const known = this.commits.get(key)
     if (known !== undefined && known.clientId !== commit.clientId) return false
     if (known === undefined) {
@@ -195,13 +202,32 @@ export class OffsetCommits {
 
   /** Where the group is; a promise when a commit made before is under way. Undefined: it has no offset there. */
   query ({ group, topic, queueId }: OffsetKey): number | undefined | Promise<number | undefined> {
-    const { consumerOffsets } = this.#options.store
     const pending = this.#newestWith(`${group}@${topic}@${queueId}`)
-    const offset = (): number | undefined => consumerOffsets.offset(group, topic, queueId)
+    const offset = (): number | undefined => this.current(group, topic, queueId)
     const answer = pending === undefined ? offset() : pending.done.then(offset, offset)
     if (pending === this.#open) this.#submitWaiting()
     return answer
   }
+
+  /** Where the group is, as far as it is applied here: what it has done by leases counts where it has any. */
+  current (group: string, topic: string, queueId: number): number | undefined {
+    const { machine, store } = this.#options
+    return machine.progressOf(group, topic, queueId)?.consumerOffset ?? store.consumerOffsets.offset(group, topic, queueId)
+  }
+
+  /** All places of a group as `current` tells them: by topic, then by queueId. */
+  offsetsOf (group: string): ReadonlyMap<string, ReadonlyMap<number, number>> {
+    const { machine, store } = this.#options
+    const committed = store.consumerOffsets.offsetsOf(group)
+    const leased = machine.topicsOf(group)
+    if (leased.length === 0) return committed
+    const all = new Map(committed)
+    for (const topic of leased) all.set(topic, new Map([...committed.get(topic) ?? [], ...machine.offsetsOf(group, topic)]))
+    return all
+  }
+
+  /** Groups that are anywhere. */
+  groups (): Set<string> { return new Set([...this.#options.store.consumerOffsets.groups(), ...this.#options.machine.groups()]) }
 
   /**
    * Moves a group: its consumers are told at their next pull (`takeReset`), and what they commit before that is ignored.
@@ -222,8 +248,11 @@ export class OffsetCommits {
       }
       offsets.push({ queueId: id, offset: offset ?? (timeMs < 0 ? maxOffset : await reads.searchOffset(topic, id, timeMs)) })
     }
-    await this.#decide(offsets.length * ConsumerOffsets.commitCostBytes(group, topic), (writer) => {
-      for (const { queueId, offset } of offsets) store.consumerOffsets.reset(writer, group, topic, queueId, offset)
+    await this.#decide(offsets.length * moveCostBytes({ group, topic }), (writer) => {
+      for (const { queueId, offset } of offsets) {
+        store.consumerOffsets.reset(writer, group, topic, queueId, offset)
+        this.#options.machine.proposeMove(writer, group, topic, queueId, offset)
+      }
     })
     return offsets
   }
@@ -250,12 +279,15 @@ export class OffsetCommits {
     const { consumerOffsets } = this.#options.store
     await this.settled()
     const commits: Array<OffsetKey & { readonly offset: number }> = []
-    for (const [name, offsets] of consumerOffsets.offsetsOf(from)) {
+    for (const [name, offsets] of this.offsetsOf(from)) {
       if (topic === undefined || topic === name) for (const [queueId, offset] of offsets) commits.push({ group: to, topic: name, queueId, offset })
     }
-    const costBytes = commits.reduce((sum, { group, topic }) => sum + ConsumerOffsets.commitCostBytes(group, topic), 0)
+    const costBytes = commits.reduce((sum, commit) => sum + moveCostBytes(commit), 0)
     await this.#decide(costBytes, (writer) => {
-      for (const { group, topic, queueId, offset } of commits) consumerOffsets.commit(writer, group, topic, queueId, offset)
+      for (const { group, topic, queueId, offset } of commits) {
+        consumerOffsets.commit(writer, group, topic, queueId, offset)
+        this.#options.machine.proposeMove(writer, group, topic, queueId, offset)
+      }
     })
   }
 
@@ -275,11 +307,12 @@ export class OffsetCommits {
   readonly #onEnd = (shared: SharedCommit): void => { this.#inFlight.delete(shared) }
 
   readonly #decideCommit: DecideCommit = (writer, { group, topic, queueId, offset, clientId }, storeTimestampMs) => {
-    const { store: { consumerOffsets, metadata }, isFenced } = this.#options
+    const { store: { consumerOffsets, metadata }, machine, isFenced } = this.#options
     const config = metadata.proposedTopic(topic)
     if (config === undefined || !hasQueue(config, queueId) || group.includes('@')) return
     if (consumerOffsets.proposedReset(group, topic, queueId) !== undefined) return
     if (clientId !== undefined && isFenced({ group, topic, queueId }, clientId, storeTimestampMs)) return
     consumerOffsets.commit(writer, group, topic, queueId, offset)
+    machine.proposeMove(writer, group, topic, queueId, offset)
   }
 }

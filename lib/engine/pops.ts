@@ -1,28 +1,46 @@
 import { isMqError, MqError, type Clock, type Timer } from '../base/index.ts'
+import type { RecordView } from '../message/index.ts'
 import type { Proposal } from '../replica/index.ts'
 import {
   AckProposal, ChangeInvisibleProposal, OpenProposal, PopProposal, ReturnProposal,
-  type ConsumeQueue, type LeasedRange, type PopMachine, type PoppedRange, type ReturnOptions, type Store
+  type ConsumeQueue, type LeasedRange, type PopMachine, type PoppedRange, type ReturnOptions, type StartPosition, type Store
 } from '../store/index.ts'
 import { CoalescedAcks, leaseLost } from './coalesced-acks.ts'
 import { Delivery, type StoredRecord } from './delivery.ts'
 import type { MessageReader } from './message-reader.ts'
 import type { WaitingPops } from './waiting-pops.ts'
 
-export interface PopOptions {
+export interface WaitOptions {
   readonly group: string
   readonly topic: string
   /** Default: all queues of the topic. */
   readonly queueId?: number
+  /** How long to wait for the first message. */
+  readonly waitMs?: number
+  readonly signal?: AbortSignal | undefined
+  /** Called before it waits. */
+  readonly onWait?: () => void
+}
+
+export interface PopOptions extends WaitOptions {
   readonly max: number
   readonly invisibleMs: number
   /** A queue with messages checked out gives nothing more to the group. */
   readonly isOrdered?: boolean
   /** Messages that were delivered so often are dead letters. */
   readonly maxAttempts?: number
-  /** How long to wait for the first message. */
-  readonly waitMs?: number
-  readonly signal?: AbortSignal | undefined
+  /** Whose the leases are; default: this process's, with which they end. */
+  readonly owner?: string
+  /** The same again by the same owner: an ordered queue hands out again what this attempt still holds. */
+  readonly attemptId?: string
+  /** Where the group begins with queues that are new to it; default: with their first messages. */
+  readonly start?: (sources: readonly ConsumeQueue[]) => StartPosition
+  /** Called before queues are looked at. */
+  readonly prepare?: (sources: readonly ConsumeQueue[]) => void
+  /** Which messages it wants: the others count as done. Default: all. */
+  readonly wants?: (record: RecordView) => boolean
+  /** What goes beyond is left for the next pop; at least one message is given. */
+  readonly maxBytes?: number
 }
 
 export interface PopsOptions {
@@ -55,34 +73,44 @@ export class Pops {
    * only: messages that are checked out already are returned.
    * @throws MQ_TOPIC_NOT_FOUND, MQ_QUEUE_NOT_FOUND, MQ_ABORTED, MQ_BUSY
    */
-  async pop (options: PopOptions): Promise<Delivery[]> {
+  pop (options: PopOptions): Promise<Delivery[]> {
+    return this.waitFor(options, () => this.#popOnce(options), ({ length }) => length > 0, ({ length }) => length >= options.max)
+  }
+
+  /**
+   * Looks, and looks again whenever there may be something new, until it finds something or has waited long enough: then
+   * with what it found last. `hasMore`: there may be enough for others too.
+   * @throws MQ_ABORTED, MQ_BUSY
+   */
+  async waitFor<Found> (options: WaitOptions, look: () => Promise<Found>, isFound: (found: Found) => boolean, hasMore: (found: Found) => boolean): Promise<Found> {
     const { clock, waiting, maxWaiting, assertOpen } = this.#options
-    const { topic, group, signal, waitMs = 0 } = options
+    const { topic, group, queueId, signal, waitMs = 0 } = options
     const deadlineMs = waitMs === Infinity ? Infinity : clock.nowMs() + waitMs
     for (;;) {
       assertOpen()
       if (signal?.aborted === true) throw aborted(signal)
       // Listens before it looks: what comes in between is not missed.
       const alarm = new Alarm()
-      const forget = waiting.add(topic, group, () => { alarm.ring() })
-      let deliveries: Delivery[]
+      const forget = waiting.add(topic, group, () => { alarm.ring() }, queueId)
+      let found: Found
       try {
-        deliveries = await this.#popOnce(options)
+        found = await look()
       } catch (error) {
         forget()
         throw error
       }
       const remainingMs = deadlineMs - clock.nowMs()
-      if (deliveries.length > 0 || (!alarm.hasRung && remainingMs <= 0)) {
+      if (isFound(found) || (!alarm.hasRung && remainingMs <= 0)) {
         forget()
         // the alarm was meant for somebody who looks again; and where as much was as we asked for, more may be
-        if (alarm.hasRung || deliveries.length >= options.max) waiting.wake(topic, group, 1)
-        return deliveries
+        if (alarm.hasRung || hasMore(found)) waiting.wake(topic, group, 1)
+        return found
       }
       if (this.#waitingCount >= maxWaiting) {
         forget()
         throw new MqError('MQ_BUSY', `maxWaitingConsumers (${maxWaiting}) is reached`, { setting: 'maxWaitingConsumers', bound: maxWaiting })
       }
+      options.onWait?.()
       this.#waitingCount++
       await alarm.wait(clock, remainingMs, signal)
       this.#waitingCount--
@@ -91,7 +119,7 @@ export class Pops {
   }
 
   /** Done. Resolves when that is durable. @throws MQ_LEASE_LOST */
-  ack (delivery: Delivery): Promise<void> { return this.#acks.ack(delivery) }
+  ack (message: LeasedRange): Promise<void> { return this.#acks.ack(message) }
 
   /** The same for several, with one command. @throws MQ_LEASE_LOST (`lost`: how many); the others are acknowledged */
   async ackAll (deliveries: readonly Delivery[]): Promise<void> {
@@ -113,10 +141,11 @@ export class Pops {
     })
   }
 
-  /** The group begins to consume the topic, at its first message, unless it does already. */
-  async open (group: string, topic: string): Promise<void> {
+  /** The group begins to consume the topic, unless it does already. */
+  async open (group: string, topic: string, start: PopOptions['start'] = () => 'first'): Promise<void> {
     const { machine, submit } = this.#options
-    const proposal = new OpenProposal(machine, { group, topic, sources: this.sources(topic), start: 'first' })
+    const sources = this.sources(topic)
+    const proposal = new OpenProposal(machine, { group, topic, sources, start: start(sources) })
     submit(proposal)
     await proposal.done
   }
@@ -134,37 +163,67 @@ export class Pops {
     return Array.from({ length: count }, (_, id) => store.consumeQueues.proposed(topic, id))
   }
 
-  async #popOnce ({ group, topic, queueId, max, invisibleMs, isOrdered = false, maxAttempts }: PopOptions): Promise<Delivery[]> {
+  async #popOnce (options: PopOptions): Promise<Delivery[]> {
     const { machine, submit, session } = this.#options
+    const { group, topic, queueId, max, invisibleMs, isOrdered = false, maxAttempts, owner = session, attemptId = '', wants } = options
     for (;;) {
       const sources = this.sources(topic, queueId)
+      options.prepare?.(sources)
       const proposal = new PopProposal(machine, {
-        group, topic, sources, max, invisibleMs, ordered: isOrdered, owner: session, ...(maxAttempts === undefined ? {} : { maxAttempts })
+        group, topic, sources, max, invisibleMs, ordered: isOrdered, owner, attemptId, ...(maxAttempts === undefined ? {} : { maxAttempts })
       })
       submit(proposal)
       const { messages, exhausted, unopened, isRetired } = await proposal.done
       if (isRetired) continue
       if (exhausted.length > 0) await this.#giveUp(group, topic, exhausted)
       if (messages.length > 0) {
-        const deliveries = await this.#load(group, topic, messages)
+        const loaded = await this.#load(group, topic, messages, options.maxBytes)
+        const deliveries = wants === undefined ? loaded : await this.#wantedOf(loaded, wants)
         if (deliveries.length > 0) return deliveries
       } else if (!unopened && exhausted.length === 0) {
         return []
       }
-      if (unopened) await this.open(group, topic)
+      if (unopened) await this.open(group, topic, options.start)
     }
   }
 
-  async #load (group: string, topic: string, ranges: readonly PoppedRange[]): Promise<Delivery[]> {
+  /** What nobody wants is done. */
+  async #wantedOf (deliveries: readonly Delivery[], wants: (record: RecordView) => boolean): Promise<Delivery[]> {
+    const wanted: Delivery[] = []
+    const rest: Delivery[] = []
+    for (const delivery of deliveries) (wants(delivery.record) ? wanted : rest).push(delivery)
+    if (rest.length > 0) {
+      const done = this.#end(new AckProposal(this.#options.machine, rangesOf(rest)))
+      // nobody waits for it where there is something to give; whatever becomes of it, they are looked at again at worst
+      if (wanted.length > 0) done.catch(() => {})
+      else await done.catch((error: unknown) => { if (!isMqError(error, 'MQ_LEASE_LOST')) throw error })
+    }
+    return wanted
+  }
+
+  async #load (group: string, topic: string, ranges: readonly PoppedRange[], maxBytes = Infinity): Promise<Delivery[]> {
     const { store, reader } = this.#options
     const deliveries: Delivery[] = []
+    const tooMuch: LeasedRange[] = []
+    let bytes = 0
     for (const range of ranges) {
       const queue = store.consumeQueues.find(topic, range.queueId)
       if (queue === undefined) continue
-      const records = await reader.read(queue, range.first, range.count)
-      for (const record of records) deliveries.push(new Delivery(group, topic, record, range))
-      if (records.length < range.count) this.#dropUnreadable(range, records)
+      if (bytes >= maxBytes) {
+        tooMuch.push(range)
+        continue
+      }
+      const records = await reader.read(queue, range.first, range.count, maxBytes - bytes)
+      for (const record of records) {
+        deliveries.push(new Delivery(group, topic, record, range))
+        bytes += record.record.sizeBytes
+      }
+      // where it stopped because of the bytes, what follows was not looked at
+      const end = bytes >= maxBytes ? records.at(-1)!.queueOffset + 1 : range.first + range.count
+      if (records.length < end - range.first) this.#dropUnreadable({ ...range, count: end - range.first }, records)
+      if (end < range.first + range.count) tooMuch.push({ ...range, first: end, count: range.first + range.count - end })
     }
+    if (tooMuch.length > 0) await this.#end(new ReturnProposal(this.#options.machine, tooMuch, { undelivered: true })).catch((error: unknown) => { if (!isMqError(error, 'MQ_LEASE_LOST')) throw error })
     return deliveries
   }
 
@@ -199,13 +258,13 @@ export class Pops {
 }
 
 /** Neighbours of one lease as one range; in the order of leases, as commands want them. */
-function rangesOf (deliveries: readonly Delivery[]): LeasedRange[] {
-  const sorted = deliveries.slice().sort((a, b) => a.queue - b.queue || a.lease - b.lease || a.first - b.first)
+export function rangesOf (messages: readonly LeasedRange[]): LeasedRange[] {
+  const sorted = messages.slice().sort((a, b) => a.queue - b.queue || a.lease - b.lease || a.first - b.first)
   const ranges: Array<{ queue: number, lease: number, first: number, count: number }> = []
-  for (const { queue, lease, first } of sorted) {
+  for (const { queue, lease, first, count } of sorted) {
     const last = ranges.at(-1)
-    if (last !== undefined && last.queue === queue && last.lease === lease && last.first + last.count === first) last.count++
-    else ranges.push({ queue, lease, first, count: 1 })
+    if (last !== undefined && last.queue === queue && last.lease === lease && last.first + last.count === first) last.count += count
+    else ranges.push({ queue, lease, first, count })
   }
   return ranges
 }

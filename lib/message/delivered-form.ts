@@ -51,3 +51,8 @@ function bornHostBytes (view: DataView, at: number): number {
 function storeHostBytes (view: DataView, at: number): number {
   return (view.getInt32(at + 36) & SysFlag.storeHostV6) !== 0 ? 20 : 8
 }
+
+/** Sets how often the message at `at` was delivered before. */
+export function patchReconsumeTimes (view: DataView, at: number, reconsumeTimes: number): void {
+  view.setInt32(at + 56 + bornHostBytes(view, at) + storeHostBytes(view, at), reconsumeTimes)
+}

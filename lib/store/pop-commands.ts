@@ -148,5 +148,7 @@ export const popCost = {
   /** A lease part or change without its positions. */
   part: 48,
   word: 5,
+  /** A PopSeek of one queue, with the command's own header. */
+  move: 48,
   text: (text: string): number => 5 + 3 * text.length
 } as const

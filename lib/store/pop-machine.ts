@@ -1,6 +1,9 @@
 import { on, type CommandHandler, type KeyChange, type KeyValue, type Machine } from './machine.ts'
 import { popAck, popChangeInvisible, popCheckOut, popForget, popOpen, popReleaseOwner, popReturn, popSeek } from './pop-commands.ts'
-import { PopOverlay } from './pop-overlay.ts'
+import { chooseOffsets, type Choice, type PopSource } from './pop-choice.ts'
+import { PopOverlay, type CommandWriter } from './pop-overlay.ts'
+import { DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_OUTSTANDING } from './pop-limits.ts'
+import type { LeasedRange } from './pop-ranges.ts'
 import { PopState } from './pop-state.ts'
 import { decodeNextNumber, decodeQueue, encodeNextNumber, encodeQueue, NEXT_NUMBER_KEY, queueKey } from './pop-values.ts'
 import { deleteGroup, deleteTopic, type CommandType } from '../message/index.ts'
@@ -15,6 +18,35 @@ export interface PopProgress {
   readonly leasedCount: number
   readonly returnedCount: number
 }
+
+/** A message that a group was given, and until when. */
+export interface HeldMessage {
+  readonly group: string
+  readonly topic: string
+  readonly queueId: number
+  readonly offset: number
+  readonly invisibleUntilMs: number
+}
+
+export interface OutlookRequest {
+  readonly group: string
+  readonly topic: string
+  readonly sources: readonly PopSource[]
+  readonly nowMs: number
+  readonly ordered?: boolean
+  readonly attemptId?: string
+  readonly owner?: string
+  readonly maxAttempts?: number
+  /** Where the group will begin with a queue that is new to it. */
+  readonly startOf: (queueId: number) => number
+}
+
+export interface Outlook {
+  readonly canTake: boolean
+  readonly restCount: number
+}
+
+function hasSome (choice: Choice | undefined): boolean { return choice !== undefined && choice.count + choice.exhausted.length > 0 }
 
 /**
  * Consumption by pop: who holds which messages until when, what came back and how often it was delivered. Takes the
@@ -73,9 +105,62 @@ export class PopMachine implements Machine {
     return { consumerOffset, nextOffset, leasedCount, returnedCount }
   }
 
+  /**
+   * The lease under which the group holds a message until that time; undefined: none, or not any more. Time and place are all
+   * that a handle tells that went through a consumer's hands.
+   */
+  leaseOf ({ group, topic, queueId, offset, invisibleUntilMs }: HeldMessage): LeasedRange | undefined {
+    const queue = this.#applied.topic(group, topic)?.queues.get(queueId)
+    for (const lease of queue?.leases ?? []) {
+      if (lease.invisibleUntilMs === invisibleUntilMs && lease.holds(offset)) return { queue: queue!.number, lease: lease.id, first: offset, count: 1 }
+    }
+    return undefined
+  }
+
+  /** Whether the group has done with that message. */
+  isDone (group: string, topic: string, queueId: number, offset: number): boolean {
+    const queue = this.#applied.topic(group, topic)?.queues.get(queueId)
+    return queue !== undefined && queue.isDone(offset)
+  }
+
+  /** Whether a pop would find something now, and how many messages of these queues the group has not got yet. Only the leader may ask. */
+  outlook ({ group, topic, sources, nowMs, ordered = false, attemptId = '', owner = '', maxAttempts = DEFAULT_MAX_ATTEMPTS, startOf }: OutlookRequest): Outlook {
+    if (ordered) this.noteOrdered(group, topic)
+    const queues = this.overlay.state.topic(group, topic)?.queues
+    const rules = { nowMs, ordered, maxAttempts, maxOutstanding: DEFAULT_MAX_OUTSTANDING }
+    let canTake = false
+    let restCount = 0
+    for (const source of sources) {
+      const queue = queues?.get(source.queueId)
+      const nextOffset = Math.max(source.minOffset, queue?.nextOffset ?? startOf(source.queueId))
+      const freshCount = Math.max(0, source.proposedNextOffset - nextOffset)
+      restCount += freshCount + (queue?.returnedCount ?? 0)
+      if (canTake) continue
+      if (queue === undefined) canTake = freshCount > 0
+      else if (ordered && queue.leaseCount > 0) canTake = attemptId !== '' && [...queue.leases].every((lease) => lease.attemptId === attemptId && lease.owner === owner)
+      else canTake = hasSome(chooseOffsets(queue, source, 1, rules))
+    }
+    return { canTake, restCount }
+  }
+
+  /** For proposals: the group reads on from `offset` by other means, so it does by pop; its leases there end. Costs `popCost.move`. */
+  proposeMove (writer: CommandWriter, group: string, topic: string, queueId: number, offset: number): void {
+    const { overlay } = this
+    const queue = overlay.state.topic(group, topic)?.queues.get(queueId)
+    if (queue === undefined || queue.consumerOffset === offset) return
+    const command = { queues: [{ queue: queue.number, offset }] }
+    overlay.state.seek(command)
+    overlay.record(writer, popSeek, command)
+  }
+
   /** Groups that consume by pop, and what each of them consumes. */
   groups (): string[] { return this.#applied.groups() }
   topicsOf (group: string): string[] { return this.#applied.topicsOf(group) }
+
+  /** Where a group is in the queues of a topic that it consumes by pop. */
+  * offsetsOf (group: string, topic: string): Iterable<readonly [queueId: number, consumerOffset: number]> {
+    for (const [queueId, { consumerOffset }] of this.#applied.topic(group, topic)?.queues ?? []) yield [queueId, consumerOffset]
+  }
 
   /** Somebody pops in order. */
   noteOrdered (group: string, topic: string): void {

@@ -2,13 +2,11 @@ import type { EntryBodyWriter } from '../message/index.ts'
 import { chooseOffsets, type Choice, type PopSource } from './pop-choice.ts'
 import { popChangeInvisible, popCheckOut, popCost, type InvisibleChange, type PopTake } from './pop-commands.ts'
 import { PopDecision } from './pop-decision.ts'
+import { DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_OUTSTANDING } from './pop-limits.ts'
 import type { PopMachine } from './pop-machine.ts'
 import type { PopOverlay } from './pop-overlay.ts'
 import type { LeaseTerms, PopQueue } from './pop-queue.ts'
 import { rangesOf, type PoppedRange } from './pop-ranges.ts'
-
-export const DEFAULT_MAX_ATTEMPTS = 16
-export const DEFAULT_MAX_OUTSTANDING = 32768
 
 export interface PopRequest {
   readonly group: string

@@ -87,6 +87,14 @@ export class PopQueue {
     return offset
   }
 
+  /** Handed out before, and neither leased nor returned. */
+  isDone (offset: number): boolean {
+    if (offset < 0 || offset >= this.nextOffset) return false
+    for (const { first, count } of this.#returned?.runs ?? []) if (first <= offset && offset < first + count) return false
+    for (const lease of this.leases) if (lease.holds(offset)) return false
+    return true
+  }
+
   /** Leases what `take` names: one lease for all offsets of equal delivery count that lie close together. */
   checkOut (take: QueueTake, terms: LeaseTerms): Lease[] {
     if (take.floor > 0) this.#forgetBelow(take.floor)

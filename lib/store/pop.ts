@@ -1,8 +1,9 @@
 /** Pop consumption, as the engine uses it. */
-export { PopMachine, type PopProgress } from './pop-machine.ts'
+export { PopMachine, type HeldMessage, type Outlook, type OutlookRequest, type PopProgress } from './pop-machine.ts'
 export type { PopSource } from './pop-choice.ts'
 export type { LeasedRange, PoppedRange } from './pop-ranges.ts'
-export { PopProposal, DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_OUTSTANDING, type PopRequest, type PopResult } from './pop-proposal.ts'
+export { DEFAULT_MAX_ATTEMPTS, DEFAULT_MAX_OUTSTANDING } from './pop-limits.ts'
+export { PopProposal, type PopRequest, type PopResult } from './pop-proposal.ts'
 export {
   AckProposal, ReturnProposal, ChangeInvisibleProposal, ReleaseOwnerProposal, ExpireProposal,
   type EndedLeases, type ChangedLeases, type ReturnOptions, type ChangeInvisibleOptions

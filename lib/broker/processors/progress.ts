@@ -14,7 +14,6 @@ import type { WindowSum } from '../rate.ts'
 export function progressProcessors (context: BrokerContext) {
   const { engine, topics, clients, names: { brokerName }, stats, address, config } = context
   const { reads, offsets } = engine
-  const { consumerOffsets } = engine.store
 
   const newWalk = (): QueueWalk => new QueueWalk(context.clock, context.limits.maxQueuesPerAnswer)
 
@@ -26,7 +25,7 @@ export function progressProcessors (context: BrokerContext) {
 
   /** Where the group has offsets; while it is online, only what it subscribes to. */
   function topicsOf (group: string): string[] {
-    const known = [...consumerOffsets.offsetsOf(group).keys()]
+    const known = [...offsets.offsetsOf(group).keys()]
     const online = clients.consumerGroup(group)
     return online === undefined || online.members.size === 0 ? known : known.filter((topic) => online.subscriptions.has(topic))
   }
@@ -41,9 +40,10 @@ export function progressProcessors (context: BrokerContext) {
       await walk.topic(queues)
       for (let queueId = 0; queueId < queues; queueId++) {
         const brokerOffset = reads.rangeOf(topic, queueId).maxOffset
-        const consumerOffset = Math.max(0, consumerOffsets.offset(group, topic, queueId) ?? 0)
+        const consumerOffset = Math.max(0, offsets.current(group, topic, queueId) ?? 0)
         const lastTimestamp = consumerOffset === 0 ? 0 : Math.max(0, await reads.storeTimestampAt(topic, queueId, consumerOffset - 1))
-        offsetTable.set(messageQueueFields(topic, brokerName, queueId), { brokerOffset, consumerOffset, pullOffset: consumerOffset, lastTimestamp })
+        const pullOffset = Math.max(consumerOffset, engine.remotePops.progress(group, topic, queueId)?.nextOffset ?? 0)
+        offsetTable.set(messageQueueFields(topic, brokerName, queueId), { brokerOffset, consumerOffset, pullOffset, lastTimestamp })
         diff += brokerOffset - consumerOffset
       }
     }
@@ -75,6 +75,7 @@ export function progressProcessors (context: BrokerContext) {
       const moved = await offsets.reset({ group, topic, timeMs: timestamp, ...(queueId >= 0 && { queueId }), ...(offset !== undefined && offset >= 0 && { offset }) })
       // who waits there asks again, and is told
       context.pulls.waiting.topicChanged(topic)
+      engine.remotePops.moved(group, topic)
       return withBody({ offsetTable: new Map(moved.map((queue) => [messageQueueFields(topic, brokerName, queue.queueId), queue.offset])) })
     } catch (error) {
       if (!isMqError(error, 'MQ_INVALID_ARGUMENT')) throw error
@@ -94,11 +95,11 @@ export function progressProcessors (context: BrokerContext) {
     const { filterGroups = '', compareGroup, topic } = queryCorrectionOffset.request.decode(request)
     const filtered = new Set(filterGroups.split(',').filter((group) => group !== ''))
     const least = new Map<number, number>()
-    for (const group of consumerOffsets.groups()) {
+    for (const group of offsets.groups()) {
       if (filtered.has(group)) continue
-      for (const [queueId, offset] of consumerOffsets.offsetsOf(group).get(topic) ?? []) least.set(queueId, Math.min(offset, least.get(queueId) ?? Infinity))
+      for (const [queueId, offset] of offsets.offsetsOf(group).get(topic) ?? []) least.set(queueId, Math.min(offset, least.get(queueId) ?? Infinity))
     }
-    const compared = consumerOffsets.offsetsOf(compareGroup).get(topic)
+    const compared = offsets.offsetsOf(compareGroup).get(topic)
     const corrected = [...least].map(([queueId, offset]) => [queueId, compared !== undefined && (compared.get(queueId) ?? Infinity) > offset ? offset : compared === undefined ? offset : Infinity] as const)
     return withBody({ correctionOffsets: new Map(corrected.filter(([, offset]) => offset !== Infinity)) })
   }
@@ -113,7 +114,7 @@ export function progressProcessors (context: BrokerContext) {
       const { maxOffset } = reads.rangeOf(topic, queueId)
       const minTimeStamp = await reads.earliestStoreTimestamp(topic, queueId)
       const maxTimeStamp = maxOffset === 0 ? -1 : await reads.storeTimestampAt(topic, queueId, maxOffset - 1)
-      const consumerOffset = consumerOffsets.offset(group, topic, queueId) ?? 0
+      const consumerOffset = offsets.current(group, topic, queueId) ?? 0
       const consumeTimeStamp = consumerOffset > 0 ? await reads.storeTimestampAt(topic, queueId, consumerOffset - 1) : minTimeStamp
       const nextTimeStamp = consumerOffset < maxOffset ? await reads.storeTimestampAt(topic, queueId, consumerOffset) : -1
       consumeTimeSpanSet.push({
@@ -126,7 +127,7 @@ export function progressProcessors (context: BrokerContext) {
   /** As RocketMQ's file has it. */
   const allOffsets: Processor = () => {
     const offsetTable = new Map<string, ReadonlyMap<number, number>>()
-    for (const group of consumerOffsets.groups()) for (const [topic, queues] of consumerOffsets.offsetsOf(group)) offsetTable.set(`${topic}@${group}`, queues)
+    for (const group of offsets.groups()) for (const [topic, queues] of offsets.offsetsOf(group)) offsetTable.set(`${topic}@${group}`, queues)
     return withBody({ dataVersion: dataVersionFields(engine.term, { counter: 0, timestampMs: 0 }), offsetTable })
   }
 
