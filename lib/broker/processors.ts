@@ -56,15 +56,13 @@ export function processorsOf (context: BrokerContext): Readonly<Record<number, P
     [RequestCode.PULL_MESSAGE]: pull,
     [RequestCode.LITE_PULL_MESSAGE]: pull,
 
-    ...withShortCodes({
-      [RequestCode.POP_MESSAGE]: pops.pop,
-      [RequestCode.PEEK_MESSAGE]: pops.peek,
-      [RequestCode.NOTIFICATION]: pops.notify,
-      [RequestCode.POLLING_INFO]: pops.polling,
-      [RequestCode.ACK_MESSAGE]: popAcks.ack,
-      [RequestCode.BATCH_ACK_MESSAGE]: popAcks.batchAck,
-      [RequestCode.CHANGE_MESSAGE_INVISIBLETIME]: popAcks.changeInvisible
-    }),
+    [RequestCode.POP_MESSAGE]: pops.pop,
+    [RequestCode.PEEK_MESSAGE]: pops.peek,
+    [RequestCode.NOTIFICATION]: pops.notify,
+    [RequestCode.POLLING_INFO]: pops.polling,
+    [RequestCode.ACK_MESSAGE]: popAcks.ack,
+    [RequestCode.BATCH_ACK_MESSAGE]: popAcks.batchAck,
+    [RequestCode.CHANGE_MESSAGE_INVISIBLETIME]: popAcks.changeInvisible,
 
     [RequestCode.HEART_BEAT]: clients.heartbeat,
     [RequestCode.UNREGISTER_CLIENT]: clients.unregister,
@@ -130,9 +128,4 @@ export function processorsOf (context: BrokerContext): Readonly<Record<number, P
     [RequestCode.GET_BROKER_CONFIG]: configuration.get,
     [RequestCode.GET_BROKER_RUNTIME_INFO]: configuration.runtime
   }
-}
-
-/** A binary header has two bytes for a code: what is left of a longer one means the same. */
-function withShortCodes (processors: Readonly<Record<number, Processor>>): Readonly<Record<number, Processor>> {
-  return Object.fromEntries(Object.entries(processors).flatMap(([code, processor]) => [[code, processor], [Number(code) & 0xffff, processor]]))
 }
