@@ -9,6 +9,7 @@ import { DeadLetterProposal, deadLetterTopicOf, ExpireProposal, PopMachine, Rele
 import { Arrival } from './arrival.ts'
 import { explained, takeDirectory, type LockPort } from './data-directory.ts'
 import { ConfigChanges } from './config-changes.ts'
+import { DeadLetters } from './dead-letters.ts'
 import { Decision } from './decision.ts'
 import type { Delivery, StoredRecord } from './delivery.ts'
 import { DelayDelivery } from './delay-delivery.ts'
@@ -74,6 +75,8 @@ export class Engine {
   readonly transactions: Transactions
   /** Consumption by leases for consumers elsewhere. */
   readonly remotePops: RemotePops
+  /** Messages that were given up, to be tried again. */
+  readonly deadLetters: DeadLetters
   /** Topics, groups and settings as administrators change them. */
   readonly config: ConfigChanges
   /** Another one each time it is opened. */
@@ -227,6 +230,15 @@ export class Engine {
     })
     this.remotePops = new RemotePops({
       clock, store, machine: pop, pops: this.#pops, waiting: this.#waiting, offsets: this.offsets, submit, leasesChanged: () => { this.#expiry.look() }
+    })
+    this.deadLetters = new DeadLetters({
+      store,
+      machine: pop,
+      reader: this.#reader,
+      logger,
+      submit,
+      topic: (name) => this.topic(name),
+      open: (group, topic) => this.#pops.open(group, topic)
     })
     this.#expiry = new Expiry({
       clock,
@@ -520,7 +532,7 @@ export class Engine {
   // ---- groups ----
 
   /** Groups that consume by leases. */
-  groups (): string[] { return this.#machine.groups() }
+  groups (): string[] { return this.#machine.groups().filter((group) => !DeadLetters.isResender(group)) }
 
   /** Where every group is. */
   groupProgress (): Array<{ name: string, lag: number, queues: GroupQueueProgress[] }> {

@@ -1,14 +1,26 @@
-import type { Engine } from '../engine/index.ts'
-import { checkInteger, checkKeys, checkObject, checkTime, checkTopic, invalid, wrongType } from './arguments.ts'
+import type { Engine, Resent } from '../engine/index.ts'
+import { deadLetterTopicOf } from '../store/index.ts'
+import { checkFunction, checkInteger, checkKeys, checkObject, checkTime, checkTopic, invalid, wrongType } from './arguments.ts'
+import { StoredMessage } from './message.ts'
+import type { TopicRoutes } from './topic-routes.ts'
 import type { GroupProgress, SeekTarget } from './types.ts'
+
+export interface ResendOptions {
+  /** Which dead letters, by themselves and the topic they were first sent to; default: all. */
+  readonly select?: (letter: StoredMessage, originTopic: string) => boolean
+  /** At most so many. */
+  readonly max?: number
+}
 
 /** A consumer group: where it is, and where it shall be. */
 export class Group {
   readonly name: string
   readonly #engine: Engine
+  readonly #routes: TopicRoutes
 
-  constructor (engine: Engine, name: string) {
+  constructor (engine: Engine, routes: TopicRoutes, name: string) {
     this.#engine = engine
+    this.#routes = routes
     this.name = name
   }
 
@@ -42,5 +54,26 @@ export class Group {
   /** Messages not done yet: of one topic, or of all the group has consumed. */
   lag (topic?: string): number {
     return this.progress(topic).reduce((sum, queue) => sum + queue.lag, 0)
+  }
+
+  /**
+   * Sends the group's dead letters again, to the topics they were first sent to, as new messages with as many attempts as any; all groups of those topics
+   * get them. In order, and those that are there when it is called. Each comes once: that it was sent again is noted in the entry that stores it, so a call after one that failed or was
+   * cut short goes on with the rest. The topic `%DLQ%<group>` still has them, until retention removes them. Resolves when all is durable.
+   * @throws MQ_NOT_LEADER, MQ_LEADERSHIP_LOST, MQ_IO, MQ_CLOSED; some may have been sent
+   */
+  async resendDeadLetters (options: ResendOptions = {}): Promise<Resent> {
+    const { select, max }: ResendOptions = checkKeys('options', options, ['select', 'max'])
+    if (select !== undefined) checkFunction('select', select)
+    if (max !== undefined) checkInteger('max', max, 1)
+    this.#engine.assertOpen()
+    const topic = deadLetterTopicOf(this.name)
+    if (this.#engine.topic(topic) === undefined) return { resent: 0, kept: 0, withoutTopic: 0 }
+    const route = this.#routes.get(topic)
+    return await this.#engine.deadLetters.resend({
+      group: this.name,
+      ...(select === undefined ? {} : { select: (letter, originTopic) => select(new StoredMessage(topic, letter, route), originTopic) }),
+      ...(max === undefined ? {} : { max })
+    })
   }
 }

@@ -195,7 +195,7 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
 
   /** A consumer group, to move it or to ask how far it is. */
   group (name: string): Group {
-    return new Group(this.#engine, checkGroup(name))
+    return new Group(this.#engine, this.#routes, checkGroup(name))
   }
 
   // ---- topics and figures ----

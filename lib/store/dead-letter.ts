@@ -21,6 +21,8 @@ export interface NewForm {
   readonly reconsumeTimes: number
   /** Added to the properties; what does not fit any more is left out, the last first. */
   readonly properties: ReadonlyArray<readonly [name: string, value: string]>
+  /** Left out, also if they would be added to tell where the message comes from. */
+  readonly dropped?: readonly string[]
 }
 
 /**
@@ -28,14 +30,14 @@ export interface NewForm {
  * were; property RETRY_TOPIC tells the topic it was first sent to, ORIGIN_MESSAGE_ID its first id.
  * The body is a view on the record: keep the record's bytes until the new message is sealed.
  */
-export function rewriteRecord (record: RecordView, { reconsumeTimes, properties: added }: NewForm): MessageFields {
+export function rewriteRecord (record: RecordView, { reconsumeTimes, properties: added, dropped = [] }: NewForm): MessageFields {
   const properties = decodeProperties(record.propertiesText)
   const keys = properties.get(Property.keys) ?? ''
   const tags = properties.get(Property.tags) ?? ''
-  for (const name of [Property.keys, Property.tags, ...DELIVERY_PROPERTIES]) properties.delete(name)
+  for (const name of [Property.keys, Property.tags, ...DELIVERY_PROPERTIES, ...dropped]) properties.delete(name)
   const isAdded = (name: string): boolean => added.some(([other]) => other === name)
   const origin: Array<readonly [string, string]> = []
-  if (!properties.has(Property.retryTopic)) origin.push([Property.retryTopic, record.topic])
+  if (!properties.has(Property.retryTopic) && !dropped.includes(Property.retryTopic)) origin.push([Property.retryTopic, record.topic])
   if (!properties.has(Property.originMessageId) && !isAdded(Property.originMessageId)) origin.push([Property.originMessageId, messageIdOf(record)])
   let propertiesText = encodeProperties([...properties].filter(([name]) => !isAdded(name)))
   let room = MAX_PROPERTIES_BYTES - propertiesSizeBytes({ keys, tags, propertiesText })
@@ -80,6 +82,14 @@ export function deadLetterOf (record: RecordView, { attempts, reason = '' }: Dea
       [DLQ_REASON, plainText(reason).slice(0, MAX_REASON_LENGTH)]
     ]
   })
+}
+
+/** Tell how the message became a dead letter, or how often it was tried. */
+const DEAD_LETTER_PROPERTIES = [Property.retryTopic, Property.dlqOriginTopic, Property.dlqOriginMessageId, Property.reconsumeTime, Property.maxReconsumeTimes, DLQ_REASON]
+
+/** A dead letter as the message that it was, to be tried anew; ORIGIN_MESSAGE_ID tells its first id. */
+export function resentOf (record: RecordView): MessageFields {
+  return rewriteRecord(record, { reconsumeTimes: 0, properties: [], dropped: DEAD_LETTER_PROPERTIES })
 }
 
 export function deadLetterTopicOf (group: string): string { return `%DLQ%${group}` }

@@ -48,6 +48,13 @@ export interface Outlook {
 
 function hasSome (choice: Choice | undefined): boolean { return choice !== undefined && choice.count + choice.exhausted.length > 0 }
 
+/** What a group has made of one offset of a queue, as applied. */
+export type OffsetState =
+  | { readonly is: 'fresh' }
+  | { readonly is: 'done' }
+  | { readonly is: 'leased', readonly attempts: number, readonly owner: string, readonly untilMs: number }
+  | { readonly is: 'returned', readonly attempts: number, readonly visibleAtMs: number }
+
 /**
  * Consumption by pop: who holds which messages until when, what came back and how often it was delivered. Takes the
  * place of RocketMQ's check-point, ack and revive messages. The proposals of pop*-proposal(s).ts decide on `overlay`.
@@ -151,6 +158,17 @@ export class PopMachine implements Machine {
     const command = { queues: [{ queue: queue.number, offset }] }
     overlay.state.seek(command)
     overlay.record(writer, popSeek, command)
+  }
+
+  /** Undefined: the group does not consume the queue. */
+  offsetState (group: string, topic: string, queueId: number, offset: number): OffsetState | undefined {
+    const queue = this.#applied.topic(group, topic)?.queues.get(queueId)
+    if (queue === undefined) return undefined
+    if (offset >= queue.nextOffset) return { is: 'fresh' }
+    const run = queue.returned?.find(offset)
+    if (run !== undefined) return { is: 'returned', attempts: run.attempts, visibleAtMs: run.visibleAtMs }
+    for (const lease of queue.leases) if (lease.holds(offset)) return { is: 'leased', attempts: lease.attempts, owner: lease.owner, untilMs: lease.invisibleUntilMs }
+    return { is: 'done' }
   }
 
   /** Groups that consume by pop, and what each of them consumes. */

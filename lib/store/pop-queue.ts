@@ -90,7 +90,7 @@ export class PopQueue {
   /** Handed out before, and neither leased nor returned. */
   isDone (offset: number): boolean {
     if (offset < 0 || offset >= this.nextOffset) return false
-    for (const { first, count } of this.#returned?.runs ?? []) if (first <= offset && offset < first + count) return false
+    if (this.#returned?.find(offset) !== undefined) return false
     for (const lease of this.leases) if (lease.holds(offset)) return false
     return true
   }

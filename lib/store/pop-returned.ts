@@ -32,6 +32,12 @@ export class ReturnedOffsets {
 
   copy (): ReturnedOffsets { return new ReturnedOffsets(this.#runs.slice()) }
 
+  /** The run that `offset` is in. */
+  find (offset: number): ReturnedRun | undefined {
+    const run = this.#runs[this.#indexBehind(offset) - 1]
+    return run !== undefined && offset < run.first + run.count ? run : undefined
+  }
+
   /** Adds offsets that are in no run yet. */
   insert ({ first, count, attempts, visibleAtMs }: ReturnedRun): void {
     let at = this.#indexBehind(first)
