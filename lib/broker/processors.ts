@@ -3,6 +3,7 @@ import type { BrokerContext } from './context.ts'
 import { clientProcessors } from './processors/clients.ts'
 import { configurationProcessors } from './processors/configuration.ts'
 import { connectionProcessors } from './processors/connections.ts'
+import { deadLetterProcessors } from './processors/dead-letters.ts'
 import { groupProcessors } from './processors/groups.ts'
 import { leadershipProcessors } from './processors/leadership.ts'
 import { lockProcessors } from './processors/locks.ts'
@@ -43,6 +44,7 @@ export function processorsOf (context: BrokerContext): Readonly<Record<number, P
   const transactions = transactionProcessors(context)
   const { elect } = leadershipProcessors(context)
   const nodes = nodeProcessors(context)
+  const deadLetters = deadLetterProcessors(context)
   return {
     [RequestCode.SEND_MESSAGE]: send,
     [RequestCode.SEND_MESSAGE_V2]: send,
@@ -123,6 +125,7 @@ export function processorsOf (context: BrokerContext): Readonly<Record<number, P
     [RequestCode.ELECT_MASTER]: elect,
     [RequestCode.ADD_BROKER]: nodes.add,
     [RequestCode.REMOVE_BROKER]: nodes.remove,
+    [RequestCode.RESEND_DEAD_LETTERS]: deadLetters.resend,
 
     [RequestCode.UPDATE_BROKER_CONFIG]: configuration.update,
     [RequestCode.GET_BROKER_CONFIG]: configuration.get,

@@ -138,6 +138,21 @@ program.command('remove-node')
   .option('--broker <name>', 'the brokerName of the group, where there are several')
   .action(async (nodes: string[], options: { namesrv: string, broker?: string }) => { await (await import('./nodes.ts')).removeNodes(nodes, options) })
 
+program.command('resend')
+  .description('send dead letters of a consumer group again, to the topics they were first sent to; each once, however often this is called or cut short')
+  .argument('<group>', 'the consumer group')
+  .addOption(namesrvOption())
+  .option('--broker <name>', 'the brokerName, where there are several')
+  .option('--data <dir>', 'a data directory that is not open elsewhere, in place of a broker')
+  .option('--topic <name>', 'only those that were first sent to this topic')
+  .option('--id <id...>', 'only these: by their own id, that of the first message, or its UNIQ_KEY')
+  .addHelpText('after', `
+Examples:
+  $ ledgermq resend mailers                                 # all, at the broker that the name server on this machine knows
+  $ ledgermq resend mailers --topic email -n ns1:9876
+  $ ledgermq resend mailers --data ./data --id 7F0000010000000000000000000002B5`)
+  .action(async (group: string, options: { namesrv: string, broker?: string, data?: string, topic?: string, id?: string[] }) => { await (await import('./resend.ts')).resend(group, options) })
+
 program.command('stats')
   .description('topics, groups and log of a data directory that is not open elsewhere')
   .argument('<dir>', 'the data directory')

@@ -1,5 +1,5 @@
 import type { Logger } from '../base/index.ts'
-import { EntryBodyWriter, propertiesSizeBytes, recordSizeBytes, decodeProperties, Property, tagsCodeOf, type MessageFields } from '../message/index.ts'
+import { EntryBodyWriter, propertiesSizeBytes, recordSizeBytes, decodeProperties, hostHex, offsetMessageId, Property, tagsCodeOf, type MessageFields } from '../message/index.ts'
 import type { Proposal } from '../replica/index.ts'
 import { deadLetterTopicOf, resentOf, SETTLE_COST_BYTES, settleOffsets, type ConsumeQueue, type PopMachine, type Store } from '../store/index.ts'
 import { Decision } from './decision.ts'
@@ -127,6 +127,17 @@ export class DeadLetters {
     total.withoutTopic += withoutTopic
     total.kept += open - resent - withoutTopic
     return to
+  }
+}
+
+/** Only those first sent to `topic`, and only those with one of `ids`: their own, their ORIGIN_MESSAGE_ID or UNIQ_KEY. */
+export function letterSelection ({ topic, ids }: { readonly topic: string | undefined, readonly ids: readonly string[] | undefined }): NonNullable<ResendRequest['select']> {
+  const wanted = ids === undefined ? undefined : new Set(ids)
+  return ({ record }, originTopic) => {
+    if (topic !== undefined && topic !== originTopic) return false
+    if (wanted === undefined || wanted.has(offsetMessageId(hostHex(record.storeHost), record.physicalOffset))) return true
+    const properties = decodeProperties(record.propertiesText)
+    return [Property.originMessageId, Property.uniqueKey].some((name) => wanted.has(properties.get(name) ?? ''))
   }
 }
 

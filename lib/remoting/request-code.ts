@@ -142,7 +142,10 @@ export const RequestCode = {
   ELECT_MASTER: 1002,
   /** RocketMQ asks a container of brokers. */
   ADD_BROKER: 902,
-  REMOVE_BROKER: 903
+  REMOVE_BROKER: 903,
+
+  /** Ours: RocketMQ has none. */
+  RESEND_DEAD_LETTERS: 17_001
 } as const
 
 export type RequestCode = typeof RequestCode[keyof typeof RequestCode]

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { writeJson, type JsonMap, type JsonOutput } from '../../lib/message/index.ts'
-import { RequestCode, ResponseCode, type ExtFields } from '../../lib/remoting/index.ts'
+import { RequestCode, resendDeadLetters, ResponseCode, type ExtFields } from '../../lib/remoting/index.ts'
 import { consumerData, openBroker, propertiesOf, startedBroker, type Client } from './support.ts'
 
 const positionOf = (msgId: string): number => parseInt(msgId.slice(16), 16)
@@ -93,6 +93,35 @@ t.test('a group waits as its own retry policy says, unless the consumer asks for
   t.equal(await sendBack(client, position), ResponseCode.SUCCESS)
   await clock.advance(60_000)
   t.equal((await client.pull('%RETRY%group', 0, 5)).code, ResponseCode.PULL_NOT_FOUND, 'after four retries the levels say 3 minutes')
+})
+
+t.test('dead letters are sent again, all or some, each once', async (t) => {
+  const { connect } = await startedBroker(t)
+  const client = connect()
+  const resend = async (fields: ExtFields): Promise<Record<string, number> | number> => {
+    const answer = await client.ask(RequestCode.RESEND_DEAD_LETTERS, fields)
+    return answer.code === ResponseCode.SUCCESS ? { ...resendDeadLetters.response.decode(answer) } : answer.code
+  }
+  t.equal(await resend({ group: 'group' }), ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST)
+  await client.heartbeat('a', { consumers: [consumerData('group', { orders: '*' })] })
+  t.same(await resend({ group: 'group' }), { resent: 0, kept: 0, withoutTopic: 0 })
+  const sent: string[] = []
+  for (const [topic, body] of [['orders', 'a'], ['orders', 'b'], ['returns', 'c']] as const) {
+    const { msgId } = await client.send(topic, body, { TAGS: 'T', UNIQ_KEY: `id-${body}` })
+    sent.push(msgId)
+    await sendBack(client, positionOf(msgId), { delayLevel: -1 })
+  }
+  t.same(await resend({ group: 'group', topic: 'returns' }), { resent: 1, kept: 2, withoutTopic: 0 })
+  t.same(await resend({ group: 'group', msgIds: `${sent[1]},x` }), { resent: 1, kept: 1, withoutTopic: 0 })
+  t.same(await resend({ group: 'group', msgIds: 'id-a' }), { resent: 1, kept: 0, withoutTopic: 0 })
+  t.same(await resend({ group: 'group' }), { resent: 0, kept: 0, withoutTopic: 0 })
+  t.equal(await resend({ group: 'group', max: 0 }), ResponseCode.INVALID_PARAMETER)
+  const again = []
+  for (let queueId = 0; queueId < 8; queueId++) again.push(...(await client.pull('orders', queueId, 0)).records)
+  t.same(again.map(({ body }) => Buffer.from(body).toString()).sort(), ['a', 'a', 'b', 'b'])
+  const record = again.find((record) => propertiesOf(record)['ORIGIN_MESSAGE_ID'] === sent[1])!
+  t.match(record, { reconsumeTimes: 0 })
+  t.same(Object.keys(propertiesOf(record)).filter((name) => /DLQ|RETRY|DELAY/.test(name)), [])
 })
 
 t.test('a group without retry queues drops what is sent back', async (t) => {
