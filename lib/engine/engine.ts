@@ -5,7 +5,7 @@ import { seedOfGroup, stampMsOf } from '../log/index.ts'
 import { EntryBodyWriter, LOCAL_HOST, type TopicConfig } from '../message/index.ts'
 import { allMembers, type ConfChange, type ConfState, type NodeId } from '../raft/index.ts'
 import { Replica, type Identity, type LeadershipEvent, type Proposal, type ReplicaSettings, type ReplicaStatus, type Transport } from '../replica/index.ts'
-import { DeadLetterProposal, deadLetterTopicOf, ExpireProposal, PopMachine, ReleaseOwnerProposal, SeekProposal, Store, type ConsumeQueue, type StartPosition } from '../store/index.ts'
+import { DeadLetterProposal, deadLetterTopicOf, ExpireProposal, PopMachine, ReleaseOwnerProposal, SeekProposal, Store, type ConsumeQueue, type KeyedValue, type StartPosition } from '../store/index.ts'
 import { Arrival } from './arrival.ts'
 import { explained, takeDirectory, type LockPort } from './data-directory.ts'
 import { ConfigChanges } from './config-changes.ts'
@@ -23,6 +23,7 @@ import { Pops, type PopOptions } from './pops.ts'
 import { directoryPorts, memoryPorts } from './ports.ts'
 import { watchRecovery } from './recovery-progress.ts'
 import { PreparedLog } from './prepared-records.ts'
+import type { PutResult } from './put-result.ts'
 import { QueueLocks } from './queue-locks.ts'
 import { QueueReads } from './queue-reads.ts'
 import { Recalls } from './recalls.ts'
@@ -33,6 +34,7 @@ import { sendBackDecision, type SendBackRequest, type SentBack } from './send-ba
 import { createTopicCostBytes, deadLetterSettings, topicConfigOf, type Topic, type TopicSettings } from './topic.ts'
 import { Topics } from './topics.ts'
 import { Transactions } from './transactions.ts'
+import { DEFAULT_KEYED_BYTES, TxProposal, type TxParts } from './tx-proposal.ts'
 import { WaitingPops } from './waiting-pops.ts'
 
 /** Owners of leases of embedded queues begin so; after a restart of a group of one all but the new one are gone. */
@@ -397,6 +399,19 @@ export class Engine {
   /** Hands a PutProposal or PutBatchProposal over; it tells its outcome itself. */
   submit (proposal: Proposal): void {
     this.#replica.submit(proposal)
+  }
+
+  /** Acknowledgements, messages and values in one entry, to be submitted: all of them or none. */
+  tx (parts: TxParts, resolve: (results: PutResult[]) => void, reject: (error: unknown) => void): TxProposal {
+    const { maxKeyedBytes = DEFAULT_KEYED_BYTES } = this.#options.limits
+    return new TxProposal({ store: this.store, machine: this.#machine, maxKeyedBytes }, parts, resolve, reject)
+  }
+
+  /** The value of the key: of what was applied anywhere before this was called, or later. @throws MQ_UNAVAILABLE as `readBarrier` */
+  async valueOf (key: string): Promise<KeyedValue | undefined> {
+    this.assertOpen()
+    await this.#unlessStopped(this.readBarrier())
+    return this.store.keyed.get(key)
   }
 
   /** @see Pops.pop */

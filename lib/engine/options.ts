@@ -54,6 +54,8 @@ export interface EngineOptions {
     /** Disk room that sends may not touch; 0 (the default): not watched. */
     readonly reserveBytes?: number
     readonly maxWaitingConsumers: number
+    /** What keys and values may take; absent: DEFAULT_KEYED_BYTES. */
+    readonly maxKeyedBytes?: number
   }
   /** The address in messages that come over the wire, and in their ids; 127.0.0.1 with port 0 unless given. */
   readonly storeHost?: Host

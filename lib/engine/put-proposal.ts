@@ -119,9 +119,10 @@ export class PutBatchProposal implements Proposal {
   #isDecided = false
   #refusal: MqError | undefined
 
-  constructor (puts: readonly PutProposal[], resolve: (results: PutResult[]) => void, reject: (error: unknown) => void) {
+  /** `moreBytes`: what else goes with them. */
+  constructor (puts: readonly PutProposal[], resolve: (results: PutResult[]) => void, reject: (error: unknown) => void, moreBytes = 0) {
     this.puts = puts
-    this.costBytes = puts.reduce((sum, put) => sum + put.costBytes, 0)
+    this.costBytes = puts.reduce((sum, put) => sum + put.costBytes, moreBytes)
     this.#resolve = resolve
     this.#reject = reject
   }
@@ -130,10 +131,23 @@ export class PutBatchProposal implements Proposal {
     if (this.#isDecided || this.#resolve === undefined) return
     this.#isDecided = true
     // all are asked before the first is written; a topic made for a batch that is then refused stays, which harms nobody
+    this.#refusal = this.prepare(writer)
+    if (this.#refusal === undefined) this.write(writer, storeTimestampMs)
+  }
+
+  /** It is not one message, which may be as large as it is. */
+  get isOfSeveral (): boolean { return this.puts.length > 1 }
+
+  /** Why they cannot be written, if so. */
+  protected prepare (writer: EntryBodyWriter): MqError | undefined {
     for (const put of this.puts) {
-      this.#refusal = put.prepare(writer)
-      if (this.#refusal !== undefined) return
+      const refusal = put.prepare(writer)
+      if (refusal !== undefined) return refusal
     }
+    return undefined
+  }
+
+  protected write (writer: EntryBodyWriter, storeTimestampMs: number): void {
     for (const put of this.puts) put.write(writer, storeTimestampMs)
   }
 

@@ -28,7 +28,7 @@ export function recordSchema (name: string, fields: Readonly<Record<string, unkn
 }
 
 export interface CommandDefinition {
-  /** u16, never reused. 0x01xx metadata, 0x02xx consumer offsets, 0x03xx the log itself, 0x04xx pop, 0x05xx locks, 0x06xx delayed messages, 0x07xx half messages, 0x09xx what was sent before. */
+  /** u16, never reused. 0x01xx metadata, 0x02xx consumer offsets, 0x03xx the log itself, 0x04xx pop, 0x05xx locks, 0x06xx delayed messages, 0x07xx half messages, 0x09xx what was sent before, 0x0Axx values by key. */
   readonly type: number
   readonly name: string
   /** Avro schemas, oldest first; all are records of the same name. */

@@ -59,18 +59,23 @@ const stringCodec: Codec = {
   }
 }
 
+/** @throws MQ_PAYLOAD_INVALID */
+export function jsonTextOf (what: string, value: unknown): string {
+  let text: string | undefined
+  try {
+    text = JSON.stringify(value)
+  } catch (cause) {
+    throw misfit(`${what} cannot be written as JSON: ${(cause as Error).message}`, cause)
+  }
+  if (text === undefined) throw misfit(`${what} cannot be written as JSON: it is ${kindOf(value)}`)
+  return text
+}
+
 const jsonCodec: Codec = {
   name: 'json',
   encode (body) {
     if (body instanceof Uint8Array) throw misfit('the topic\'s codec is json: to send bytes, make the topic with codec \'bytes\'')
-    let text: string | undefined
-    try {
-      text = JSON.stringify(body)
-    } catch (cause) {
-      throw misfit(`the body cannot be written as JSON: ${(cause as Error).message}`, cause)
-    }
-    if (text === undefined) throw misfit(`the body cannot be written as JSON: it is ${kindOf(body)}`)
-    return Buffer.from(text)
+    return Buffer.from(jsonTextOf('the body', body))
   },
   decode (bytes) {
     try {

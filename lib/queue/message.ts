@@ -155,6 +155,15 @@ export class Message<Body = any> extends StoredMessage<Body> {
   /** For the room's own use. */
   get delivery (): Delivery { return this.#delivery }
 
+  /** For the room's own use. */
+  isOf (engine: Engine): boolean { return this.#engine === engine }
+
+  /** For the room's own use. @throws MQ_LEASE_LOST it is not this consumer's any more, as far as that is known, or it was settled */
+  assertOut (): void {
+    if (this.#settled !== undefined) throw this.#alreadySettled()
+    if (isMqError(this.#lostTo, 'MQ_LEASE_LOST')) throw this.#lostTo
+  }
+
   /** For the room's own use: what the settlement resolves with. */
   get settledPromise (): Promise<void> | undefined { return this.#settled }
 
@@ -166,7 +175,11 @@ export class Message<Body = any> extends StoredMessage<Body> {
 
   /** For the room's own use: a settlement that was refused for the moment and had no effect can be asked for again. */
   maybeReopen (error: unknown): void {
-    if (!isMqError(error) || !error.retryable || error.outcome !== 'not-applied') return
+    if (isMqError(error) && error.retryable && error.outcome === 'not-applied') this.reopen()
+  }
+
+  /** For the room's own use: the settlement had no effect. */
+  reopen (): void {
     this.#settlement = undefined
     this.#settled = undefined
   }
@@ -201,7 +214,7 @@ export class Message<Body = any> extends StoredMessage<Body> {
 
   #settle (settlement: Settlement, delayMs: number): Promise<void> {
     if (this.#settled !== undefined) {
-      return settlement === this.#settlement ? this.#settled : Promise.reject(new MqError('MQ_LEASE_LOST', `the message was already given to ${this.#settlement}`))
+      return settlement === this.#settlement ? this.#settled : Promise.reject(this.#alreadySettled())
     }
     if (isMqError(this.#lostTo, 'MQ_LEASE_LOST')) return Promise.reject(this.#lostTo)
     this.#settlement = settlement
@@ -215,6 +228,8 @@ export class Message<Body = any> extends StoredMessage<Body> {
       throw error
     }))
   }
+
+  #alreadySettled (): MqError { return new MqError('MQ_LEASE_LOST', `the message was already given to ${this.#settlement}`) }
 
   #leaseLost (): MqError {
     return new MqError('MQ_LEASE_LOST', `the lease on message ${this.queueOffset} of ${this.topic}/${this.queueId} ended before it was acknowledged`)

@@ -24,7 +24,8 @@ const limitBounds: { readonly [Name in keyof Required<LimitOptions>]: readonly [
   coldCacheBytes: [6 * MIB, MIB, 65_536 * MIB],
   segmentBytes: [64 * MIB, 64 * KIB, 2048 * MIB],
   reserveBytes: [-1, 0, 1024 * 1024 * MIB],
-  maxWaitingConsumers: [10_000, 1, 10_000_000]
+  maxWaitingConsumers: [10_000, 1, 10_000_000],
+  maxKeyedBytes: [64 * MIB, 0, 4096 * MIB]
 }
 
 const flushBounds: { readonly [Name in Exclude<keyof FlushOptions, 'timed'>]-?: readonly [number, number, number] } = {

@@ -8,6 +8,7 @@ import { backoffRule } from './backoff.ts'
 import { Batch } from './batch.ts'
 import { Consumption } from './consumption.ts'
 import { Group } from './group.ts'
+import { decodeKeyedValue, keyTextOf, type Key } from './keyed-values.ts'
 import { StoredMessage } from './message.ts'
 import type { OpenNode, QueueNode } from './queue-node.ts'
 import { checkTopicOptions, MEMORY } from './options.ts'
@@ -16,6 +17,7 @@ import { Scheduled, type ScheduledResult } from './scheduled.ts'
 import { Sender } from './sender.ts'
 import { checkServe } from './serve-options.ts'
 import { TopicRoutes } from './topic-routes.ts'
+import { runTx, type Tx } from './tx.ts'
 import type {
   AnyTopic, BatchItem, CloseOptions, ConsumeOptions, DeliveryOptions, GroupProgress, LimitOptions, PayloadOf, ProcessOptions, PullOptions, ReadOptions, ReceiveOptions, SendOptions, ServeOptions, TopicBatchItem, TopicInfo, TopicName,
   TopicOptions, WaitOptions
@@ -107,6 +109,26 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
    */
   reschedule (recallHandle: string, options: DeliveryOptions): Promise<ScheduledResult | undefined> {
     return this.#scheduled.reschedule(recallHandle, options)
+  }
+
+  /**
+   * Acknowledges messages, sends messages and keeps values by key, in one entry of the log: all of it or nothing, whatever happens.
+   * `build` collects what is to be done and may not be async; up to 1,000 operations that fit into `maxEntryBytes`. Resolves
+   * with the results of its sends, in order, once all is durable.
+   * @throws MQ_LEASE_LOST (`lost`: how many) one message or more is not this consumer's any more: nothing was done, the others still are
+   * @throws MQ_BUSY values take more than `maxKeyedBytes`; MQ_UNAVAILABLE a node of the group runs a version that has no values by key
+   * @throws what `build` throws, and as `send`
+   */
+  tx (build: (tx: Tx<Topics>) => void, options: WaitOptions = {}): Promise<SendResult[]> {
+    return runTx(this.#engine, this.#sender, build, options)
+  }
+
+  /**
+   * The value of a key, as `tx` has put it; undefined: there is none. It is not older than what had been confirmed anywhere in the group when
+   * this was called. @throws TypeError, MQ_INVALID_ARGUMENT, MQ_MESSAGE_TOO_LARGE, MQ_UNAVAILABLE no leader confirmed it in time, MQ_CLOSED
+   */
+  async get<Value = any> (key: Key): Promise<Value | undefined> {
+    return decodeKeyedValue(await this.#engine.valueOf(keyTextOf(key))) as Value | undefined
   }
 
   /** The queue that messages of `key` go to: as RocketMQ's clients choose, by Java's String.hashCode. @throws MQ_TOPIC_NOT_FOUND */

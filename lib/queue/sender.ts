@@ -121,29 +121,42 @@ export class Sender {
     return new Promise((resolve, reject) => {
       if (!Array.isArray(messages)) throw wrongType('messages', 'an array', messages)
       checkKeys('options', options, ['signal', 'timeoutMs'])
-      const unused: Resolve & Reject = () => {}
       const puts = (messages as ReadonlyArray<BatchItem<unknown> & { readonly topic?: string }>).map((item, i) => {
         checkKeys(`messages[${i}]`, item, itemKeys)
         if (topic !== undefined && item.topic !== undefined && item.topic !== topic) throw invalid(`messages[${i}].topic`, `left out, or ${topic}`, item.topic)
-        const { body, key, tag, properties, queueId, delay, deliverAt, dedupe } = item
-        return this.#put(this.#routes.get((topic ?? item.topic)!), body, key, tag, properties, queueId, checkDelivery(delay, deliverAt), dedupe, unused, unused)
+        return this.#putOf((topic ?? item.topic)!, item.body, item)
       })
       if (puts.length === 0) return resolve([])
-      const proposal = new PutBatchProposal(puts, resolve, reject)
-      if (puts.length > 1 && proposal.costBytes > this.#maxEntryBytes) throw tooLarge('the batch takes up to', proposal.costBytes, 'maxEntryBytes', this.#maxEntryBytes)
-      this.#guard(proposal, checkSignal(options.signal), options.timeoutMs)
+      this.guard(new PutBatchProposal(puts, resolve, reject), 'the batch takes up to', checkSignal(options.signal), options.timeoutMs)
     })
+  }
+
+  /** One of several that are stored together: its own promise is nobody's. */
+  put (topic: string, body: unknown, options: MessageOptions): PutProposal {
+    checkKeys('options', options, messageKeys)
+    return this.#putOf(topic, body, options)
+  }
+
+  #putOf (topic: string, body: unknown, { key, tag, properties, queueId, delay, deliverAt, dedupe }: MessageOptions): PutProposal {
+    const unused: Resolve & Reject = () => {}
+    return this.#put(this.#routes.get(topic), body, key, tag, properties, queueId, checkDelivery(delay, deliverAt), dedupe, unused, unused)
+  }
+
+  /** Submits several that are stored together. */
+  guard (proposal: PutBatchProposal, what: string, signal: AbortSignal | undefined, timeoutMs: unknown): void {
+    if (proposal.isOfSeveral && proposal.costBytes > this.#maxEntryBytes) throw tooLarge(what, proposal.costBytes, 'maxEntryBytes', this.#maxEntryBytes)
+    this.#guard(proposal, signal, timeoutMs)
   }
 
   /** Submits what the caller may give up waiting for. */
   #guard (proposal: PutProposal | PutBatchProposal, signal: AbortSignal | undefined, timeoutMs: unknown): void {
     const limitMs = timeoutMs === undefined ? undefined : checkDuration('timeoutMs', timeoutMs)
-    if (signal?.aborted === true) throw new MqError('MQ_ABORTED', 'the send was aborted', { cause: signal.reason })
+    if (signal?.aborted === true) throw new MqError('MQ_ABORTED', 'the request was aborted', { cause: signal.reason })
     const outcome = (): { outcome: 'not-applied' | 'unknown' } => ({ outcome: proposal.cancel() ? 'not-applied' : 'unknown' })
-    const onAbort = (): void => { proposal.fail(new MqError('MQ_ABORTED', 'the send was aborted', { ...outcome(), cause: signal!.reason })) }
+    const onAbort = (): void => { proposal.fail(new MqError('MQ_ABORTED', 'the request was aborted', { ...outcome(), cause: signal!.reason })) }
     const timer = limitMs === undefined
       ? undefined
-      : this.#clock.setTimer(limitMs, () => { proposal.fail(new MqError('MQ_TIMEOUT', `the send did not finish in ${limitMs} ms`, outcome())) })
+      : this.#clock.setTimer(limitMs, () => { proposal.fail(new MqError('MQ_TIMEOUT', `the request did not finish in ${limitMs} ms`, outcome())) })
     signal?.addEventListener('abort', onAbort, { once: true })
     proposal.onEnd = () => {
       timer?.cancel()

@@ -56,6 +56,8 @@ export interface LimitOptions {
   readonly reserveBytes?: number
   /** Waiting consumers (pulls, iterators, workers); default 10,000. */
   readonly maxWaitingConsumers?: number
+  /** What keys and values kept by `tx` may take in memory, about: they all are there; default 64 MiB. */
+  readonly maxKeyedBytes?: number
 }
 
 export interface FlushOptions {

@@ -26,18 +26,25 @@ abstract class LeaseDecision<Result> extends PopDecision<Result> {
 
 /** Acknowledges messages. Put handles of one lease side by side: they then take one small part of the command. */
 export class AckProposal extends LeaseDecision<EndedLeases> {
-  decide (writer: EntryBodyWriter): void {
-    const overlay = this.machine.overlay
-    const parts: LeasePart[] = []
-    let count = 0
-    const lost = forEachPart(this.ranges, overlay, (part) => {
-      overlay.state.ackPart(part)
-      parts.push(part)
-      count += part.count
-    })
-    if (parts.length > 0) overlay.record(writer, popAck, { parts })
-    this.result = { count, lost }
-  }
+  decide (writer: EntryBodyWriter): void { this.result = acknowledge(writer, this.machine, this.ranges) }
+}
+
+/** Within a decision. Costs `popCost.command` and `partsCostBytes`. */
+export function acknowledge (writer: EntryBodyWriter, { overlay }: PopMachine, ranges: readonly LeasedRange[]): EndedLeases {
+  const parts: LeasePart[] = []
+  let count = 0
+  const lost = forEachPart(ranges, overlay, (part) => {
+    overlay.state.ackPart(part)
+    parts.push(part)
+    count += part.count
+  })
+  if (parts.length > 0) overlay.record(writer, popAck, { parts })
+  return { count, lost }
+}
+
+/** Within a decision: the message is still held under the handle's lease. */
+export function isHeld ({ overlay }: PopMachine, { queue, lease, first }: LeasedRange): boolean {
+  return overlay.state.queue(queue)?.lease(lease)?.holds(first) === true
 }
 
 export interface ReturnOptions {

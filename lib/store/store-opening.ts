@@ -16,6 +16,7 @@ import { DedupeMachine } from './dedupe-machine.ts'
 import { DELAY_RANGE, DelayMachine } from './delay-machine.ts'
 import { HalfMachine } from './half-machine.ts'
 import { GroupFormat } from './group-format.ts'
+import { KeyedMachine } from './keyed-machine.ts'
 import type { KeyChange, Machine } from './machine.ts'
 import { Metadata } from './metadata.ts'
 import { OpeningMark } from './opening-mark.ts'
@@ -108,9 +109,10 @@ async function openEmpty ({ options, settings, mark }: Opening): Promise<Omit<Lo
     locks: new LockMachine(),
     delays: new DelayMachine(kv, onDamage),
     dedupe: new DedupeMachine(),
-    halves: new HalfMachine()
+    halves: new HalfMachine(),
+    keyed: new KeyedMachine()
   }
-  return { kv, damage, core, machines: [core.format, core.commitLog, core.metadata, core.consumeQueues, core.consumerOffsets, core.locks, core.delays, core.dedupe, core.halves, ...options.machines?.(core) ?? []] }
+  return { kv, damage, core, machines: [core.format, core.commitLog, core.metadata, core.consumeQueues, core.consumerOffsets, core.locks, core.delays, core.dedupe, core.halves, core.keyed, ...options.machines?.(core) ?? []] }
 }
 
 /** @throws whatever shows that the kv cannot be used */

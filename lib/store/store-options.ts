@@ -12,6 +12,7 @@ import type { DedupeMachine } from './dedupe-machine.ts'
 import type { DelayMachine } from './delay-machine.ts'
 import type { HalfMachine } from './half-machine.ts'
 import type { GroupFormat } from './group-format.ts'
+import type { KeyedMachine } from './keyed-machine.ts'
 import type { LockMachine } from './lock-machine.ts'
 import type { Machine } from './machine.ts'
 import type { Metadata } from './metadata.ts'
@@ -92,6 +93,7 @@ export interface CoreMachines {
   readonly delays: DelayMachine
   readonly dedupe: DedupeMachine
   readonly halves: HalfMachine
+  readonly keyed: KeyedMachine
 }
 
 /** What an opened store is made of. */

@@ -15,6 +15,7 @@ import type { DedupeMachine } from './dedupe-machine.ts'
 import { DELAY_RANGE, type DelayMachine } from './delay-machine.ts'
 import type { HalfMachine } from './half-machine.ts'
 import { locateHidden } from './hidden-record.ts'
+import type { KeyedMachine } from './keyed-machine.ts'
 import type { LockMachine } from './lock-machine.ts'
 import type { Metadata } from './metadata.ts'
 import { hashState } from './state-hash.ts'
@@ -40,6 +41,7 @@ export class Store {
   readonly delays: DelayMachine
   readonly dedupe: DedupeMachine
   readonly halves: HalfMachine
+  readonly keyed: KeyedMachine
   readonly #machines: readonly Machine[]
   readonly #handlers = new Map<number, CommandHandler[]>()
   readonly #parts: StoreParts
@@ -74,6 +76,7 @@ export class Store {
     this.delays = core.delays
     this.dedupe = core.dedupe
     this.halves = core.halves
+    this.keyed = core.keyed
     this.#machines = machines
     for (const { handlers } of machines) {
       for (const handler of handlers) this.#handlers.set(handler.command.type, [...this.#handlers.get(handler.command.type) ?? [], handler])
@@ -184,7 +187,7 @@ export class Store {
   get checkpointDue (): boolean {
     const { checkpointBytes, unpersistedBytes } = this.#parts.settings
     return this.#appliedPosition - (this.#meta?.position ?? 0) >= checkpointBytes ||
-      this.consumeQueues.pages.unpersistedUnits * UNIT_BYTES + DELAYED_COPIES * this.delays.unpersistedBytes >= unpersistedBytes ||
+      this.consumeQueues.pages.unpersistedUnits * UNIT_BYTES + DELAYED_COPIES * this.delays.unpersistedBytes + this.keyed.unpersistedBytes >= unpersistedBytes ||
       this.commitLog.floorPosition !== this.#floorAtCheckpoint || this.#hasSettled
   }
 

@@ -10,6 +10,7 @@ const lastWords: Record<string, string> = {
   'typed-topics.ts': 'roof: 21.5 °C in 23 bytes',
   'worker.ts': 'dead letter: order 4',
   'batches.ts': 'after seek: lag 20000',
+  'exactly-once.ts': 'ann has ordered for 60, after 1 failure',
   'virtual-time.ts': 'the first consumer is too late: MQ_LEASE_LOST'
 }
 

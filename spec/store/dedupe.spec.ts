@@ -1,37 +1,23 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { loadChecksum } from '../../lib/base/index.ts'
-import { deleteTopic, EntryBody, EntryBodyWriter } from '../../lib/message/index.ts'
-import { DedupeMachine, type DedupeId, type DedupeRule, type Machine } from '../../lib/store/index.ts'
+import { deleteTopic } from '../../lib/message/index.ts'
+import { DedupeMachine, type DedupeId, type DedupeRule } from '../../lib/store/index.ts'
+import { MachineLeader, stateOf } from './machine-leader.ts'
 
 const rule: DedupeRule = { windowMs: 10_000, maxCount: 600 }
 
-/** A machine with what a leader does around it: entries that hold what was decided, applied later. */
-class Leader {
-  machine: DedupeMachine
-  nowMs = 1_000_000
+class Leader extends MachineLeader<DedupeMachine> {
   #position = 0
-  readonly #maxRemembered: number | undefined
-  readonly #undecided: Array<{ readonly body: EntryBody, readonly stampMs: number }> = []
-  readonly kv = new Map<string, Uint8Array>()
 
   constructor (maxRemembered?: number) {
-    this.#maxRemembered = maxRemembered
-    this.machine = new DedupeMachine(maxRemembered)
-  }
-
-  #propose (write: (writer: EntryBodyWriter) => void): void {
-    const bytes = new Uint8Array(64 * 1024)
-    const writer = new EntryBodyWriter()
-    writer.begin(bytes, new DataView(bytes.buffer), 0, bytes.length, 0)
-    write(writer)
-    this.#undecided.push({ body: new EntryBody(bytes.subarray(0, writer.finish())), stampMs: this.nowMs })
+    super(() => new DedupeMachine(maxRemembered))
   }
 
   /** Returns the position under which the message is stored, and whether it is a new one. */
   send (topic: string, ids: readonly DedupeId[], given = rule): Array<{ readonly position: number, readonly isNew: boolean }> {
     const sent: Array<{ readonly position: number, readonly isNew: boolean }> = []
-    this.#propose((writer) => {
+    this.propose((writer) => {
       for (const id of ids) {
         const known = this.machine.find(topic, id, given, this.nowMs)
         if (known === undefined) this.machine.remember(writer, topic, given, [{ id, queueId: 1, queueOffset: 2, physicalOffset: ++this.#position, deliverAtMs: 0 }], this.nowMs)
@@ -41,46 +27,16 @@ class Leader {
     return sent
   }
 
-  forget (topic: string, id: DedupeId): void { this.#propose((writer) => { this.machine.forget(writer, topic, id.hash) }) }
+  forget (topic: string, id: DedupeId): void { this.propose((writer) => { this.machine.forget(writer, topic, id.hash) }) }
 
   deleteTopic (topic: string): void {
-    this.#propose((writer) => {
+    this.propose((writer) => {
       this.machine.proposeDeleteTopic(topic)
       writer.addCommand(deleteTopic.type, deleteTopic.encode({ topic }))
     })
   }
-
-  apply (count = Infinity): void {
-    for (const { body, stampMs } of this.#undecided.splice(0, count)) {
-      for (const { type, payload } of body.commands) {
-        const handler = this.machine.handlers.find(({ command }) => command.type === type)!
-        handler.apply(handler.command.decode(payload), { index: 1, term: 1, storeTimestampMs: stampMs, physicalOffset: 0, recordPosition: 0 })
-      }
-    }
-  }
-
-  /** What was proposed and not applied is lost, with the leader. */
-  change (): void {
-    this.#undecided.length = 0
-    this.machine.resetOverlay()
-  }
-
-  checkpoint (): void {
-    for (const { key, value } of this.machine.freeze()) {
-      if (value === undefined) this.kv.delete(key)
-      else this.kv.set(key, value)
-    }
-  }
-
-  /** From the last checkpoint, which must be of now. */
-  restart (): void {
-    this.checkpoint()
-    this.machine = new DedupeMachine(this.#maxRemembered)
-    for (const [key, value] of [...this.kv].sort(([a], [b]) => a < b ? -1 : 1)) this.machine.load(key, value)
-  }
 }
 
-const stateOf = (machine: Machine): unknown => [...machine.values()].map(({ key, value }) => [key, Buffer.from(value).toString('hex')]).sort()
 const id = (n: number, bodyCrc = n, bodyBytes = 10): DedupeId => ({ hash: BigInt(n) << 40n | BigInt(n), bodyCrc, bodyBytes })
 
 t.before(() => loadChecksum())
