@@ -12,14 +12,17 @@ import { bool, defineRequest, int, long, optional, text } from '../header-codec.
  *     pollTime           L   ms that it may wait, from bornTime on
  *     bornTime           L?  of the consumer's clock; 0 as absent: now
  *     initMode           I   see PopInitMode
- *     expType, exp       S?  as of a pull; everything when absent
+ *     expType            S?  as of a pull
+ *     exp                S?  everything when absent
  *     order              B?
  *     attemptId          S?  the same again: an ordered queue gives the same messages again
  *     -> popTime         L
- *        invisibleTime   L
- *        reviveQid       I
- *        restNum         L
- *        startOffsetInfo, msgOffsetInfo, orderCountInfo  S?
+ *     -> invisibleTime   L
+ *     -> reviveQid       I
+ *     -> restNum         L
+ *     -> startOffsetInfo S?
+ *     -> msgOffsetInfo   S?
+ *     -> orderCountInfo  S?
  *
  * Answers 209 and 210 have the response's header too. The body of 0 is stored records, back to back.
  * @see RocketMQ PopMessageRequestHeader, PopMessageResponseHeader
@@ -75,11 +78,15 @@ export const batchAckMessage = defineRequest(RequestCode.BATCH_ACK_MESSAGE)
 /**
  * 200053 CHANGE_MESSAGE_INVISIBLETIME
  *
- *     consumerGroup, topic, queueId, extraInfo, offset  as of an ACK_MESSAGE
+ *     consumerGroup     S
+ *     topic             S
+ *     queueId           I
+ *     extraInfo         S   the handle, as of an ACK_MESSAGE
+ *     offset            L
  *     invisibleTime     L   ms, from now on
  *     -> popTime        L
- *        invisibleTime  L
- *        reviveQid      I
+ *     -> invisibleTime  L
+ *     -> reviveQid      I
  *
  * @see RocketMQ ChangeInvisibleTimeRequestHeader
  */
@@ -110,7 +117,7 @@ export const peekMessage = defineRequest(RequestCode.PEEK_MESSAGE, { consumerGro
  *     order           B?
  *     attemptId       S?
  *     -> hasMsg       B
- *        pollingFull  B?
+ *     -> pollingFull  B?
  *
  * @see RocketMQ NotificationRequestHeader
  */
