@@ -231,6 +231,7 @@ export class Broker implements AsyncDisposable {
     const { stats, pulls, clients, storeHost, names: { brokerName } } = this.#context
     const logger = this.#logger
     const checks = new TransactionChecks({ clients, logger, storeHost, brokerName })
+    engine.locks.onFreed((group) => { clients.queuesFreed(group) })
     engine.transactions.onCheck((check) => { checks.ask(check) })
     engine.onFailure((error) => { for (const listener of this.#failureListeners) listener(error) })
     engine.onTopicGone((name) => { stats.topicGone(name) })

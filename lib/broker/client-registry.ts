@@ -120,6 +120,12 @@ export class ClientRegistry {
     })
   }
 
+  /** Members of the group look anew at who has which queue: one has given some back. */
+  queuesFreed (group: string): void {
+    const known = this.#consumers.get(group)
+    if (known !== undefined) this.#noteChange(known)
+  }
+
   /** The client leaves these groups; others of the same connection stay. */
   unregister (connection: RemotingConnection, producerGroup: string | undefined, consumerGroup: string | undefined): void {
     const groups = this.#connections.get(connection)

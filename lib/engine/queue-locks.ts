@@ -35,10 +35,14 @@ export class QueueLocks {
   readonly #options: QueueLocksOptions
   readonly #machine: LockMachine
   readonly #expiry: Expiry
+  /** In which a client asked in vain since queues of the group were free last. */
+  readonly #refused = new Set<string>()
+  #freed: (group: string) => void = () => {}
 
   constructor (options: QueueLocksOptions) {
     this.#options = options
     const machine = this.#machine = options.store.locks
+    machine.onUnlocked = (group) => { if (this.#refused.delete(group)) this.#freed(group) }
     this.#expiry = new Expiry({
       clock: options.clock,
       nextMs: () => machine.nextExpiryMs,
@@ -54,6 +58,9 @@ export class QueueLocks {
 
   stop (): void { this.#expiry.stop() }
 
+  /** Told when queues are free that some client of the group has asked for in vain; the listener may not throw. Only of what this node refused, as the leader. */
+  onFreed (listener: (group: string) => void): void { this.#freed = listener }
+
   /**
    * The client asks for queues, or renews them. Resolves with those it holds; queues that do not exist are not among them.
    * @throws MQ_INVALID_ARGUMENT it asks for more than 4096 at once; a name is too long or malformed
@@ -67,7 +74,10 @@ export class QueueLocks {
         const config = metadata.proposedTopic(topic)
         return config !== undefined && hasQueue(config, queueId)
       })
-      return this.#machine.lock(writer, group, clientId, existing, nowMs)
+      const held = this.#machine.lock(writer, group, clientId, existing, nowMs)
+      // noted with the decision: a release that is decided after it, and applied, tells
+      if (held.length < existing.length) this.#refused.add(group)
+      return held
     })
     this.#expiry.look()
     return held

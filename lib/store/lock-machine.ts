@@ -28,10 +28,15 @@ export class LockMachine implements Machine {
   readonly #owners = new Map<string, Owners>()
   readonly #changed = new Set<string>()
   #overlay: LockOverlay | undefined
+  /** Told of each group of which queues are free now, as it is applied; may not throw. */
+  onUnlocked: ((group: string) => void) | undefined
 
   readonly handlers = [
     on(lockQueues, ({ group, owner, queues }) => { for (const { topic, queueId } of queues) this.#set(group, topic, queueId, owner) }),
-    on(unlockQueues, ({ locks }) => { for (const { group, topic, queueId } of locks) this.#set(group, topic, queueId, undefined) }),
+    on(unlockQueues, ({ locks }) => {
+      for (const { group, topic, queueId } of locks) this.#set(group, topic, queueId, undefined)
+      if (this.onUnlocked !== undefined) for (const group of new Set(locks.map(({ group }) => group))) this.onUnlocked(group)
+    }),
     on(deleteTopic, ({ topic }) => { this.#remove((key) => topicIn(key) === topic) }),
     on(deleteGroup, ({ group }) => { this.#remove((key) => groupIn(key) === group) })
   ]

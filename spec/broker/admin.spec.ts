@@ -1,5 +1,5 @@
 import t from 'tap'
-import { jsonMap, parseJson, type JsonMap, type JsonValue } from '../../lib/message/index.ts'
+import { jsonArray, jsonMap, parseJson, type JsonMap, type JsonValue } from '../../lib/message/index.ts'
 import { RequestCode, ResponseCode, type ExtFields } from '../../lib/remoting/index.ts'
 import { consumerData, openBroker, recordsIn, startedBroker, type Client } from './support.ts'
 
@@ -221,6 +221,42 @@ t.test('queues are locked for one consumer of a group', async (t) => {
   t.equal(await lock(a, 'a'), '{"lockOKMQSet":[]}', 'a lost client keeps them for a while')
   await clock.advance(31_000)
   t.equal(await lock(a, 'a'), both)
+})
+
+t.test('who asked in vain for queues is told when they are free: given back, left, or not renewed', async (t) => {
+  const { connect, clock } = await startedBroker(t)
+  const [a, b] = [connect(), connect()]
+  await a.send('orders', 'x')
+  await a.heartbeat('a', { consumers: [consumerData('group', { orders: '*' })] })
+  await b.heartbeat('b', { consumers: [consumerData('group', { orders: '*' })] })
+  await clock.settle()
+  const mqSet = [0, 1].map((queueId) => ({ brokerName: 'broker-a', queueId, topic: 'orders' }))
+  const body = (clientId: string, queues = mqSet) => ({ clientId, consumerGroup: 'group', mqSet: queues, onlyThisBroker: false })
+  const held = async (client: Client, clientId: string): Promise<number> => jsonArray(jsonMap(await client.json(RequestCode.LOCK_BATCH_MQ, {}, { body: body(clientId) }))!.get('lockOKMQSet'))!.length
+  const told = async (): Promise<number> => {
+    await clock.settle()
+    return b.asked.splice(0).filter(({ code }) => code === RequestCode.NOTIFY_CONSUMER_IDS_CHANGED).length
+  }
+  await told()
+  t.equal(await held(a, 'a'), 2)
+  await a.ask(RequestCode.UNLOCK_BATCH_MQ, {}, { body: body('a', mqSet.slice(0, 1)) })
+  t.equal(await told(), 0, 'nobody has asked for it')
+  t.equal(await held(a, 'a'), 2)
+  t.equal(await held(b, 'b'), 0)
+  await a.ask(RequestCode.UNLOCK_BATCH_MQ, {}, { body: body('a', mqSet.slice(0, 1)) })
+  t.equal(await told(), 1)
+  t.equal(await held(b, 'b'), 1, 'it has the one, and still wants the other')
+  await a.ask(RequestCode.UNLOCK_BATCH_MQ, {}, { body: body('a') })
+  t.equal(await told(), 1)
+  t.equal(await held(b, 'b'), 2)
+  await b.ask(RequestCode.UNLOCK_BATCH_MQ, {}, { body: body('b') })
+  t.equal(await told(), 0)
+
+  t.equal(await held(a, 'a'), 2)
+  t.equal(await held(b, 'b'), 0)
+  await clock.advance(61_000)
+  t.equal(await told(), 1, 'a has not renewed them')
+  t.equal(await held(b, 'b'), 2)
 })
 
 t.test('locks outlast a restart of the broker', async (t) => {
