@@ -1,4 +1,3 @@
-import { SeededRandom } from '../support/seeded-random.ts'
 import { calmed, drawParameters } from './parameters.ts'
 import type { Job } from './worker.ts'
 
@@ -6,6 +5,6 @@ import type { Job } from './worker.ts'
 export function * clockWorlds (firstSeed: number, count: number): Generator<Job> {
   for (let seed = firstSeed; seed < firstSeed + count; seed++) {
     const nodeCount = seed % 3 === 0 ? 5 : 3
-    yield { seed, parameters: { ...calmed({ ...drawParameters(new SeededRandom(seed)), mode: 'calm' }), nodeCount, clockDrift: 0.1, clockStepMs: 3_600_000, asyncFlush: false } }
+    yield { seed, parameters: { ...calmed({ ...drawParameters(seed), mode: 'calm' }), nodeCount, clockDrift: 0.1, clockStepMs: 3_600_000, asyncFlush: false } }
   }
 }

@@ -30,9 +30,10 @@ export class Core {
       const fate = random.below(3)
       if (fate === 0 && other.isRunning) other.crash(false)
       else if (fate === 1) other.pause()
+      const heardShare = random.pick([0, 0.2, 1])
       for (const node of this.nodes) {
         // one way may still be open: what comes from there must not disturb
-        if (random.chance(0.8)) network.cut(other.number, node.number)
+        if (!random.chance(heardShare)) network.cut(other.number, node.number)
         network.cut(node.number, other.number)
       }
     }

@@ -1,5 +1,6 @@
 import type { Parameters } from './parameters.ts'
 import { repeat } from './repeat.ts'
+import { newestLeader, Rivals } from './rivals.ts'
 import type { SimNode } from './sim-node.ts'
 import type { Work } from './work.ts'
 import type { World } from './world.ts'
@@ -10,17 +11,69 @@ export class FaultPlan {
   readonly #nodes: readonly SimNode[]
   readonly #work: Work
   readonly #mayLose: readonly SimNode[]
+  readonly #rivals: Rivals | undefined
   #isOver = false
+  #wasJoint = false
+  #installs = 0
 
   constructor (world: World, nodes: readonly SimNode[], work: Work) {
     this.#world = world
     this.#nodes = nodes
     this.#work = work
     // only whole nodes come back under another name, and are mended
+    if (world.parameters.temper === 'rivals') {
+      this.#rivals = new Rivals(world, nodes, {
+        note: (kind, node) => { this.#note(kind, node) },
+        ask: (leader) => { if (!this.#isOver) work.decideOne(leader, () => {}) },
+        startLater: (node, ms) => { this.#startLater(node, ms) }
+      })
+    }
     this.#mayLose = world.parameters.level === 'member' ? world.mayLose.map((number) => nodes[number]!) : []
   }
 
   end (): void { this.#isOver = true }
+
+  /** Called after a step in which a node has run something: some faults wait for what it was. */
+  look (touched: SimNode): void {
+    if (this.#isOver) return
+    this.#rivals?.look()
+    if (this.#world.parameters.membershipEveryMs !== Infinity) this.#splitJoint()
+    this.#lookForInstalls(touched)
+  }
+
+  /** In the midst of a change of members one of them, who is still needed, is out of reach. */
+  #splitJoint (): void {
+    const { random, network, clock } = this.#world
+    const leader = this.#newestLeader
+    const isJoint = (leader?.replica?.status().confState.votersOutgoing.length ?? 0) > 0
+    const begins = isJoint && !this.#wasJoint
+    this.#wasJoint = isJoint
+    if (!begins || leader === undefined || random.chance(0.5)) return
+    const node = random.pick(this.#nodes)
+    this.#note('partition', leader)
+    for (const other of this.#nodes) {
+      if (other === node) continue
+      network.cut(node.number, other.number)
+      network.cut(other.number, node.number)
+    }
+    clock.setTimer(100 + 500 * random.next(), () => { if (!this.#isOver) network.heal() })
+  }
+
+  /** Whoever was given another node's log may go down right after. */
+  #lookForInstalls (node: SimNode): void {
+    const { random, clock, parameters: { powerCuts, crashMs } } = this.#world
+    const installs = this.#nodes.reduce((sum, node) => sum + node.installs, 0)
+    if (installs === this.#installs) return
+    this.#installs = installs
+    if (random.chance(0.4)) return
+    clock.setTimer(60 * random.next() ** 2, () => {
+      if (this.#isOver || !node.isRunning) return
+      const cut = powerCuts && random.chance(0.8) && this.#world.mayLosePower(node)
+      this.#note(cut ? 'power cut' : 'kill', node)
+      node.crash(cut)
+      this.#startLater(node, random.next() * crashMs)
+    })
+  }
 
   begin (): void {
     const { parameters, random, clock, network } = this.#world
@@ -146,11 +199,7 @@ export class FaultPlan {
     clock.setTimer(partitionMs * (0.5 + random.next()), () => { if (!this.#isOver) network.heal() })
   }
 
-  /** Of those that think they lead, the one of the latest term. */
-  get #newestLeader (): SimNode | undefined {
-    const termOf = ({ replica }: SimNode): number => replica!.role.term
-    return this.#nodes.filter(({ isLeading }) => isLeading).sort((a, b) => termOf(b) - termOf(a))[0]
-  }
+  get #newestLeader (): SimNode | undefined { return newestLeader(this.#nodes) }
 
   #note (kind: string, node: SimNode): void {
     this.#world.faults.note(kind, node.role, this.#phase())

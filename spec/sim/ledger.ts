@@ -93,11 +93,13 @@ export class Ledger {
     this.#appliedIds.set(id, index)
   }
 
-  /** Leader completeness: a leader that may decide has everything decided in earlier terms. */
-  startsLeading (node: NodeId, term: number, log: { readonly floor: { readonly index: number }, term (index: number): number | undefined }): void {
+  /** Leader completeness: a leader that may decide has everything decided in earlier terms. `isDamaged`: of some of it nothing may be known until it is mended. */
+  startsLeading (node: NodeId, term: number, log: { readonly floor: { readonly index: number }, readonly lastIndex: number, term (index: number): number | undefined }, isDamaged: boolean): void {
     for (let index = this.decided.length; index > log.floor.index && index > this.decided.length - 20; index--) {
       const { term: decidedTerm } = this.decided[index - 1]!
-      if (decidedTerm < term && log.term(index) !== decidedTerm) throw new Violation('leader completeness', `node ${node} leads term ${term} without entry ${index} of term ${decidedTerm}`)
+      const found = log.term(index)
+      if (isDamaged && found === undefined && index < log.lastIndex) continue
+      if (decidedTerm < term && found !== decidedTerm) throw new Violation('leader completeness', `node ${node} leads term ${term} without entry ${index} of term ${decidedTerm}`)
     }
   }
 

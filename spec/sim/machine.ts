@@ -13,7 +13,10 @@ import type { World } from './world.ts'
 
 export const DIRECTORY = '/data'
 const LOG_PREFIX = `${DIRECTORY}/log/`
+const FLOOR_FILE = `${LOG_PREFIX}floor`
 const MARK_FILE = `${LOG_PREFIX}mark`
+/** So long a disk is slow that fails more than once. */
+const FAILING_MS = 1_000
 export const VOTE_FILE = `${DIRECTORY}/vote`
 
 /** What outlives a process: a disk and a database, each of which may be slow, stuck, damaged, cut off from power, or replaced. */
@@ -78,12 +81,14 @@ export class Machine {
 
   mend (): void { this.#stuckUntilMs = this.#slowUntilMs = 0 }
 
-  /** Some write or sync soon: of anything, of the log, or of what is written twice, which is rare otherwise. */
+  /** Some write or sync soon, and perhaps the next ones: of anything, of the log, or of what is written twice, which is rare otherwise. */
   failNextWrite (): void {
-    const { random } = this.#world
+    const { random, parameters: { diskErrorTimes: times } } = this.#world
     this.isFailing = true
-    const of = random.pick(['', '', LOG_PREFIX, VOTE_FILE, MARK_FILE])
-    this.disk.faults.failAt(1 + random.below(of === VOTE_FILE || of === MARK_FILE ? 4 : 20), random.chance(0.5) ? 'EIO' : 'ENOSPC', { kinds: ['write', 'sync'], of })
+    // it tries long before it gives up
+    if (times > 1) this.slowDown(FAILING_MS)
+    const of = random.pick(times === 1 ? ['', '', LOG_PREFIX, VOTE_FILE, MARK_FILE] : [LOG_PREFIX, VOTE_FILE, MARK_FILE, FLOOR_FILE])
+    this.disk.faults.failAt(1 + random.below(of === '' || of === LOG_PREFIX ? 20 : 4), random.chance(0.5) ? 'EIO' : 'ENOSPC', { kinds: ['write', 'sync'], of, times })
   }
 
   /** Rot in some byte of the log of which the log itself says that it was synced: nobody else can know. Returns whether there was one. */
@@ -101,6 +106,12 @@ export class Machine {
     this.disk.flip(path, random.below(Math.min(bytes.length, witness - base)), 1 << random.below(8))
     this.isDamaged = true
     return true
+  }
+
+  /** The segment that a log of that length ends in takes no more entries. */
+  isSegmentFull (endPosition: number): boolean {
+    const bases = [...this.disk.images(LOG_PREFIX, false)].map(([path]) => positionOfSegmentName(path.slice(LOG_PREFIX.length)) ?? -1)
+    return endPosition - Math.max(...bases) >= this.#world.parameters.segmentBytes
   }
 
   /** Whether that entry would be there after a power cut now (`durable` false: after the end of the process), or was until the disk was replaced or damaged. */

@@ -5,6 +5,7 @@ import { groupConfig, Put, topicConfig, wireMessage } from '../engine/wire.ts'
 import { Violation } from './ledger.ts'
 import { Messages } from './messages.ts'
 import type { MemberNode } from './member-node.ts'
+import type { Focus } from './parameters.ts'
 import { bodyFor, DEAD_LETTER_TOPIC, idOf, LATER, QUEUES, RETRY_TOPIC, TEMPORARY } from './names.ts'
 import { Register } from './register.ts'
 import { repeat } from './repeat.ts'
@@ -52,7 +53,18 @@ export class MemberWork implements Work {
     ]
     all.push(...this.#timed.operations, ...this.#transactions.operations)
     if (world.parameters.retention) all.push(this.#raiseFloor)
-    this.#operations = [this.#send, this.#send, ...all.filter(() => random.chance(0.5)).flatMap((operation) => random.chance(0.3) ? [operation, operation, operation] : [operation])]
+    const { focus } = world.parameters
+    this.#operations = focus !== 'everything' ? [this.#send, ...this.#operationsOf(focus)] : [this.#send, this.#send, ...all.filter(() => random.chance(0.5)).flatMap((operation) => random.chance(0.3) ? [operation, operation, operation] : [operation])]
+  }
+
+  #operationsOf (focus: Exclude<Focus, 'everything'>): readonly Operation[] {
+    switch (focus) {
+      case 'transactions': return this.#transactions.waves
+      case 'once': return this.#timed.onceOperations
+      case 'timed': return this.#timed.operations
+      case 'retention': return [this.#send, this.#send, this.#sendBatch, this.#sendLater, ...this.#timed.operations, this.#popMany, this.#read, this.#raiseFloor]
+      case 'names': return [this.#commitOffset, this.#readOffset, this.#writeSetting, this.#readSetting, this.#lock, this.#unlock, this.#changeConfig, this.#changeTopic]
+    }
   }
 
   begin (): void {

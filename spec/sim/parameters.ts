@@ -1,6 +1,6 @@
 import type { ReplicaSettings } from '../../lib/replica/index.ts'
 import type { Keep } from '../support/faults.ts'
-import type { SeededRandom } from '../support/seeded-random.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
 
 /** What one seed's world is like. Each is drawn by itself, so that seeds differ in kind and not only in luck (swarm testing). */
 export interface Parameters {
@@ -15,9 +15,10 @@ export interface Parameters {
   /**
    * `restless`: nodes crash often and are back at once, to be asked for another vote in the same term. `torn`: they live, and
    * one after the other is cut off, leaders first, while disks are slow, so that terms change in the midst of writes and tails
-   * of several terms meet. Both elect soon.
+   * of several terms meet. `rivals`: whoever leads is cut off once it has done something, and comes back, with what it was
+   * asked for meanwhile, in the instant in which its successor goes. All of these elect soon.
    */
-  readonly temper: 'ordinary' | 'restless' | 'torn'
+  readonly temper: 'ordinary' | 'restless' | 'torn' | 'rivals'
   readonly tickMs: number
   /** Virtual time under faults, and how many steps it takes at most. */
   readonly faultyMs: number
@@ -39,6 +40,8 @@ export interface Parameters {
   readonly slowDiskRate: number
   readonly slowDiskMs: number
   readonly diskErrorEveryMs: number
+  /** A disk that fails fails so many times in a row. */
+  readonly diskErrorTimes: number
   /** A disk does nothing for a while, or everything much slower. */
   readonly stuckEveryMs: number
   readonly stuckMs: number
@@ -69,6 +72,8 @@ export interface Parameters {
   /** Some node takes another one for gone, or for back, without reason. */
   readonly rumourEveryMs: number
   // work
+  /** Of whole nodes: all that they can do, or much of one thing. */
+  readonly focus: Focus
   readonly proposeEveryMs: number
   readonly burst: number
   readonly payloadBytes: number
@@ -92,9 +97,63 @@ export interface Parameters {
   readonly rebuilds: boolean
 }
 
-const never = Infinity
+export type Focus = 'everything' | 'transactions' | 'once' | 'timed' | 'names' | 'retention'
 
-export function drawParameters (random: SeededRandom): Parameters {
+const never = Infinity
+/** What was thought of later is drawn from a stream of its own, so that worlds without it are what they were. */
+const LATER_STREAM = 0x7A1B_55C3
+
+/** The world of a seed. */
+export function drawParameters (seed: number): Parameters {
+  const later = new SeededRandom(seed ^ LATER_STREAM)
+  const drawn = { ...drawnFirst(new SeededRandom(seed)), diskErrorTimes: later.pick([1, 1, 2, 3]) }
+  const isCalm = drawn.mode === 'calm'
+  const tempered = drawn.nodeCount > 1 && !isCalm && later.chance(0.12) ? rivals(later, drawn) : drawn
+  if (drawn.level === 'replica' || isCalm || !later.chance(tempered.temper === 'rivals' ? 0.6 : 0.3)) return tempered
+  return focused(later, tempered)
+}
+
+function within (random: SeededRandom, low: number, high: number): number { return low + random.next() * (high - low) }
+
+function rivals (random: SeededRandom, drawn: Parameters): Parameters {
+  return {
+    ...drawn,
+    temper: 'rivals',
+    nodeCount: random.pick([3, 3, 5]),
+    tickMs: 20,
+    faultyMs: within(random, 4_000, 12_000),
+    maxSteps: within(random, 3_000, 8_000),
+    maxDelayMs: Math.min(drawn.maxDelayMs, 15),
+    partitionEveryMs: never,
+    transferEveryMs: never,
+    crashEveryMs: random.chance(0.3) ? within(random, 500, 2_000) : never,
+    crashMs: within(random, 20, 500),
+    slowDiskRate: random.chance(0.6) ? within(random, 0, 0.1) : 0,
+    slowDiskMs: within(random, 50, 800),
+    stuckEveryMs: random.chance(0.4) ? within(random, 300, 1_500) : never,
+    stuckMs: within(random, 100, 1_200),
+    proposeEveryMs: within(random, 5, 30),
+    readEveryMs: within(random, 10, 100),
+    maxUndecidedEntries: random.pick([16, 256])
+  }
+}
+
+/**
+ * Checkpoints are frequent and so are starts on them, for what they lack shows in nothing else. Where much of the log is removed,
+ * little of it is in memory, and whoever lags is sent little at a time.
+ */
+function focused (random: SeededRandom, drawn: Parameters): Parameters {
+  const focus = random.pick<Focus>(['transactions', 'transactions', 'once', 'once', 'timed', 'names', 'retention', 'retention'])
+  return {
+    ...drawn,
+    focus,
+    checkpointEntries: random.pick([3, 20]),
+    crashEveryMs: drawn.temper === 'rivals' ? drawn.crashEveryMs : Math.min(drawn.crashEveryMs, within(random, 300, 1_000)),
+    ...(focus === 'retention' && { retention: true, segmentBytes: 4096, tailCacheBytes: 4096, payloadBytes: 400, maxBytesPerAppend: 1_000, chunkBytes: Math.max(drawn.chunkBytes, 4_000) })
+  }
+}
+
+function drawnFirst (random: SeededRandom): Parameters {
   const some = (rate: number, value: () => number) => random.chance(rate) ? value() : never
   const between = (low: number, high: number) => low + random.next() * (high - low)
   const level = random.pick<Parameters['level']>(['replica', 'member'])
@@ -127,6 +186,7 @@ export function drawParameters (random: SeededRandom): Parameters {
     slowDiskRate: temper === 'torn' ? between(0, 0.1) : random.chance(0.3) ? between(0, 0.02) : 0,
     slowDiskMs: between(50, 800),
     diskErrorEveryMs: some(0.3, () => between(300, 4_000)),
+    diskErrorTimes: 1,
     stuckEveryMs: temper === 'torn' ? between(200, 1_000) : some(0.2, () => between(1_000, 5_000)),
     stuckMs: temper === 'torn' ? between(200, 1_200) : between(100, random.chance(0.3) ? 6_000 : 800),
     alignBytes: random.pick([1, 512, 4096]),
@@ -145,6 +205,7 @@ export function drawParameters (random: SeededRandom): Parameters {
     clockStepEveryMs: some(0.25, () => between(500, 4_000)),
     clockStepMs: random.pick([2_000, 60_000, 3_600_000]),
     rumourEveryMs: hasPeers ? some(0.4, () => between(20, 1_000)) : never,
+    focus: 'everything',
     proposeEveryMs: between(5, 60),
     burst: random.pick([1, 1, 3, 10]),
     payloadBytes: random.pick([0, 50, 400, 3_000]),
@@ -190,6 +251,8 @@ export function calmed (parameters: Parameters): Parameters {
     pauseEveryMs: never,
     transferEveryMs: never,
     membershipEveryMs: never,
+    // one node that takes its leader for gone disturbs nobody; two at the same time are a majority of three
+    rumourEveryMs: Math.max(parameters.rumourEveryMs, 1_000),
     clockStepEveryMs: 300,
     clockDrift: Math.min(parameters.clockDrift, 0.1),
     faultyMs: 6_000

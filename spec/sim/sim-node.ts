@@ -53,6 +53,9 @@ export abstract class SimNode {
   /** How far its log reached when that was last known. */
   get lastIndex (): number { return this.#log?.lastIndex ?? 0 }
 
+  /** Its next entry begins a segment. */
+  get isSegmentFull (): boolean { return this.#log !== undefined && this.machine.isSegmentFull(this.#log.endPosition) }
+
   get role (): string {
     if (!this.isRunning) return 'down'
     if (this.replica === undefined) return 'starting'
@@ -155,7 +158,7 @@ export abstract class SimNode {
         this.guard(() => { this.#promises.checkTerm(this.number, replica.status().term) })
         replica.onFailure((error) => { this.failed(life, error) })
         replica.onLeadership(({ isLeader, term }) => {
-          if (isLeader && !this.isOver(life)) this.guard(() => { ledger.startsLeading(replica.nodeId, term, log) })
+          if (isLeader && !this.isOver(life)) this.guard(() => { ledger.startsLeading(replica.nodeId, term, log, this.machine.isDamaged) })
         })
       }
     })

@@ -93,7 +93,7 @@ class Simulation {
     // a stream of its own, so that the same parameters are the same world, however they were drawn
     const random = new SeededRandom(seed ^ WORLD_STREAM)
     const trace = new Trace(print)
-    const parameters = { ...drawParameters(new SeededRandom(seed)), ...overrides }
+    const parameters = { ...drawParameters(seed), ...overrides }
     print?.(`seed ${seed}: ${JSON.stringify(parameters)}`)
     const clock = this.#clock
     const numbers = Array.from({ length: parameters.nodeCount }, (_, number) => number)
@@ -191,6 +191,7 @@ class Simulation {
       if (touched !== undefined) {
         world.touched = undefined
         this.#guard(() => { touched.check() })
+        this.#plan.look(touched)
       }
       if (clock.nowMs() !== this.#stepsAt.ms) this.#stepsAt = { ms: clock.nowMs(), count: 0 }
       if (++this.#stepsAt.count > MAX_STEPS_AT_ONE_TIME) this.#violated(new Violation('liveness', `time stands still at ${clock.nowMs()} ms: something defers itself for ever`))
@@ -244,6 +245,9 @@ class Simulation {
     const leader = this.#leader()
     // where nothing waits for syncs they come now and then, and so does what they take
     if (level === 'replica' || leader === undefined || !isSynced) return
+    // in half of these worlds where a segment is full, so that the next one has to be made
+    const { random } = this.#world
+    if (random.chance(0.5)) for (let attempts = 0; attempts < 100 && leader.isLeading && !leader.isSegmentFull; attempts++) await this.#decideOne(leader)
     this.#world.faults.note('stuck disk', 'leader', 'calm')
     leader.machine.stick(STUCK_MS)
     // it is at work on something when it gets stuck
@@ -251,6 +255,12 @@ class Simulation {
     const untilMs = this.#clock.nowMs() + 2 * DISK_STALL_TIMEOUT_MS + SPARE_MS
     const isReplaced = await this.#runUntil(() => this.#nodes.some((node) => node !== leader && node.isLeading), untilMs)
     if (!isReplaced && this.#violation === undefined) this.#violated(new Violation('a stuck disk costs leadership', `node ${leader.number} leads on with a disk that does nothing`))
+  }
+
+  async #decideOne (leader: SimNode): Promise<void> {
+    let isDecided = false
+    this.#work.decideOne(leader, () => { isDecided = true })
+    await this.#runUntil(() => isDecided, this.#clock.nowMs() + 1_000)
   }
 
   /** Keeps nodes running and does `act` now and then until the condition holds. */

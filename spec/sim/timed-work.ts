@@ -36,10 +36,12 @@ export class TimedWork {
   readonly #onces: Once[] = []
   #lastId = 0
   readonly operations: ReadonlyArray<(engine: Engine) => Promise<unknown>>
+  readonly onceOperations: ReadonlyArray<(engine: Engine) => Promise<unknown>>
 
   constructor (world: World) {
     this.#world = world
     this.operations = [(engine) => this.#send(engine), (engine) => this.#recall(engine), (engine) => this.#reschedule(engine), (engine) => this.#sendOnce(engine)]
+    this.onceOperations = [(engine) => this.#sendOnce(engine), (engine) => this.#sendOnce(engine), (engine) => this.#sendOnceAgain(engine)]
   }
 
   async #send (engine: Engine): Promise<void> {
@@ -107,6 +109,17 @@ export class TimedWork {
     const open = this.#onces.filter(({ isBusy }) => !isBusy).slice(-10)
     let once = random.chance(0.6) && open.length > 0 ? random.pick(open) : undefined
     if (once === undefined) this.#onces.push(once = { id: ++this.#lastId, position: undefined, isBusy: false })
+    await this.#store(engine, once)
+  }
+
+  /** Of those of which nobody knows whether they are stored, also old ones. */
+  async #sendOnceAgain (engine: Engine): Promise<void> {
+    const unknown = this.#onces.filter(({ position, isBusy }) => position === undefined && !isBusy)
+    if (unknown.length > 0) await this.#store(engine, this.#world.random.pick(unknown.slice(-50)))
+  }
+
+  async #store (engine: Engine, once: Once): Promise<void> {
+    const { random } = this.#world
     once.isBusy = random.chance(0.7)
     try {
       const dedupeHash = dedupeHashOf(`o${once.id}`)

@@ -10,6 +10,8 @@ import type { World } from './world.ts'
 const TOPIC = 'halves'
 const GROUP = 'payers'
 const QUEUES = 2
+/** So many are prepared before they are ended. */
+const WAVE = 8
 
 /** A transaction as its producer knows it. */
 interface Transaction {
@@ -26,9 +28,21 @@ export class TransactionWork {
   readonly #world: World
   readonly #all: Transaction[] = []
   readonly operations: ReadonlyArray<(engine: Engine) => Promise<unknown>>
+  /** Some are prepared, then all of them ended, then some prepared: so that for a while nothing but ends changes anything. */
+  readonly waves: ReadonlyArray<(engine: Engine) => Promise<unknown>>
+  /** The producer is asked after so long at most. */
+  readonly #checkWithinMs: number
+  #isEbbing = false
 
   constructor (world: World) {
     this.#world = world
+    this.#checkWithinMs = world.parameters.focus === 'transactions' && world.random.chance(0.5) ? 100_000 : 3_000
+    const wave = (engine: Engine): Promise<void> => {
+      const { length } = this.#open
+      if (length === 0 || length > WAVE) this.#isEbbing = length > 0
+      return this.#isEbbing ? this.#end(engine) : this.#prepare(engine)
+    }
+    this.waves = [wave, wave, wave, (engine) => this.#endOtherwise(engine)]
     this.operations = [(engine) => this.#prepare(engine), (engine) => this.#end(engine), (engine) => this.#endOtherwise(engine)]
   }
 
@@ -39,15 +53,17 @@ export class TransactionWork {
     engine.transactions.onCheck(() => {})
     const transaction: Transaction = { id: this.#all.length, sent: undefined, wanted: undefined, isEnded: false }
     this.#all.push(transaction)
-    const half = { producerGroup: GROUP, idHash: 0, checkAfterMs: 1 + random.below(3_000), immunityMs: 0 }
+    const half = { producerGroup: GROUP, idHash: 0, checkAfterMs: 1 + random.below(this.#checkWithinMs), immunityMs: 0 }
     const put = new Put(engine, { ...wireMessage('', { half, queueId: random.below(QUEUES), sysFlag: SysFlag.prepared }), body: bodyFor(transaction.id, 0) }, topicConfig(TOPIC, QUEUES))
     engine.submit(put)
     transaction.sent = await put.done
   }
 
+  get #open (): readonly Transaction[] { return this.#all.filter(({ sent, isEnded }) => sent !== undefined && !isEnded) }
+
   async #end (engine: Engine): Promise<void> {
     const { random } = this.#world
-    const open = this.#all.filter(({ sent, isEnded }) => sent !== undefined && !isEnded).slice(-20)
+    const open = this.#open.slice(-20)
     if (open.length === 0) return
     const transaction = random.pick(open)
     const outcome = transaction.wanted ??= random.chance(0.6) ? HalfOutcome.commit : HalfOutcome.rollback

@@ -1,0 +1,100 @@
+import type { SimNode } from './sim-node.ts'
+import type { World } from './world.ts'
+
+/** A leader is asked for so many things at most while nobody hears it, soon enough that it still leads. */
+const MAX_ASKED = 10
+const ASKED_WITHIN_MS = 150
+/** So long nobody else may come to lead before everybody hears everybody again. */
+const PATIENCE_MS = 1_500
+
+export interface RivalsOptions {
+  note (kind: string, node: SimNode): void
+  ask (leader: SimNode): void
+  startLater (node: SimNode, ms: number): void
+}
+
+/**
+ * Whoever leads is cut off or killed: at once, or when something of its term was decided. In the same instant the one before it is
+ * heard again, with a tail that nobody else has and that may be the longest of all. So tails of several terms meet, and
+ * those who must not win an election stand in it.
+ */
+export class Rivals {
+  readonly #world: World
+  readonly #nodes: readonly SimNode[]
+  readonly #options: RivalsOptions
+  /** Of the leader that is looked at. */
+  #term = 0
+  /** It goes then, or when so much of its term was decided. */
+  #dueMs = Infinity
+  #wantsDecided = 1
+  #isGone = false
+
+  constructor (world: World, nodes: readonly SimNode[], options: RivalsOptions) {
+    this.#world = world
+    this.#nodes = nodes
+    this.#options = options
+  }
+
+  /** To be called often. */
+  look (): void {
+    const { clock, random, ledger, network } = this.#world
+    const nowMs = clock.nowMs()
+    if (this.#isGone && nowMs >= this.#dueMs) {
+      network.heal()
+      this.#isGone = false
+      this.#term = 0
+    }
+    const leader = newestLeader(this.#nodes)
+    const term = leader?.replica?.role.term
+    if (leader === undefined || term === undefined || term < this.#term) return
+    if (term > this.#term) {
+      this.#term = term
+      this.#isGone = false
+      this.#wantsDecided = 1 + random.below(4)
+      this.#dueMs = random.chance(0.3) ? nowMs + 20 * random.next() : random.chance(0.5) ? nowMs + 400 * random.next() : Infinity
+    }
+    if (this.#isGone || (nowMs < this.#dueMs && ledger.decided.at(-this.#wantsDecided)?.term !== term)) return
+    this.#isGone = true
+    this.#dueMs = nowMs + PATIENCE_MS
+    this.#takeAway(leader)
+  }
+
+  #takeAway (leader: SimNode): void {
+    const { clock, random, network, parameters: { oneWayPartitions, powerCuts, crashMs } } = this.#world
+    const { note, ask, startLater } = this.#options
+    network.heal()
+    if (random.chance(0.15)) {
+      const cut = powerCuts && random.chance(0.5) && this.#world.mayLosePower(leader)
+      note(cut ? 'power cut' : 'kill', leader)
+      leader.crash(cut)
+      startLater(leader, random.next() * crashMs)
+      return
+    }
+    if (random.chance(0.25)) {
+      // it hands over to one whom it does not hear any more, so it never learns what came of it
+      const to = random.pick(this.#nodes)
+      for (const node of this.#nodes) if (node !== leader) network.cut(node.number, leader.number)
+      note('transfer', leader)
+      if (to.nodeId !== undefined) leader.replica!.transferLeadership(to.nodeId).catch(() => {})
+      return
+    }
+    const side = [leader, ...(this.#nodes.length > 3 && random.chance(0.4) ? [random.pick(this.#nodes)] : [])]
+    const oneWay = oneWayPartitions && random.chance(0.3)
+    note(oneWay ? 'one-way partition' : 'partition', leader)
+    for (const a of side) {
+      for (const b of this.#nodes) {
+        if (side.includes(b)) continue
+        network.cut(a.number, b.number)
+        if (!oneWay) network.cut(b.number, a.number)
+      }
+    }
+    this.#world.trace.note(clock.nowMs(), 'partition', ...side.map(({ number }) => number))
+    for (let asked = random.below(MAX_ASKED + 1); asked > 0; asked--) clock.setTimer(ASKED_WITHIN_MS * random.next(), () => { if (leader.isLeading && leader.isUp) ask(leader) })
+  }
+}
+
+/** Of those that think they lead, the one of the latest term. */
+export function newestLeader (nodes: readonly SimNode[]): SimNode | undefined {
+  const termOf = ({ replica }: SimNode): number => replica!.role.term
+  return nodes.filter(({ isLeading }) => isLeading).sort((a, b) => termOf(b) - termOf(a))[0]
+}
