@@ -22,10 +22,12 @@ import { processorsOf } from './processors.ts'
 import { Pulls } from './pulls.ts'
 import { MASTER_ID, Registration } from './registration.ts'
 import { ReplicaAcks } from './replica-acks.ts'
+import { RequestModes } from './request-modes.ts'
 import { Sends } from './sends.ts'
 import { BrokerStats } from './stats.ts'
 import { TransactionChecks } from './transaction-checks.ts'
 import type { BrokerNames } from './system-topics.ts'
+import { TopicQueues } from './topic-queues.ts'
 import { BrokerTopics } from './topics.ts'
 
 const ANY_ADDRESS = '0.0.0.0'
@@ -145,6 +147,7 @@ export class Broker implements AsyncDisposable {
       clientIdOf: (connection) => clients.clientIdOf(connection)
     })
     const maybeTakeOver: TakeOver = (request, connection, error) => this.#forwarding.maybeTakeOver(request, connection, error)
+    const topicQueues = new TopicQueues({ clock, logger, config, client: this.#client, names, topics: () => this.#context.topics })
     const contextOf = (engine: Engine): BrokerContext => {
       const groups = new BrokerGroups({ engine, config, limits: allLimits })
       const acks = new ReplicaAcks({ clock, engine, config, isGroup: values.enableDLegerCommitLog })
@@ -161,6 +164,8 @@ export class Broker implements AsyncDisposable {
         address: this.address,
         storeHost,
         topics: new BrokerTopics({ engine, config, names, limits: allLimits }),
+        topicQueues,
+        requestModes: new RequestModes({ engine, config }),
         groups,
         clients,
         sends: new Sends({ clock, config, storeHost, clusterName: names.clusterName, brokerName: names.brokerName, stats, maybeTakeOver, acks }),

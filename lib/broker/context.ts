@@ -9,9 +9,11 @@ import type { BrokerGroups } from './groups.ts'
 import type { BrokerNode } from './node.ts'
 import type { BrokerLimits } from './limits.ts'
 import type { Registration } from './registration.ts'
+import type { RequestModes } from './request-modes.ts'
 import type { Sends } from './sends.ts'
 import type { BrokerStats } from './stats.ts'
 import type { BrokerNames } from './system-topics.ts'
+import type { TopicQueues } from './topic-queues.ts'
 import type { BrokerTopics } from './topics.ts'
 import type { Pulls } from './pulls.ts'
 
@@ -32,6 +34,8 @@ export interface BrokerContext {
   /** The same as records have it. */
   readonly storeHost: Host
   readonly topics: BrokerTopics
+  readonly topicQueues: TopicQueues
+  readonly requestModes: RequestModes
   readonly groups: BrokerGroups
   readonly clients: ClientRegistry
   readonly sends: Sends

@@ -1,5 +1,6 @@
 import { RequestCode, type Processor } from '../remoting/index.ts'
 import type { BrokerContext } from './context.ts'
+import { assignmentProcessors } from './processors/assignments.ts'
 import { clientProcessors } from './processors/clients.ts'
 import { configurationProcessors } from './processors/configuration.ts'
 import { connectionProcessors } from './processors/connections.ts'
@@ -31,6 +32,7 @@ export function processorsOf (context: BrokerContext): Readonly<Record<number, P
   const { pull } = pullProcessors(context)
   const pops = popProcessors(context)
   const popAcks = popAckProcessors(context)
+  const assignments = assignmentProcessors(context)
   const clients = clientProcessors(context)
   const offsets = offsetProcessors(context)
   const locks = lockProcessors(context)
@@ -65,6 +67,9 @@ export function processorsOf (context: BrokerContext): Readonly<Record<number, P
     [RequestCode.ACK_MESSAGE]: popAcks.ack,
     [RequestCode.BATCH_ACK_MESSAGE]: popAcks.batchAck,
     [RequestCode.CHANGE_MESSAGE_INVISIBLETIME]: popAcks.changeInvisible,
+    [RequestCode.QUERY_ASSIGNMENT]: assignments.query,
+    [RequestCode.SET_MESSAGE_REQUEST_MODE]: assignments.setMode,
+    [RequestCode.GET_ALL_MESSAGE_REQUEST_MODE]: assignments.allModes,
 
     [RequestCode.HEART_BEAT]: clients.heartbeat,
     [RequestCode.UNREGISTER_CLIENT]: clients.unregister,

@@ -1,7 +1,6 @@
 /** Why keys have no effect. What is `LATER` names the thing that it waits for. */
 export const LATER = {
   REPLY: 'replies are handed to who waits for them, and not stored yet',
-  POP: 'consumption in pop mode is not served over the network yet',
   ACCESS: 'access control is not there yet',
   METRICS: 'there is no metrics endpoint yet',
   CLIENT_TLS: 'connections to name servers are not encrypted yet',
@@ -16,6 +15,7 @@ export const IGNORED = {
   ONE_STORE: 'a half message is stored once, and what became of it is an entry of the log',
   ONE_LOG: 'consumer progress, topics and groups are entries of the log, as durable as the messages',
   EXACT_TIMES: 'times of delivery are kept to the millisecond',
+  POP: 'check-outs of pop are entries of the log, there are no check-point messages, buffers or retry topics to set up; what waits is bounded',
   DELAY_FILES: 'messages that wait are part of the state in the log; there are no files, threads or slots for them to size',
   QUEUE_FILES: 'consume queues and indexes are not files of their own',
   DIRECTORY: 'all data is below storePathRootDir',

@@ -90,6 +90,7 @@ export class Metadata implements Machine {
   topic (topic: string): TopicConfig | undefined { return this.#topics.applied.get(topic) }
   group (group: string): GroupConfig | undefined { return this.#groups.applied.get(group) }
   setting (name: string): string | undefined { return this.#settings.applied.get(name) }
+  settings (): Iterable<readonly [name: string, value: string]> { return this.#settings.applied }
   topics (): IterableIterator<TopicConfig> { return this.#topics.applied.values() }
   groups (): IterableIterator<GroupConfig> { return this.#groups.applied.values() }
   get topicCount (): number { return this.#topics.applied.size }

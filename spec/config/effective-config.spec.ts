@@ -120,7 +120,7 @@ xyz=2`), [
   t.same(warningsOf('scanNotActiveBrokerInterval=5000\nconsumeThreadMax=64\nwarmMapedFileEnable=true\nreviveQueueNum=8\ndLederPeers=n0@a:1\nbrokerId=1\nbrokerRole=SYNC_MASTER'), [
     'no-effect f:1: scanNotActiveBrokerInterval has no effect: it is a setting of the name server, not of the broker',
     'no-effect f:2: consumeThreadMax has no effect: it is a setting of clients, not of the broker',
-    'no-effect f:4: reviveQueueNum has no effect: consumption in pop mode is not served over the network yet',
+    'no-effect f:4: reviveQueueNum has no effect: check-outs of pop are entries of the log, there are no check-point messages, buffers or retry topics to set up; what waits is bounded',
     'no-effect f:3: warmMapedFileEnable has no effect: files are read and written by plain calls, none is mapped into memory',
     'note f:6: brokerId is 1: it counts for a SLAVE; other brokers register as 0, and in a group the leader does, the others as their number + 1',
     'no-effect f:5: dLederPeers, read as dLegerPeers, has no effect: enableDLegerCommitLog is false',

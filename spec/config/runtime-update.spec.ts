@@ -35,7 +35,7 @@ t.test('all or nothing, and every refusal has its reason', async (t) => {
     'listenPort not-changeable: listenPort cannot be changed while running: change the configuration file and start again',
     'brokerPermission invalid: brokerPermission=9: expected a whole number from 0 to 7',
     'warmMapedFileEnable no-effect: warmMapedFileEnable has no effect: files are read and written by plain calls, none is mapped into memory',
-    'reviveQueueNum no-effect: reviveQueueNum has no effect: consumption in pop mode is not served over the network yet',
+    'reviveQueueNum no-effect: reviveQueueNum has no effect: check-outs of pop are entries of the log, there are no check-point messages, buffers or retry topics to set up; what waits is bounded',
     'sendMsgTimeout no-effect: sendMsgTimeout has no effect: it is a setting of clients, not of the broker'
   ])
   t.throws(() => planUpdate(config, 'a=\\u1'), { code: 'MQ_INVALID_ARGUMENT' })
