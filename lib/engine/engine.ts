@@ -611,12 +611,13 @@ export class Engine {
   /** Of the leader: grows with each. */
   get term (): number { return this.#replica.role.term }
 
-  stats (): { log: { minPosition: number, maxPosition: number, lastIndex: number, appliedIndex: number }, pendingProposals: number } {
+  stats (): { log: { minPosition: number, maxPosition: number, lastIndex: number, appliedIndex: number }, pendingProposals: number, expiredMessages: number } {
     const { lastIndex, appliedIndex, pendingProposals, undecidedProposals } = this.#replica.status()
     const { log } = this.#replica
     return {
       log: { minPosition: this.store.floorPosition, maxPosition: log.endPosition, lastIndex, appliedIndex },
-      pendingProposals: pendingProposals + undecidedProposals
+      pendingProposals: pendingProposals + undecidedProposals,
+      expiredMessages: this.#pops.expiredCount
     }
   }
 

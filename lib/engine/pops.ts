@@ -8,6 +8,7 @@ import {
 import { CoalescedAcks, leaseLost } from './coalesced-acks.ts'
 import { Delivery, type StoredRecord } from './delivery.ts'
 import type { MessageReader } from './message-reader.ts'
+import { expiresAtMs } from './time-to-live.ts'
 import type { WaitingPops } from './waiting-pops.ts'
 
 export interface WaitOptions {
@@ -62,6 +63,8 @@ export class Pops {
   readonly #options: PopsOptions
   readonly #acks: CoalescedAcks
   #waitingCount = 0
+  /** Messages that groups did not get because their time to live was over, since the engine was opened. */
+  expiredCount = 0
 
   constructor (options: PopsOptions) {
     this.#options = options
@@ -202,7 +205,8 @@ export class Pops {
   }
 
   async #load (group: string, topic: string, ranges: readonly PoppedRange[], maxBytes = Infinity): Promise<Delivery[]> {
-    const { store, reader } = this.#options
+    const { store, reader, clock } = this.#options
+    const nowMs = clock.wallMs()
     const deliveries: Delivery[] = []
     const tooMuch: LeasedRange[] = []
     let bytes = 0
@@ -214,25 +218,32 @@ export class Pops {
         continue
       }
       const records = await reader.read(queue, range.first, range.count, maxBytes - bytes)
+      let expired: Set<StoredRecord> | undefined
       for (const record of records) {
+        if (expiresAtMs(record) <= nowMs) {
+          expired = (expired ?? new Set()).add(record)
+          continue
+        }
         deliveries.push(new Delivery(group, topic, record, range))
         bytes += record.record.sizeBytes
       }
       // where it stopped because of the bytes, what follows was not looked at
       const end = bytes >= maxBytes ? records.at(-1)!.queueOffset + 1 : range.first + range.count
-      if (records.length < end - range.first) this.#dropUnreadable({ ...range, count: end - range.first }, records)
+      this.expiredCount += expired?.size ?? 0
+      const kept = expired === undefined ? records : records.filter((record) => !expired.has(record))
+      if (kept.length < end - range.first) this.#drop({ ...range, count: end - range.first }, kept)
       if (end < range.first + range.count) tooMuch.push({ ...range, first: end, count: range.first + range.count - end })
     }
     if (tooMuch.length > 0) await this.#end(new ReturnProposal(this.#options.machine, tooMuch, { undelivered: true })).catch((error: unknown) => { if (!isMqError(error, 'MQ_LEASE_LOST')) throw error })
     return deliveries
   }
 
-  /** Messages that are gone (retention, damage) are done: nobody can have them any more. */
-  #dropUnreadable (range: PoppedRange, records: readonly StoredRecord[]): void {
-    const readable = new Set(records.map(({ queueOffset }) => queueOffset))
+  /** Messages that are gone (retention, damage), or whose time is over, are done: nobody is to have them any more. */
+  #drop (range: PoppedRange, keptRecords: readonly StoredRecord[]): void {
+    const kept = new Set(keptRecords.map(({ queueOffset }) => queueOffset))
     const gone: LeasedRange[] = []
     for (let first = range.first; first < range.first + range.count; first++) {
-      if (!readable.has(first)) gone.push({ queue: range.queue, lease: range.lease, first, count: 1 })
+      if (!kept.has(first)) gone.push({ queue: range.queue, lease: range.lease, first, count: 1 })
     }
     const proposal = new AckProposal(this.#options.machine, gone)
     this.#options.submit(proposal)

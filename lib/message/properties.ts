@@ -21,7 +21,11 @@ export const Property = {
   reconsumeTime: 'RECONSUME_TIME',
   maxReconsumeTimes: 'MAX_RECONSUME_TIMES',
   dlqOriginTopic: 'DLQ_ORIGIN_TOPIC',
-  dlqOriginMessageId: 'DLQ_ORIGIN_MESSAGE_ID'
+  dlqOriginMessageId: 'DLQ_ORIGIN_MESSAGE_ID',
+  correlationId: 'CORRELATION_ID',
+  replyToClient: 'REPLY_TO_CLIENT',
+  messageType: 'MSG_TYPE',
+  timeToLive: 'TTL'
 } as const
 
 /** `name \x01 value \x02` for every pair, in map order. Pairs with an empty value are left out, as readers drop them anyway. */

@@ -246,6 +246,8 @@ export class RecordView {
   /** A view on the record's bytes. */
   get body (): Uint8Array { return this.bytes.subarray(this.#bodyAt, this.#bodyAt + this.bodyBytes) }
   get topic (): string { return utf8.decode(this.bytes.subarray(this.#topicAt, this.#topicAt + this.#topicBytes)) }
+  /** The stored text of the properties, as a view on the record's bytes. */
+  get propertiesBytes (): Uint8Array { return this.bytes.subarray(this.#propertiesAt + 2) }
   get propertiesText (): string { return utf8.decode(this.bytes.subarray(this.#propertiesAt + 2)) }
 
   get #bornHostBytes (): number { return (this.sysFlag & SysFlag.bornHostV6) !== 0 ? 20 : 8 }

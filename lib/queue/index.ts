@@ -1,6 +1,7 @@
 export { openQueue } from './open-queue.ts'
 export { EmbeddedQueue, type EngineStats, type QueueEvents, type SendResult } from './queue.ts'
 export { Worker, type Handler, type WorkerEvents, type WorkerMetrics } from './worker.ts'
+export type { ReplyOptions, RequestOptions } from './requests.ts'
 export { Receiver } from './receiver.ts'
 export type { QueueNode } from './queue-node.ts'
 export type { ScheduledResult } from './scheduled.ts'

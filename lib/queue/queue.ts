@@ -13,6 +13,7 @@ import { StoredMessage } from './message.ts'
 import type { OpenNode, QueueNode } from './queue-node.ts'
 import { checkTopicOptions, MEMORY } from './options.ts'
 import { Receiver } from './receiver.ts'
+import { Requests, type ReplyOptions, type RequestOptions } from './requests.ts'
 import { Scheduled, type ScheduledResult } from './scheduled.ts'
 import { Sender } from './sender.ts'
 import { checkServe } from './serve-options.ts'
@@ -37,6 +38,8 @@ export interface EngineStats {
   readonly groups: ReadonlyArray<{ readonly name: string, readonly lag: number, readonly queues: readonly GroupProgress[] }>
   readonly log: { readonly minPosition: number, readonly maxPosition: number, readonly lastIndex: number, readonly appliedIndex: number }
   readonly pendingProposals: number
+  /** Messages that a group did not get because their `ttl` was over, since the queue was opened. */
+  readonly expiredMessages: number
 }
 
 const DEFAULT_LEASE_MS = 30_000
@@ -53,6 +56,7 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
   readonly #routes: TopicRoutes
   readonly #sender: Sender
   readonly #scheduled: Scheduled
+  readonly #requests: Requests
   readonly #consumers = new Set<{ close (options: { timeoutMs: number }): Promise<void> }>()
   readonly #options: EngineOptions
   #member: GroupMember | undefined
@@ -68,6 +72,7 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
     this.#routes = routes
     this.#sender = new Sender(engine, clock, routes, options.limits)
     this.#scheduled = new Scheduled(engine)
+    this.#requests = new Requests(engine, clock, this.#sender, routes)
     this.#options = options
     if (node !== undefined) this.#serving = Promise.resolve(this.#attached(node))
     engine.onFailure((error) => { this.emit('failure', error) })
@@ -129,6 +134,25 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
    */
   async get<Value = any> (key: Key): Promise<Value | undefined> {
     return decodeKeyedValue(await this.#engine.valueOf(keyTextOf(key))) as Value | undefined
+  }
+
+  /**
+   * Stores a message as `send` does and waits for its reply, which some handler of the topic gives by `reply`. Requests and replies are messages like others,
+   * durable and replicated: in a group the reply is found also when another node leads by then. What is not told in time never is:
+   * the request is handed out to nobody once `timeoutMs` is over, and a reply that comes later is not waited for.
+   * @throws MQ_TIMEOUT no reply came in time, 'unknown': a handler may have done its work; MQ_ABORTED, MQ_CLOSED likewise; MQ_BUSY too many wait; as `send` when it could not be stored
+   */
+  request<Name extends TopicName<Topics>, Reply = any> (topic: Name, body: Topics[Name], options?: RequestOptions): Promise<StoredMessage<Reply>> {
+    return this.#requests.request<Reply>(topic, body, options)
+  }
+
+  /**
+   * Answers a request; resolves when the reply is stored. Reply, then acknowledge: a request whose handler fails is handed out again, and of several replies
+   * the first counts. The payload is JSON, or what topic `DefaultCluster_REPLY_TOPIC` was made for.
+   * @throws MQ_INVALID_ARGUMENT the message is no request; and as `send`
+   */
+  reply (message: StoredMessage, body: unknown, options?: ReplyOptions): Promise<SendResult> {
+    return this.#requests.reply(message, body, options)
   }
 
   /** The queue that messages of `key` go to: as RocketMQ's clients choose, by Java's String.hashCode. @throws MQ_TOPIC_NOT_FOUND */
@@ -306,6 +330,7 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
 
   async #close (timeoutMs: number): Promise<void> {
     await Promise.all([...this.#consumers].map((consumer) => consumer.close({ timeoutMs })))
+    this.#requests.close()
     await this.#serving?.catch(() => {})
     await (this.#member ?? this.#engine).close()
     this.#isClosed = true

@@ -5,7 +5,7 @@ import { checkDuration, checkTime, checkInteger, checkKeys, checkObject, checkSi
 import type { TopicRoute, TopicRoutes } from './topic-routes.ts'
 import type { BatchItem, MessageOptions, SendOptions, WaitOptions } from './types.ts'
 
-const messageKeys = ['key', 'tag', 'properties', 'queueId', 'delay', 'deliverAt', 'dedupe']
+const messageKeys = ['key', 'tag', 'properties', 'queueId', 'delay', 'deliverAt', 'dedupe', 'ttl']
 const sendKeys = [...messageKeys, 'signal', 'timeoutMs']
 const itemKeys = ['body', 'topic', ...messageKeys]
 /** Of a topic that does not say. */
@@ -48,7 +48,8 @@ export class Sender {
     this.#maxEntryBytes = limits.maxEntryBytes
   }
 
-  send (topic: string, body: unknown, options: SendOptions | undefined): Promise<PutResult> {
+  /** `own`: properties of the engine's own, as stored text. */
+  send (topic: string, body: unknown, options: SendOptions | undefined, own = ''): Promise<PutResult> {
     const promise = new Promise<PutResult>(takeFunctions)
     // At once: what encodes the body is others' code, which may send something too.
     const { resolve, reject } = taken
@@ -57,7 +58,7 @@ export class Sender {
       if (options === undefined) {
         this.#engine.submit(new PutProposal(route.topic, route.nextQueueId(), this.#encode(route, body), '', '', 0, '', resolve, reject))
       } else {
-        this.#sendWith(route, body, options, resolve, reject)
+        this.#sendWith(route, body, options, own, resolve, reject)
       }
     } catch (error) {
       reject(error)
@@ -65,24 +66,24 @@ export class Sender {
     return promise
   }
 
-  #sendWith (route: TopicRoute, body: unknown, options: SendOptions, resolve: Resolve, reject: Reject): void {
+  #sendWith (route: TopicRoute, body: unknown, options: SendOptions, own: string, resolve: Resolve, reject: Reject): void {
     if (options === null || typeof options !== 'object') throw wrongType('options', 'an object', options)
     for (const name in options) if (name !== 'key' && name !== 'tag' && !sendKeys.includes(name)) checkKeys('options', options, sendKeys)
-    const { key, tag, properties, queueId, delay, deliverAt, dedupe, signal, timeoutMs } = options
+    const { key, tag, properties, queueId, delay, deliverAt, dedupe, ttl, signal, timeoutMs } = options
     const time = delay === undefined && deliverAt === undefined ? undefined : checkDelivery(delay, deliverAt)
-    const proposal = this.#put(route, body, key, tag, properties, queueId, time, dedupe, resolve, reject)
+    const proposal = this.#put(route, body, key, tag, properties, queueId, time, dedupe, ttl === undefined ? own : own + ttlText(ttl), resolve, reject)
     if (signal !== undefined || timeoutMs !== undefined) this.#guard(proposal, checkSignal(signal), timeoutMs)
     else this.#engine.submit(proposal)
   }
 
   #put (
-    route: TopicRoute, body: unknown, key: unknown, tag: unknown, properties: MessageOptions['properties'], queueId: unknown, time: DeliveryTime | undefined, dedupe: unknown, resolve: Resolve, reject: Reject
+    route: TopicRoute, body: unknown, key: unknown, tag: unknown, properties: MessageOptions['properties'], queueId: unknown, time: DeliveryTime | undefined, dedupe: unknown, own: string, resolve: Resolve, reject: Reject
   ): PutProposal {
     const keys = key === undefined ? '' : checkText('key', key)
     const tags = tag === undefined ? '' : tag === this.#lastTag ? tag as string : this.#checkTag(tag)
     // Before the body is encoded: others' code, which may send with another tag.
     const tagsCode = tags === '' ? 0 : this.#lastTagsCode
-    let propertiesText = properties === undefined ? '' : propertiesTextOf(properties)
+    let propertiesText = properties === undefined ? own : propertiesTextOf(properties) + own
     let uniqueKey = ''
     const id = dedupe === undefined ? undefined : checkText('dedupe', dedupe)
     if (id !== undefined) propertiesText += `${Property.dedupeId}${NAME_END}${id}${PROPERTY_END}`
@@ -137,9 +138,9 @@ export class Sender {
     return this.#putOf(topic, body, options)
   }
 
-  #putOf (topic: string, body: unknown, { key, tag, properties, queueId, delay, deliverAt, dedupe }: MessageOptions): PutProposal {
+  #putOf (topic: string, body: unknown, { key, tag, properties, queueId, delay, deliverAt, dedupe, ttl }: MessageOptions): PutProposal {
     const unused: Resolve & Reject = () => {}
-    return this.#put(this.#routes.get(topic), body, key, tag, properties, queueId, checkDelivery(delay, deliverAt), dedupe, unused, unused)
+    return this.#put(this.#routes.get(topic), body, key, tag, properties, queueId, checkDelivery(delay, deliverAt), dedupe, ttl === undefined ? '' : ttlText(ttl), unused, unused)
   }
 
   /** Submits several that are stored together. */
@@ -164,6 +165,11 @@ export class Sender {
     }
     this.#engine.submit(proposal)
   }
+}
+
+/** As stored. */
+export function ttlText (ttl: unknown): string {
+  return `${Property.timeToLive}${NAME_END}${checkDuration('ttl', ttl, 1)}${PROPERTY_END}`
 }
 
 /** Undefined: at once. */

@@ -6,6 +6,9 @@ import { checkTopic } from './arguments.ts'
 import { dedupeAttributes } from './options.ts'
 import type { TopicOptions } from './types.ts'
 
+/** Replies to requests, as RocketMQ's brokers of a cluster that nobody has named have it. */
+export const REPLY_TOPIC = 'DefaultCluster_REPLY_TOPIC'
+
 /** What a send to one topic needs: the engine's handle, the codec, whose turn it is. */
 export class TopicRoute {
   readonly topic: Topic
@@ -59,7 +62,7 @@ export class TopicRoutes {
     this.#engine.assertOpen()
     let topic = this.#engine.topic(name)
     if (topic === undefined) {
-      if (!this.#autoCreate) throw new MqError('MQ_TOPIC_NOT_FOUND', `there is no topic ${name}, and autoCreateTopics is off: make it with createTopic`)
+      if (!this.#autoCreate && name !== REPLY_TOPIC) throw new MqError('MQ_TOPIC_NOT_FOUND', `there is no topic ${name}, and autoCreateTopics is off: make it with createTopic`)
       topic = this.#engine.topicToBe(this.#defaultsOf(name))
     }
     const route = new TopicRoute(topic, this.#codecOf(topic.attributes))
@@ -91,7 +94,7 @@ export class TopicRoutes {
   }
 
   #defaultsOf (name: string): TopicSettings {
-    return deadLetterSettings(name) ?? { name, queueCount: this.#defaultQueues, attributes: attributesOf({ codec: 'json' }) }
+    return deadLetterSettings(name) ?? { name, queueCount: name === REPLY_TOPIC ? 1 : this.#defaultQueues, attributes: attributesOf({ codec: 'json' }) }
   }
 
   /** Makes the topic, or brings it in line with `options`. */

@@ -141,6 +141,8 @@ export interface MessageOptions {
    * Ids are remembered for as long and as many as the topic says, see TopicOptions; else the last 100,000 of ten minutes.
    */
   readonly dedupe?: string
+  /** From so long after it came to its queue on no group gets it any more (of a message that waits: after its delivery). What a consumer has in hand by then stays with it. */
+  readonly ttl?: Duration
 }
 
 /** When a message is to be delivered instead: one of the two. */

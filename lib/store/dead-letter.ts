@@ -75,6 +75,8 @@ export function deadLetterOf (record: RecordView, { attempts, reason = '' }: Dea
   const times = String(attempts)
   return rewriteRecord(record, {
     reconsumeTimes: attempts,
+    // it is kept for people to look at
+    dropped: [Property.timeToLive],
     properties: [
       [Property.dlqOriginTopic, record.topic],
       [Property.dlqOriginMessageId, messageIdOf(record)],
@@ -85,7 +87,7 @@ export function deadLetterOf (record: RecordView, { attempts, reason = '' }: Dea
 }
 
 /** Tell how the message became a dead letter, or how often it was tried. */
-const DEAD_LETTER_PROPERTIES = [Property.retryTopic, Property.dlqOriginTopic, Property.dlqOriginMessageId, Property.reconsumeTime, Property.maxReconsumeTimes, DLQ_REASON]
+const DEAD_LETTER_PROPERTIES: readonly string[] = [Property.retryTopic, Property.dlqOriginTopic, Property.dlqOriginMessageId, Property.reconsumeTime, Property.maxReconsumeTimes, DLQ_REASON]
 
 /** A dead letter as the message that it was, to be tried anew; ORIGIN_MESSAGE_ID tells its first id. */
 export function resentOf (record: RecordView): MessageFields {
