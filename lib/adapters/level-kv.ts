@@ -12,6 +12,9 @@ const encodings = { keyEncoding: 'utf8', valueEncoding: 'buffer' } as const
 const CACHE_BYTES = 2 * 1024 * 1024
 /** Writes come as a batch per checkpoint; two buffers of this size can be in memory. */
 const WRITE_BUFFER_BYTES = 2 * 1024 * 1024
+/** LevelDB maps its files into memory, where what was read of them stays while they are open: the fewer and smaller these, the less that is. */
+const FILE_BYTES = 1024 * 1024
+const OPEN_FILES = 74
 
 /** Troubles of the machine, not of the files: opening again may do. */
 const full = /no space left|quota exceeded/i
@@ -30,7 +33,7 @@ export class LevelKv {
   }
 
   async open (): Promise<Database> {
-    const db = new Level<string, Buffer>(this.#directory, { ...encodings, createIfMissing: true, cacheSize: CACHE_BYTES, writeBufferSize: WRITE_BUFFER_BYTES })
+    const db = new Level<string, Buffer>(this.#directory, { ...encodings, createIfMissing: true, cacheSize: CACHE_BYTES, writeBufferSize: WRITE_BUFFER_BYTES, maxFileSize: FILE_BYTES, maxOpenFiles: OPEN_FILES })
     try {
       await db.open()
     } catch (error) {

@@ -24,16 +24,21 @@ export interface CheckpointsOptions {
 }
 
 /**
- * Runs checkpoints and base dumps, one at a time. The state on disk never holds what the log could lose: before either
- * begins, the log is durable through the state's index.
+ * Runs checkpoints, one at a time, and base dumps, one at a time: a dump begins between two checkpoints, and they go on while
+ * it is written, so that what waits for the next one stays little. The state on disk never holds what the log could lose:
+ * before either begins, the log is durable through the state's index.
  */
 export class Checkpoints {
   readonly #options: CheckpointsOptions
+  /** A checkpoint, or the beginning of a base dump. */
   #running: Promise<void> | undefined
+  /** A base dump whose state is fixed is being written. */
+  #dumping: Promise<void> | undefined
   #stopped = false
   #isDemanded = false
   #isDumpDemanded = false
-  #isDumping = false
+  /** Nothing is applied until what runs has ended. */
+  #isPaused = false
   /** What is due waits until this segment is full: what begins the next one would wait for the writes of a checkpoint. */
   #awaitedSegment: number | undefined
   #floorPosition = 0
@@ -50,7 +55,7 @@ export class Checkpoints {
 
   /** A base dump begins as soon as it can, due or not, unless one is being written. */
   demandBaseDump (): void {
-    if (this.#options.stateMachine.writeBaseDump === undefined || this.#isDumping) return
+    if (this.#options.stateMachine.beginBaseDump === undefined || this.#dumping !== undefined) return
     this.#isDumpDemanded = true
     this.maybeStart()
   }
@@ -64,24 +69,29 @@ export class Checkpoints {
 
   /** Starts what is due. Cheap when nothing is. */
   maybeStart (): void {
-    if (this.#running !== undefined || this.#stopped) return
+    if (this.#stopped) return
     const { stateMachine } = this.#options
+    if (this.#running !== undefined) {
+      this.#maybePause()
+      return
+    }
     if (this.#isDemanded || (stateMachine.checkpointDue && this.#isAwayFromRoll)) {
       this.#isDemanded = false
       this.#awaitedSegment = undefined
       this.#start(() => stateMachine.checkpoint())
-    } else if (this.#isDumpDemanded || stateMachine.baseDumpDue === true) {
+    } else if (this.#dumping === undefined && (this.#isDumpDemanded || stateMachine.baseDumpDue === true)) {
       this.#isDumpDemanded = false
-      this.#start(() => this.#dumpBase())
+      this.#start(() => this.#beginDump())
     } else {
       this.#moveFloor()
     }
   }
 
-  /** Waits for what runs; nothing starts any more. */
+  /** Waits for what runs; nothing starts any more. A base dump that is being written is given up. */
   async stop (): Promise<void> {
     this.#stopped = true
     await this.#running
+    await this.#dumping
   }
 
   /** A last checkpoint, so that the next start has nothing to replay. */
@@ -101,12 +111,30 @@ export class Checkpoints {
   #start (write: () => Promise<void>): void {
     this.#running = this.#run(write).then(() => {
       this.#running = undefined
+      this.#unpause()
       this.maybeStart()
     }, (error) => {
-      this.#stopped = true
       this.#running = undefined
-      this.#options.onFailure(error)
+      this.#fail(error)
     })
+  }
+
+  #fail (error: unknown): void {
+    this.#stopped = true
+    this.#options.onFailure(error)
+  }
+
+  /** Bounds what a slow disk lets pile up in memory, and what a restart has to apply again. */
+  #maybePause (): void {
+    if (this.#isPaused || this.#options.stateMachine.isCheckpointOverdue !== true) return
+    this.#isPaused = true
+    this.#options.pauseApply()
+  }
+
+  #unpause (): void {
+    if (!this.#isPaused) return
+    this.#isPaused = false
+    this.#options.resumeApply()
   }
 
   async #run (write: () => Promise<void>): Promise<void> {
@@ -127,11 +155,17 @@ export class Checkpoints {
     await written
   }
 
-  async #dumpBase (): Promise<void> {
-    this.#isDumping = true
-    const index = await this.#options.stateMachine.writeBaseDump!()
-    this.#isDumping = false
-    this.#options.logger.info(`base dump written at entry ${index}`, { logIndex: index })
+  async #beginDump (): Promise<void> {
+    const write = await this.#options.stateMachine.beginBaseDump!()
+    this.#dumping = write(() => !this.#stopped).then((index) => {
+      this.#dumping = undefined
+      if (index === undefined) return
+      this.#options.logger.info(`base dump written at entry ${index}`, { logIndex: index })
+      this.maybeStart()
+    }, (error) => {
+      this.#dumping = undefined
+      this.#fail(error)
+    })
   }
 
   /** Retention: the head goes up to the floor the log's entries have set, and never beyond what a base dump covers. */

@@ -25,7 +25,7 @@ export interface Proposal {
   fail (error: MqError): void
 }
 
-/** What the log's entries act on. All calls but `checkpoint`, `writeBaseDump` and `close` are synchronous. */
+/** What the log's entries act on. All calls but `checkpoint`, `beginBaseDump` and `close` are synchronous. */
 export interface StateMachine {
   /** The last entry applied; what a restart begins after. */
   readonly appliedIndex: number
@@ -40,6 +40,8 @@ export interface StateMachine {
   /** Leadership ended: the overlay is void. */
   stopLeading (): void
   readonly checkpointDue: boolean
+  /** So much waits for a checkpoint that nothing more is to be applied before the one that is being written has ended. */
+  readonly isCheckpointOverdue?: boolean
   /** Writes the state as of the call. The log is durable through `appliedIndex`; two never overlap. */
   checkpoint (): Promise<void>
   /** Where the last entry applied ends in the log. */
@@ -47,8 +49,8 @@ export interface StateMachine {
   /** Position below which the log is no longer needed (moved by retention entries); undefined: never moves. */
   readonly floorPosition?: number
   readonly baseDumpDue?: boolean
-  /** Writes a whole, durable dump of the state as of the call beside the log; resolves with the index it holds. Never overlaps a checkpoint. */
-  writeBaseDump? (): Promise<number>
+  /** Fixes the state as of the call for a base dump; never overlaps a checkpoint. What it resolves with is called once, at once. */
+  beginBaseDump? (): Promise<WriteBaseDump>
   /** The log's head is not needed through this index: base dumps hold its effect. 0: there is none. */
   readonly baseDumpIndex?: number
   /** The newest whole base dump. */
@@ -60,6 +62,12 @@ export interface StateMachine {
   readonly newestFormat?: number
   close (): Promise<void> | void
 }
+
+/**
+ * Writes the state that was fixed to a file beside the log, while entries are applied and checkpoints are written. Resolves
+ * with its index once the dump is whole and durable; with undefined when it was given up, which it is once `isWanted` is false.
+ */
+export type WriteBaseDump = (isWanted: () => boolean) => Promise<number | undefined>
 
 /** The whole state as of entry `index`, in a file. */
 export interface BaseDump {

@@ -70,11 +70,18 @@ export class BaseDumps {
     return { index, position: 0, path, meta: undefined }
   }
 
-  /** Writes a dump; when it resolves, the dump is durable and the older ones but one are gone. */
-  async write (meta: CheckpointMeta, pairs: AsyncIterable<Pair>): Promise<void> {
-    if (this.#bases[0]?.index === meta.index) return
+  /**
+   * Writes a dump, unless it is not wanted any more before it is whole. Resolves with true when it is durable and the older
+   * ones but one are gone. One at a time.
+   */
+  async write (meta: CheckpointMeta, pairs: AsyncIterable<Pair>, isWanted: () => boolean): Promise<boolean> {
+    if (this.#bases[0]?.index === meta.index) return true
     const path = join(this.#directory, `${String(meta.index).padStart(20, '0')}${SUFFIX}`)
-    await writeBaseFile(this.#disk, `${path}.new`, this.#groupSeed, withMeta(meta, pairs))
+    await writeBaseFile(this.#disk, `${path}.new`, this.#groupSeed, whileWanted(withMeta(meta, pairs), isWanted))
+    if (!isWanted()) {
+      await this.#disk.unlink(`${path}.new`)
+      return false
+    }
     await this.#disk.rename(`${path}.new`, path)
     await this.#disk.syncDirectory(this.#directory)
     // Dumps of a later index are of a log whose tail was lost: this one's log has gone another way to them, or not there yet.
@@ -82,6 +89,7 @@ export class BaseDumps {
     this.#bases = [{ index: meta.index, position: meta.position, path, meta }, ...this.#bases.filter((base) => !later.includes(base))]
     for (const { path } of later) await this.#disk.unlink(path)
     await this.#dropOld()
+    return true
   }
 
   /** Keeps the dump until the function returned is called, however many newer ones come. */
@@ -138,6 +146,13 @@ export async function verifyBaseFile (disk: Disk, path: string, groupSeed: bigin
   for await (const [key, value] of readBaseFile(disk, path, groupSeed)) meta ??= checkpointMetaValue.decode(key, value)
   if (meta === undefined) throw new MqError('MQ_CORRUPT', `base dump ${path} is empty`, { file: path })
   return meta
+}
+
+async function * whileWanted (pairs: AsyncIterable<Pair>, isWanted: () => boolean): AsyncGenerator<Pair> {
+  for await (const pair of pairs) {
+    if (!isWanted()) return
+    yield pair
+  }
 }
 
 async function * withMeta (meta: CheckpointMeta, pairs: AsyncIterable<Pair>): AsyncGenerator<Pair> {

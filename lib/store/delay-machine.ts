@@ -21,10 +21,21 @@ function pieceKey (bucket: number, from: number): string { return `${bucketPrefi
 function bucketPrefix (bucket: number): string { return `delay/${bucket.toString(16).padStart(10, '0')}/` }
 function bucketRange (from: number, to = from + 1): KeyRange { return { gte: bucketPrefix(from), lt: bucketPrefix(to) } }
 
+/** Bytes of whole pieces that go to the kv in one batch, ahead of the checkpoint's last one. */
+const SLICE_BYTES = 1024 * 1024
+
+interface FrozenPiece {
+  readonly bucket: number
+  readonly piece: DelayPiece
+}
+
 /** What a checkpoint writes beside the machine's values. */
 export interface FrozenDelays {
-  readonly changes: readonly Change[]
-  readonly pieces: ReadonlyArray<{ readonly bucket: DelayBucket, readonly to: number }>
+  /** The same units, whenever checkpoints are: writing them twice or early does no harm. */
+  readonly whole: readonly FrozenPiece[]
+  /** What belongs into the checkpoint's last batch. */
+  readonly parts: readonly FrozenPiece[]
+  readonly persistedTo: ReadonlyArray<{ readonly bucket: DelayBucket, readonly to: number }>
   readonly garbage: readonly KeyRange[]
 }
 
@@ -288,22 +299,44 @@ export class DelayMachine implements Machine {
 
   /** To be called before `freeze`. */
   freezePieces (): FrozenDelays {
-    const changes: Change[] = []
-    const pieces: Array<{ bucket: DelayBucket, to: number }> = []
+    const whole: FrozenPiece[] = []
+    const parts: FrozenPiece[] = []
+    const persistedTo: Array<{ bucket: DelayBucket, to: number }> = []
     for (const bucket of this.#changed) {
       if (bucket.isGone) continue
-      for (const piece of bucket.pieces) if (!piece.isFrozen) changes.push(frozenChange(bucket, piece))
-      pieces.push({ bucket, to: bucket.count })
+      for (const piece of bucket.pieces) {
+        if (piece.isFrozen) continue
+        piece.isFrozen = true
+        if (piece.isWhole) whole.push({ bucket: bucket.number, piece })
+        else parts.push({ bucket: bucket.number, piece })
+      }
+      persistedTo.push({ bucket, to: bucket.count })
     }
     const garbage = this.#garbage
     this.#garbage = []
     this.#unpersistedBytes = 0
-    return { changes, pieces, garbage }
+    return { whole, parts, persistedTo, garbage }
+  }
+
+  /** Writes the whole pieces in slices. */
+  async writeWhole ({ whole }: FrozenDelays): Promise<void> {
+    let slice: Change[] = []
+    let bytes = 0
+    for (const frozen of whole) {
+      const change = delayChange(frozen)
+      slice.push(change)
+      bytes += change.value!.length
+      if (bytes < SLICE_BYTES) continue
+      await this.#kv.batch(slice)
+      slice = []
+      bytes = 0
+    }
+    await this.#kv.batch(slice)
   }
 
   /** All that was frozen is durable. */
-  async finish ({ pieces, garbage }: FrozenDelays): Promise<void> {
-    for (const { bucket, to } of pieces) {
+  async finish ({ persistedTo, garbage }: FrozenDelays): Promise<void> {
+    for (const { bucket, to } of persistedTo) {
       bucket.persistedTo = to
       bucket.pieces = bucket.pieces.filter((piece) => piece.to > to)
     }
@@ -346,7 +379,4 @@ export function pendingUnit (bucket: number, ordinal: number, { deliverAtMs, top
 
 function bucketKey (number: number): string { return `bucket/${String(number).padStart(16, '0')}` }
 
-function frozenChange (bucket: DelayBucket, piece: DelayPiece): Change {
-  piece.isFrozen = true
-  return { key: pieceKey(bucket.number, piece.from), value: piece.encode() }
-}
+export function delayChange ({ bucket, piece }: FrozenPiece): Change { return { key: pieceKey(bucket, piece.from), value: piece.encode() } }

@@ -19,7 +19,7 @@ export interface DelayUnit {
 const FIXED_BYTES = 29
 const HEADER_BYTES = 12
 const VERSION = 1
-/** Units of a full piece. */
+/** A piece ends before a multiple of these. */
 const PIECE_UNITS = 256
 const FIRST_BYTES = 64
 const utf8 = new TextDecoder()
@@ -39,7 +39,9 @@ export class DelayPiece {
     this.from = this.to = from
   }
 
-  get isFull (): boolean { return this.isFrozen || this.to - this.from >= PIECE_UNITS }
+  get isFull (): boolean { return this.isFrozen || (this.to > this.from && this.to % PIECE_UNITS === 0) }
+  /** It has the same units whenever it is written. */
+  get isWhole (): boolean { return this.to - this.from === PIECE_UNITS }
   get memoryBytes (): number { return this.#bytes.length }
 
   /** Returns the unit's bytes, a view. */

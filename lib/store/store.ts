@@ -3,7 +3,7 @@ import { ENTRY_HEADER_BYTES, bodyOf, stampMsOf } from '../log/index.ts'
 import { deleteGroup, deleteTopic, EntryBody, raiseFormat, setFloor, type EntryBodyWriter } from '../message/index.ts'
 import { EntryKind, type ConfState, type RaftEntry } from '../raft/index.ts'
 import type { KeyRange, KvSnapshot } from '../kv/index.ts'
-import type { BaseDump } from '../replica/index.ts'
+import type { BaseDump, WriteBaseDump } from '../replica/index.ts'
 import type { Pair } from './base-file.ts'
 import type { CheckpointMeta } from './checkpoint-meta.ts'
 import { commitCheckpoint, freezeMachines, MACHINE_RANGE, readMeta } from './checkpoints.ts'
@@ -12,7 +12,7 @@ import type { ConsumeQueues } from './consume-queues.ts'
 import type { ConsumerOffsets } from './consumer-offsets.ts'
 import type { ApplyContext, CommandHandler, Machine } from './machine.ts'
 import type { DedupeMachine } from './dedupe-machine.ts'
-import { DELAY_RANGE, type DelayMachine } from './delay-machine.ts'
+import { DELAY_RANGE, delayChange, type DelayMachine } from './delay-machine.ts'
 import type { HalfMachine } from './half-machine.ts'
 import { locateHidden } from './hidden-record.ts'
 import type { KeyedMachine } from './keyed-machine.ts'
@@ -25,7 +25,9 @@ import { NO_MEMBERS, type StoreOptions, type StoreParts, type StoreRecovery } fr
 import { UNIT_BYTES } from './unit-page.ts'
 
 /** Lists of delayed messages are in memory so often while a checkpoint writes them. */
-const DELAYED_COPIES = 3
+const DELAYED_COPIES = 6
+/** A checkpoint that was begun when one was due is awaited when so many times as much waits for it and the next one. */
+const OVERDUE = 4
 
 /**
  * The state machines of a raft group over one kv. Memory is the state at `appliedIndex`; checkpoints bring it to the kv
@@ -185,15 +187,20 @@ export class Store {
   }
 
   get checkpointDue (): boolean {
+    return this.#isCheckpointDue(1) || this.commitLog.floorPosition !== this.#floorAtCheckpoint || this.#hasSettled
+  }
+
+  get isCheckpointOverdue (): boolean { return this.#isCheckpointDue(OVERDUE) }
+
+  #isCheckpointDue (times: number): boolean {
     const { checkpointBytes, unpersistedBytes } = this.#parts.settings
-    return this.#appliedPosition - (this.#meta?.position ?? 0) >= checkpointBytes ||
-      this.consumeQueues.pages.unpersistedUnits * UNIT_BYTES + DELAYED_COPIES * this.delays.unpersistedBytes + this.keyed.unpersistedBytes >= unpersistedBytes ||
-      this.commitLog.floorPosition !== this.#floorAtCheckpoint || this.#hasSettled
+    return this.#appliedPosition - (this.#meta?.position ?? 0) >= times * checkpointBytes ||
+      this.consumeQueues.pages.unpersistedUnits * UNIT_BYTES + DELAYED_COPIES * this.delays.unpersistedBytes + this.keyed.unpersistedBytes >= times * unpersistedBytes
   }
 
   /**
-   * Brings the state as of the call to the kv. Whole consume queue pages go first, in slices; all else follows in one
-   * batch with the index. The log must be durable through `appliedIndex`. Two never overlap.
+   * Brings the state as of the call to the kv. Whole pages of consume queues and whole pieces of delay buckets go first, in
+   * slices; all else follows in one batch with the index. The log must be durable through `appliedIndex`. Two never overlap.
    */
   async checkpoint (): Promise<void> {
     if (!this.#isChanged && !this.#hasSettled) return
@@ -208,7 +215,8 @@ export class Store {
     this.#isChanged = this.#hasSettled = false
 
     await pages.writeWhole(units)
-    this.#meta = await commitCheckpoint(kv, frozen, changes, [...await pages.pieceChanges(units), ...delayed.changes], this.#meta)
+    await this.delays.writeWhole(delayed)
+    this.#meta = await commitCheckpoint(kv, frozen, changes, [...await pages.pieceChanges(units), ...delayed.parts.map(delayChange)], this.#meta)
     await appliedFile.write(frozen.index)
     await pages.finish(units)
     await this.delays.finish(delayed)
@@ -236,18 +244,20 @@ export class Store {
     return this.#appliedPosition - (newest?.position ?? 0) >= settings.baseDumpBytes || (kept.at(-1)?.position ?? 0) < this.floorPosition
   }
 
-  /** Writes the state as of the call, or a little later, to a file of its own; resolves with its index. Never overlaps a checkpoint. */
-  async writeBaseDump (): Promise<number> {
+  /** Fixes the state as of the call, for a file of its own: a checkpoint, and a snapshot of the kv as it leaves that. */
+  async beginBaseDump (): Promise<WriteBaseDump> {
     await this.checkpoint()
     const { kv, bases } = this.#parts
     const snapshot = kv.snapshot()
-    try {
-      const meta = await readMeta(snapshot)
-      if (meta === undefined) return 0
-      await bases.write(meta, entriesOf(snapshot, [MACHINE_RANGE, DELAY_RANGE]))
-      return meta.index
-    } finally {
-      await snapshot.close()
+    return async (isWanted) => {
+      try {
+        const meta = await readMeta(snapshot)
+        if (meta === undefined) return 0
+        const isWritten = await bases.write(meta, entriesOf(snapshot, [MACHINE_RANGE, DELAY_RANGE]), isWanted)
+        return isWritten ? meta.index : undefined
+      } finally {
+        await snapshot.close()
+      }
     }
   }
 

@@ -3,7 +3,7 @@ import type { DatabaseOpener } from '../../lib/kv/index.ts'
 import { ENTRY_HEADER_BYTES, stampMsOf, type RaftLog } from '../../lib/log/index.ts'
 import { EntryBody, EntryBodyWriter, NO_QUEUE_OFFSET, RecordView } from '../../lib/message/index.ts'
 import { EntryKind, type ConfState, type RaftEntry } from '../../lib/raft/index.ts'
-import type { Proposal } from '../../lib/replica/index.ts'
+import type { Proposal, WriteBaseDump } from '../../lib/replica/index.ts'
 import { DelayDue, PAGE_UNITS, Store, type ConsumeQueue, type StoreSettings } from '../../lib/store/index.ts'
 import { deliverDue, schedule } from '../store/delayed-store.ts'
 import { message } from '../store/leader.ts'
@@ -79,6 +79,7 @@ export class StoreMachine implements SimMachine {
   get confState (): ConfState { return this.#store.confState }
   get floorPosition (): number { return this.#store.floorPosition }
   get checkpointDue (): boolean { return this.#store.checkpointDue }
+  get isCheckpointOverdue (): boolean { return this.#store.isCheckpointOverdue }
   get baseDumpDue (): boolean { return this.#store.baseDumpDue }
   get baseDumpIndex (): number { return this.#store.baseDumpIndex }
   get baseDump (): Store['baseDump'] { return this.#store.baseDump }
@@ -169,9 +170,9 @@ export class StoreMachine implements SimMachine {
     return this.#store.checkpoint()
   }
 
-  writeBaseDump (): Promise<number> {
+  beginBaseDump (): Promise<WriteBaseDump> {
     this.beforeCheckpoint?.()
-    return this.#store.writeBaseDump()
+    return this.#store.beginBaseDump()
   }
 
   close (): Promise<void> { return this.#store.close() }

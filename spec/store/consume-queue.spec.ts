@@ -3,7 +3,7 @@ import t from 'tap'
 import { MemoryDisk, MemoryKv } from '../../lib/adapters/index.ts'
 import { loadChecksum } from '../../lib/base/index.ts'
 import { PAGE_UNITS, type ConsumeQueue } from '../../lib/store/index.ts'
-import { Leader, MemoryLog } from './leader.ts'
+import { Leader, MemoryLog, writeBaseDump } from './leader.ts'
 
 await loadChecksum()
 
@@ -67,7 +67,7 @@ class Pair {
         await this.open()
         break
       case 'base':
-        await leader.store.writeBaseDump()
+        await writeBaseDump(leader.store)
         if (leader.store.floorPosition > 0) this.#cutHead()
         break
       case 'rebuild':

@@ -5,6 +5,7 @@ import { FaultyKv } from '../support/faulty-kv.ts'
 import { Faults, type FaultCode, type StopPoint } from '../support/faults.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { settle } from '../support/virtual-clock.ts'
+import type { WriteBaseDump } from '../../lib/replica/index.ts'
 import { DelayDue } from '../../lib/store/index.ts'
 import { deliverDue, schedule } from './delayed-store.ts'
 import { Leader, MemoryLog } from './leader.ts'
@@ -49,11 +50,14 @@ async function write ({ leader, due }: Awaited<ReturnType<typeof open>>, i: numb
 /** The whole life of a store: checkpoints, base dumps, a restart, and a rebuild in the middle. */
 async function live (machine: Machine, log: MemoryLog): Promise<void> {
   let node = await open(machine, log)
+  let writeDump: WriteBaseDump | undefined
   for (let i = 0; i < ENTRIES; i++) {
     await write(node, i)
     const { store } = node.leader
     if (i % 7 === 6) await store.checkpoint()
-    if (i % 25 === 24) await store.writeBaseDump()
+    // its state is fixed, then the next entry is applied, and a checkpoint of that is written beside the dump
+    if (i % 25 === 24) writeDump = await store.beginBaseDump()
+    else if (i % 25 === 0 && writeDump !== undefined) await Promise.all([writeDump(() => true), store.checkpoint()])
     if (i === 15 || i === 30 || i === 50) {
       await store.close()
       if (i === 30) await machine.database.destroy()

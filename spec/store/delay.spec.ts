@@ -3,8 +3,12 @@ import fc from 'fast-check'
 import { MemoryDisk, MemoryKv } from '../../lib/adapters/index.ts'
 import { loadChecksum } from '../../lib/base/index.ts'
 import { DelayDue, type PendingUnit } from '../../lib/store/index.ts'
+import { FaultyDisk } from '../support/faulty-disk.ts'
+import { FaultyKv } from '../support/faulty-kv.ts'
+import { Faults } from '../support/faults.ts'
+import { settle } from '../support/virtual-clock.ts'
 import { deliverDue, schedule } from './delayed-store.ts'
-import { Leader, MemoryLog } from './leader.ts'
+import { Leader, MemoryLog, writeBaseDump } from './leader.ts'
 
 await loadChecksum()
 
@@ -121,14 +125,14 @@ t.test('against a naive list: everything is delivered once, in order, when it is
           break
         case 'baseDump':
           leader.replay()
-          await store.writeBaseDump()
+          await writeBaseDump(store)
           break
         case 'takeOver':
           node.lead()
           break
         case 'restart':
           leader.replay()
-          if (step.losesKv) await store.writeBaseDump()
+          if (step.losesKv) await writeBaseDump(store)
           await node.restart(step)
       }
     }
@@ -257,7 +261,7 @@ t.test('deliveries in an entry with a deletion of their topic and the first mess
     node.leader.send('t', 0, { stampMs: 6000 })
     const units = await node.leader.units('t')
     const hash = await store.stateHash()
-    await store.writeBaseDump()
+    await writeBaseDump(store)
     await node.restart({ losesKv: true })
     t.ok(node.leader.store.recovery.baseIndex! > 0)
     t.same(await node.leader.units('t'), units, order)
@@ -265,3 +269,52 @@ t.test('deliveries in an entry with a deletion of their topic and the first mess
     for (const [position] of units) t.match(await node.leader.store.locate(position!), { topic: 't' })
   }
 })
+
+t.test('whole pieces that a checkpoint wrote before it was cut off are written again as they come, in whatever parts', async (t) => {
+  const ENTRIES = 11
+  const UNITS = 50
+  const boundariesOfCheckpoint = async (faults: Faults, stopAt?: number): Promise<{ readonly disk: FaultyDisk, readonly database: FaultyKv, readonly log: MemoryLog, readonly boundaries: number }> => {
+    const disk = new FaultyDisk({ faults, directories: ['/data'] })
+    const database = new FaultyKv({ faults })
+    const leader = await Leader.open({ disk, database, settings: SETTINGS })
+    for (let i = 0; i < ENTRIES; i++) {
+      leader.commit((writer) => { for (let j = 0; j < UNITS; j++) schedule(leader.store, writer, { topic: 't', queueId: 0, body: Uint8Array.of(j), stampMs: 1000, deliverAtMs: 2000 + i * UNITS + j }) })
+    }
+    const before = faults.boundaries
+    if (stopAt !== undefined) faults.stopAt(before + stopAt, 'after')
+    const stopped = new Promise<void>((resolve) => { faults.onStop(resolve) })
+    await Promise.race([leader.store.checkpoint(), stopped])
+    await settle()
+    return { disk, database, log: leader.log, boundaries: faults.boundaries - before }
+  }
+  const { boundaries } = await boundariesOfCheckpoint(new Faults())
+  t.ok(boundaries >= 2)
+  for (let stopAt = 1; stopAt <= boundaries; stopAt++) {
+    // what comes to the kv at the next checkpoint ends within a piece, at its end, behind it
+    for (const replayed of [3, 6, ENTRIES]) {
+      const { disk, database, log } = await boundariesOfCheckpoint(new Faults(), stopAt)
+      const all = log.entries
+      log.entries = all.slice(0, replayed)
+      const devices = { disk: disk.kill(), database: database.kill(), log }
+      if (stopAt === boundaries) log.entries = all // it was written to its end
+      const leader = await Leader.open({ ...devices, settings: SETTINGS })
+      await leader.store.checkpoint()
+      log.entries = all
+      leader.replay()
+      await leader.store.checkpoint()
+      await leader.store.close()
+      const again = await Leader.open({ ...devices, settings: SETTINGS })
+      t.notOk(again.store.recovery.isRebuilt)
+      const seen: number[] = []
+      for (const bucket of again.store.delays.buckets()) for await (const piece of again.store.delays.read(bucket)) while (piece.next()) seen.push(piece.deliverAtMs)
+      t.same(seen, Array.from({ length: ENTRIES * UNITS }, (_, i) => 2000 + i), `stopped at ${stopAt}, then ${replayed} entries`)
+      for (const at of [255, 256, ENTRIES * UNITS - 1]) t.ok(await again.store.delays.find(2000 + at, (await firstAt(again, 2000 + at))!), String(at))
+      await again.store.close()
+    }
+  }
+})
+
+async function firstAt ({ store }: Leader, deliverAtMs: number): Promise<number | undefined> {
+  const { value } = await store.delays.dueAt(deliverAtMs).next() as IteratorResult<PendingUnit, undefined>
+  return value?.physicalOffset
+}

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { LevelKv, MemoryDisk, MemoryKv, NodeDisk } from '../../lib/adapters/index.ts'
 import { loadChecksum, silentLogger } from '../../lib/base/index.ts'
 import { Store } from '../../lib/store/index.ts'
-import { GROUP_ID, Leader, MemoryLog } from './leader.ts'
+import { GROUP_ID, Leader, MemoryLog, writeBaseDump } from './leader.ts'
 
 // Opens stores with one flipped bit each, in a process of its own: LevelDB may abort it. Prints a line per flip.
 //     flips-child.ts make PRISTINE | flips-child.ts flip PRISTINE WORK FIRST STEPS | flips-child.ts again WORK
@@ -41,7 +41,7 @@ async function make (directory: string): Promise<void> {
     log.entries = entries.slice(0, end)
     const store = await openAt(directory, log)
     await store.checkpoint()
-    if (end === 200) await store.writeBaseDump()
+    if (end === 200) await writeBaseDump(store)
     await store.close()
   }
 }

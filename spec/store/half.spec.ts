@@ -4,7 +4,7 @@ import { MemoryDisk, MemoryKv } from '../../lib/adapters/index.ts'
 import { loadChecksum } from '../../lib/base/index.ts'
 import { LOCAL_HOST, type EntryBodyWriter, type RecordFields } from '../../lib/message/index.ts'
 import { HalfOutcome, type HalfUnit, type Store } from '../../lib/store/index.ts'
-import { Leader, MemoryLog } from './leader.ts'
+import { Leader, MemoryLog, writeBaseDump } from './leader.ts'
 
 await loadChecksum()
 
@@ -191,7 +191,7 @@ t.test('against a naive list: what is committed comes to its queue once, in orde
           break
         case 'restart':
           leader.replay()
-          if (step.losesKv) await store.writeBaseDump()
+          if (step.losesKv) await writeBaseDump(store)
           await store.close()
           if (step.losesKv) database = new MemoryKv()
           leader = await open()

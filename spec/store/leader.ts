@@ -50,6 +50,9 @@ export function message (body: Uint8Array | string = '', { keys = '', tags = '' 
   }
 }
 
+/** Begun and written, while nothing else happens. */
+export async function writeBaseDump (store: Store): Promise<number | undefined> { return await (await store.beginBaseDump())(() => true) }
+
 export interface LeaderOptions {
   readonly disk: Disk
   readonly database: DatabaseOpener

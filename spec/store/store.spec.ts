@@ -2,7 +2,7 @@ import t from 'tap'
 import { MemoryDisk, MemoryKv } from '../../lib/adapters/index.ts'
 import { loadChecksum } from '../../lib/base/index.ts'
 import { defineCommand, type TopicConfig } from '../../lib/message/index.ts'
-import { Leader, MemoryLog } from './leader.ts'
+import { Leader, MemoryLog, writeBaseDump } from './leader.ts'
 
 await loadChecksum()
 
@@ -141,7 +141,7 @@ t.test('rebuild: lost, damaged, older or ahead of the log, the state comes back'
   work(leader)
   await leader.store.checkpoint()
   work(leader, 3000, 1000)
-  t.equal(await leader.store.writeBaseDump(), log.lastIndex)
+  t.equal(await writeBaseDump(leader.store), log.lastIndex)
   work(leader, 4000, 1000)
   await leader.store.checkpoint()
   const hash = await leader.store.stateHash()
@@ -217,7 +217,7 @@ t.test('rebuild after retention removed the head, with clocks that went back', a
   await leader.store.checkpoint()
   t.notOk(leader.store.checkpointDue)
   t.ok(leader.store.baseDumpDue)
-  await leader.store.writeBaseDump()
+  await writeBaseDump(leader.store)
   t.notOk(leader.store.baseDumpDue)
   t.equal(leader.store.baseDumpIndex, leader.store.appliedIndex)
   const queue = leader.store.consumeQueues.find('topic-0', 0)!
@@ -248,7 +248,7 @@ t.test('a damaged base dump: the one before it', async (t) => {
   const { database, disk, open, leader } = await machine()
   for (let i = 0; i < 3; i++) {
     work(leader, i * 1000, 1000)
-    await leader.store.writeBaseDump()
+    await writeBaseDump(leader.store)
   }
   const hash = await leader.store.stateHash()
   await leader.store.close()
