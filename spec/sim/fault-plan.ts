@@ -66,7 +66,7 @@ export class FaultPlan {
     if (installs === this.#installs) return
     this.#installs = installs
     if (random.chance(0.4)) return
-    clock.setTimer(60 * random.next() ** 2, () => {
+    clock.setTimer((random.chance(0.5) ? 3 : 60) * random.next(), () => {
       if (this.#isOver || !node.isRunning) return
       const cut = powerCuts && random.chance(0.8) && this.#world.mayLosePower(node)
       this.#note(cut ? 'power cut' : 'kill', node)

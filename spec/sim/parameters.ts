@@ -134,7 +134,8 @@ function rivals (random: SeededRandom, drawn: Parameters): Parameters {
     stuckMs: within(random, 100, 1_200),
     proposeEveryMs: within(random, 5, 30),
     readEveryMs: within(random, 10, 100),
-    maxUndecidedEntries: random.pick([16, 256])
+    maxUndecidedEntries: random.pick([16, 256]),
+    ...(drawn.retention && random.chance(0.6) && { stateMachine: 'store', segmentBytes: 4096, payloadBytes: 400, checkpointEntries: 3 })
   }
 }
 

@@ -28,6 +28,7 @@ export class Rivals {
   #dueMs = Infinity
   #wantsDecided = 1
   #isGone = false
+  #awayBefore: SimNode | undefined
 
   constructor (world: World, nodes: readonly SimNode[], options: RivalsOptions) {
     this.#world = world
@@ -37,7 +38,7 @@ export class Rivals {
 
   /** To be called often. */
   look (): void {
-    const { clock, random, ledger, network } = this.#world
+    const { clock, random, ledger, network, parameters: { retention } } = this.#world
     const nowMs = clock.nowMs()
     if (this.#isGone && nowMs >= this.#dueMs) {
       network.heal()
@@ -50,8 +51,10 @@ export class Rivals {
     if (term > this.#term) {
       this.#term = term
       this.#isGone = false
-      this.#wantsDecided = 1 + random.below(4)
-      this.#dueMs = random.chance(0.3) ? nowMs + 20 * random.next() : random.chance(0.5) ? nowMs + 400 * random.next() : Infinity
+      // where the head of the log goes, whoever is away for long comes back to a log that does not begin where its own ends
+      const isLong = retention && random.chance(0.25)
+      this.#wantsDecided = 1 + random.below(isLong ? 60 : 4)
+      this.#dueMs = nowMs + (isLong ? Infinity : this.#patienceMs())
     }
     if (this.#isGone || (nowMs < this.#dueMs && ledger.decided.at(-this.#wantsDecided)?.term !== term)) return
     this.#isGone = true
@@ -59,10 +62,25 @@ export class Rivals {
     this.#takeAway(leader)
   }
 
+  /** It goes after so long, however little was decided. */
+  #patienceMs (): number {
+    const { random } = this.#world
+    if (random.chance(0.3)) return 20 * random.next()
+    return random.chance(0.5) ? 400 * random.next() : Infinity
+  }
+
   #takeAway (leader: SimNode): void {
     const { clock, random, network, parameters: { oneWayPartitions, powerCuts, crashMs } } = this.#world
     const { note, ask, startLater } = this.#options
     network.heal()
+    const back = this.#awayBefore
+    this.#awayBefore = leader
+    if (back !== undefined && back !== leader && back.isUp && random.chance(0.3)) {
+      // it comes back with its tail, and knows of less that is committed
+      note('kill', back)
+      back.crash(false)
+      startLater(back, 30 * random.next())
+    }
     if (random.chance(0.15)) {
       const cut = powerCuts && random.chance(0.5) && this.#world.mayLosePower(leader)
       note(cut ? 'power cut' : 'kill', leader)
