@@ -159,6 +159,13 @@ program.command('stats')
   .option('--json', 'as JSON')
   .action(async (directory: string, options: { json?: boolean }) => { await (await import('./stats.ts')).stats(directory, options.json === true) })
 
+program.command('explain')
+  .description('where a message of a data directory is that is not open elsewhere, and what each group has made of it')
+  .argument('<dir>', 'the data directory')
+  .argument('<id>', 'the id of the message')
+  .option('--json', 'as JSON')
+  .action(async (directory: string, id: string, options: { json?: boolean }) => { await (await import('./explain.ts')).explain(directory, id, options.json === true) })
+
 program.command('verify')
   .description('read every entry of the log and check it; like every start, this cuts a torn tail')
   .argument('<dir>', 'the data directory')

@@ -7,6 +7,7 @@ import { allMembers, type ConfChange, type ConfState, type NodeId } from '../raf
 import { Replica, type Identity, type LeadershipEvent, type Proposal, type ReplicaSettings, type ReplicaStatus, type Transport } from '../replica/index.ts'
 import { DeadLetterProposal, deadLetterTopicOf, ExpireProposal, PopMachine, ReleaseOwnerProposal, SeekProposal, Store, type ConsumeQueue, type KeyedValue, type StartPosition } from '../store/index.ts'
 import { Arrival } from './arrival.ts'
+import { Explanations } from './explanations.ts'
 import { explained, takeDirectory, type LockPort } from './data-directory.ts'
 import { ConfigChanges } from './config-changes.ts'
 import { DeadLetters } from './dead-letters.ts'
@@ -77,6 +78,8 @@ export class Engine {
   readonly transactions: Transactions
   /** Consumption by leases for consumers elsewhere. */
   readonly remotePops: RemotePops
+  /** Why a message is where it is. */
+  readonly explanations: Explanations
   /** Messages that were given up, to be tried again. */
   readonly deadLetters: DeadLetters
   /** Topics, groups and settings as administrators change them. */
@@ -233,6 +236,7 @@ export class Engine {
     this.remotePops = new RemotePops({
       clock, store, machine: pop, pops: this.#pops, waiting: this.#waiting, offsets: this.offsets, submit, leasesChanged: () => { this.#expiry.look() }
     })
+    this.explanations = new Explanations(clock, store, pop, this.#reader)
     this.deadLetters = new DeadLetters({
       store,
       machine: pop,

@@ -11,6 +11,7 @@ export { DEFAULT_DELAY_LEVELS, delayOfLevel, parseDelayLevels } from './delay-le
 export { DeadLetters, letterSelection, type Resent, type ResendRequest } from './dead-letters.ts'
 export type { DelayDelivery } from './delay-delivery.ts'
 export type { DataVersion } from '../store/index.ts'
+export type { Explanation, GroupExplanation } from './explanations.ts'
 export { Delivery, type StoredRecord } from './delivery.ts'
 export { messageIdOf } from './message-id.ts'
 export { directoryPorts, memoryPorts, type EnginePorts } from './ports.ts'

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { MqError, type Clock } from '../base/index.ts'
 import { realDirectory } from '../adapters/index.ts'
-import type { Engine, EngineOptions, PutResult } from '../engine/index.ts'
+import type { Engine, EngineOptions, Explanation, PutResult } from '../engine/index.ts'
 import type { GroupMember } from '../group/index.ts'
 import { checkDuration, checkFunction, checkGroup, checkInteger, checkKeys, checkOneOf, checkSignal, checkTopic, wrongType } from './arguments.ts'
 import { backoffRule } from './backoff.ts'
@@ -237,6 +237,17 @@ export class EmbeddedQueue<Topics extends object = Record<string, any>> extends 
     if (!route.exists) throw new MqError('MQ_TOPIC_NOT_FOUND', `there is no topic ${topic}`)
     const records = await this.#engine.read({ topic, queueId, fromOffset, maxMessages: max, signal })
     return records.map((record) => new StoredMessage<PayloadOf<Topics, Name>>(topic, record, route))
+  }
+
+  /**
+   * Where a message is and why it is not delivered yet, by its `id` (of a sent or received message): delayed until when; for every group whether it waits behind others, is leased and
+   * until when, comes again later, has expired, is done or a dead letter; and how often it was handed out. By what this process has applied.
+   * @throws MQ_INVALID_ARGUMENT it is no id
+   */
+  async explain (messageId: string): Promise<Explanation> {
+    if (typeof messageId !== 'string') throw wrongType('messageId', 'a string', messageId)
+    this.#engine.assertOpen()
+    return await this.#engine.explanations.explain(messageId)
   }
 
   /** A consumer group, to move it or to ask how far it is. */

@@ -22,7 +22,7 @@ export { keyedCost, valueBytesOf, type KeyedChange, type KeyedValue } from './ke
 export { LockMachine, LOCK_TTL_MS, LOST_CONNECTION_TTL_MS } from './lock-machine.ts'
 export { Metadata, type DataVersion, type MetadataKind } from './metadata.ts'
 export { REFERENCE_MS } from './hidden-record.ts'
-export { CommitLog, type LocatedRecord } from './commit-log.ts'
+export { CommitLog, type HiddenRecord, type LocatedRecord } from './commit-log.ts'
 export { PendingValues } from './pending-values.ts'
 export { defineValue, type ValueType } from './stored-value.ts'
 export { UnitPage, PAGE_UNITS } from './unit-page.ts'

@@ -7,7 +7,7 @@ import type { BaseDump, WriteBaseDump } from '../replica/index.ts'
 import type { Pair } from './base-file.ts'
 import type { CheckpointMeta } from './checkpoint-meta.ts'
 import { commitCheckpoint, freezeMachines, MACHINE_RANGE, readMeta } from './checkpoints.ts'
-import type { CommitLog, LocatedRecord } from './commit-log.ts'
+import type { CommitLog, HiddenRecord, LocatedRecord } from './commit-log.ts'
 import type { ConsumeQueues } from './consume-queues.ts'
 import type { ConsumerOffsets } from './consumer-offsets.ts'
 import type { ApplyContext, CommandHandler, Machine } from './machine.ts'
@@ -184,6 +184,11 @@ export class Store {
     if (found === undefined || 'queueOffset' in found) return found
     if (found.halfOffset !== undefined && this.halves.isUndelivered(found.halfOffset)) return undefined
     return await locateHidden(this.consumeQueues, found)
+  }
+
+  /** The same, also of what no consumer may see: it waits, or was taken back, or its transaction is not committed. For whoever explains that. */
+  async locateAny (physicalOffset: number): Promise<LocatedRecord | HiddenRecord | undefined> {
+    return await this.locate(physicalOffset) ?? await this.commitLog.locate(physicalOffset, this.#appliedPosition)
   }
 
   get checkpointDue (): boolean {

@@ -46,21 +46,6 @@ t.test('stats tells topics, groups and the log, as text and as JSON', async (t) 
   t.match(JSON.parse(ledgermq('stats', '--json', directory).stdout), { groups: [{ name: 'shop', lag: MESSAGES - 5 }] })
 })
 
-t.test('resend sends dead letters of a directory again', async (t) => {
-  const directory = join(t.testdir(), 'data')
-  const queue = await openQueue(directory)
-  for (let i = 0; i < 3; i++) await queue.send('orders', i)
-  for (const message of (await queue.pull('orders', { group: 'shop' })).messages) await message.deadLetter()
-  const [letter] = await queue.read('%DLQ%shop', { queueId: 0, fromOffset: 0 })
-  await queue.close()
-  const one = ledgermq('resend', 'shop', '--data', directory, '--id', letter!.id)
-  t.equal(one.stdout, '1 dead letters of shop were sent again, 2 were not selected\n', one.stderr)
-  t.equal(ledgermq('resend', 'shop', '--data', directory).stdout, '2 dead letters of shop were sent again\n')
-  const opened = await openQueue(directory)
-  t.same((await opened.pull('orders', { group: 'shop' })).messages.map(({ body }) => body as number).sort(), [0, 1, 2])
-  await opened.close()
-})
-
 t.test('a directory that is none is refused and stays as it is', async (t) => {
   const directory = join(t.testdir(), 'nothing')
   for (const command of ['stats', 'verify', 'repair']) {
