@@ -8,10 +8,12 @@ import { readBodies } from '../cluster/read-back.ts'
 import { rollingRestart } from '../cluster/rolling-restart.ts'
 import { buildJava, hasJava, javaVersions } from './java-build.ts'
 import { JavaDriver } from './java-driver.ts'
+import { popMode } from './pop-snippets.ts'
 
 /** Apache's clients of two generations, as they are, on a group of three whose leader is killed and whose nodes are restarted one by one. */
 const ACKS = 200
 const QUEUES = 4
+const POP_GROUP = 'popping-consumers'
 
 t.setTimeout(280_000)
 
@@ -38,6 +40,9 @@ if (!hasJava()) {
       await java.call('cluster.ready')
       await java.call('traffic.start', { topic, group: consumerGroup, threads: QUEUES })
     }
+    const popping = drivers[0]!.java
+    await popMode(popping, lanes[0]!.topic, POP_GROUP)
+    await popping.call('pop.start', { topic: lanes[0]!.topic, group: POP_GROUP })
     const watches = lanes.map(({ topic, consumerGroup }) => new OffsetWatch(cluster, group, { topic, consumerGroup, queues: QUEUES }))
     const goesOn = async (): Promise<void> => {
       await Promise.all(lanes.map(async (lane) => { lane.acks = await lane.java.call('traffic.acked', { topic: lane.topic, count: lane.acks + ACKS }) }))
@@ -61,6 +66,11 @@ if (!hasJava()) {
       t.comment(`Java ${version}: ${acked.length} confirmed, ${failures} sends failed, ${deliveries} deliveries`)
       t.same(neverReceived ?? [], [], `${version}: the consumer was given all that was confirmed`)
       t.same(outOfOrder, [], `${version}: in the order of each queue`)
+      if (java === popping) {
+        const popped = await java.call('pop.stop', { topic, bodies: acked })
+        t.same(popped.neverReceived ?? [], [], 'a consumer in pop mode was given all of it too')
+        t.comment(`by pop: ${popped.distinct} messages in ${popped.deliveries} deliveries`)
+      }
       await group.inSync()
       const stored = new Set((await readBodies(cluster, (await group.leader()).address, topic, QUEUES)).flat())
       t.same(acked.filter((body: string) => !stored.has(body)), [], `${version}: all of it is stored`)

@@ -40,6 +40,7 @@ export function javaOptions (home: string, { heapMiB = 384, isMeasured = false }
 
 /** One JVM with Apache's client in it. Calls run at the same time; each resolves with what the snippet answered. */
 export class JavaDriver {
+  readonly namesrv: string
   readonly #child: ChildProcess
   readonly #waiting = new Map<number, { resolve: (value: any) => void, reject: (error: Error) => void }>()
   readonly #ended: Promise<void>
@@ -47,6 +48,7 @@ export class JavaDriver {
   #errors = ''
 
   constructor ({ classpath, namesrv, home, isMeasured = false }: DriverOptions) {
+    this.namesrv = namesrv
     this.#child = spawn('java', [...javaOptions(home, { isMeasured }), `-Drocketmq.client.rebalance.waitInterval=${REBALANCE_EVERY_MS}`, '-cp', classpath, 'interop.Driver', namesrv], { stdio: ['pipe', 'pipe', 'pipe'] })
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => { this.#errors = (this.#errors + text).slice(-4000) })
     createInterface({ input: this.#child.stdout! }).on('line', (line) => this.#take(line))

@@ -25,8 +25,13 @@ export function popAckProcessors ({ engine, config, topics, limits, names: { bro
     return await remotePops.ack(messageOf(header, handle)) ? success : notHeld(header)
   }
 
+  /** Clients read the header of the answer before its code. */
   const changeInvisible: Processor = async (request) => {
-    const header = changeMessageInvisibleTime.request.decode(request)
+    const answer = await changed(changeMessageInvisibleTime.request.decode(request))
+    return { ...answer, extFields: answer.extFields ?? changeMessageInvisibleTime.response.encode({ popTime: 0, invisibleTime: 0, reviveQid: 0 }) }
+  }
+
+  async function changed (header: HeaderOf<typeof changeMessageInvisibleTime.request>): Promise<RemotingResponse> {
     const { invisibleTime } = header
     const handle = handleOrRefusal(header)
     if ('code' in handle) return handle

@@ -41,8 +41,21 @@ public final class Driver {
         Load.register(driver.snippets);
         TimedMessages.register(driver.snippets);
         Transactions.register(driver.snippets);
+        driver.registerPops();
         driver.serve();
         System.exit(0);
+    }
+
+    /** Not there where the client has no pop. */
+    private void registerPops() throws Exception {
+        boolean canPop = true;
+        try {
+            Class.forName("interop.Pops").getDeclaredMethod("register", Map.class).invoke(null, snippets);
+        } catch (ClassNotFoundException before5) {
+            canPop = false;
+        }
+        boolean answer = canPop;
+        snippets.put("pop.isThere", (args) -> answer);
     }
 
     private void serve() throws Exception {
