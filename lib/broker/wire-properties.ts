@@ -1,4 +1,5 @@
 import { decodeProperties, encodeProperties, NAME_END, PROPERTY_END, tagsCodeOf } from '../message/index.ts'
+import { InternedTexts, isTrueAt } from '../remoting/index.ts'
 
 const NAME_END_BYTE = NAME_END.charCodeAt(0)
 const PROPERTY_END_BYTE = PROPERTY_END.charCodeAt(0)
@@ -23,6 +24,8 @@ const names = {
 /** How a message may say when it is to come, the first one that it has counts; the last is that of Alibaba's clients. */
 const Timing = { none: 9, delaySec: 0, delayMs: 1, deliverMs: 2, startDeliverTime: 3 } as const
 type Timing = typeof Timing[keyof typeof Timing]
+
+const producerGroups = new InternedTexts()
 
 /** As Java's Long.parseLong takes it. */
 const LONG = /^[+-]?\d{1,19}$/
@@ -99,14 +102,14 @@ export class WireProperties {
         break
       case 6:
         if (isName(bytes, nameStart, names.POP_CK)) this.hasPopCheck = true
-        else if (isName(bytes, nameStart, names.PGROUP)) this.producerGroup = text.decode(bytes.subarray(valueStart, valueEnd))
+        else if (isName(bytes, nameStart, names.PGROUP)) this.producerGroup = producerGroups.textOf(bytes, valueStart, valueEnd)
         break
       case 8:
         if (isName(bytes, nameStart, names.UNIQ_KEY)) {
           this.uniqueKeyStart = valueStart
           this.uniqueKeyEnd = valueEnd
         } else if (isName(bytes, nameStart, names.TRAN_MSG)) {
-          this.isTransactional = text.decode(bytes.subarray(valueStart, valueEnd)).toLowerCase() === 'true'
+          this.isTransactional = isTrueAt(bytes, valueStart, valueEnd)
         }
         break
       case 9:

@@ -9,6 +9,8 @@ export interface EndRequest {
   readonly producerGroup: string
   /** Its UNIQ_KEY, or the offset message id of its place; undefined: it is known by its place. */
   readonly uniqueKey: string | undefined
+  /** `tagsCodeOf` it, where that is known: the text is needed only when it does not fit then. */
+  readonly idHash?: number
   readonly outcome: typeof HalfOutcome.commit | typeof HalfOutcome.rollback
   /** The producer was asked. */
   readonly isAnswer: boolean
@@ -19,15 +21,19 @@ export type EndResult = 'done' | 'already' | 'otherwise' | 'not-found' | 'wrong-
 
 /** Within a decision: why the half message cannot be ended so. @see RocketMQ EndTransactionProcessor.checkPrepareMessage */
 export function refusalOf (halves: HalfMachine, unit: HalfUnit | undefined, request: EndRequest, nowMs: number): EndResult | undefined {
-  const { halfOffset, preparedPosition, producerGroup, uniqueKey, outcome, isAnswer } = request
+  const { halfOffset, preparedPosition, producerGroup, outcome, isAnswer } = request
   if (unit === undefined) {
     const became = halves.proposedOutcome(halfOffset)
     return became === HalfOutcome.unknown ? 'not-found' : became === outcome ? 'already' : 'otherwise'
   }
   if (unit.producerGroup !== producerGroup) return 'wrong-group'
   if (unit.preparedPosition !== preparedPosition) return 'wrong-position'
-  if (uniqueKey !== undefined && tagsCodeOf(uniqueKey) !== unit.idHash && placeIn(uniqueKey) !== preparedPosition) return 'wrong-id'
+  if (request.idHash !== unit.idHash && isWrongId(request, unit)) return 'wrong-id'
   return unit.immuneUntilMs > 0 && nowMs > unit.immuneUntilMs && !isAnswer ? 'too-late' : undefined
+}
+
+function isWrongId ({ uniqueKey, preparedPosition }: EndRequest, { idHash }: HalfUnit): boolean {
+  return uniqueKey !== undefined && tagsCodeOf(uniqueKey) !== idHash && placeIn(uniqueKey) !== preparedPosition
 }
 
 function placeIn (id: string): number | undefined {

@@ -6,6 +6,7 @@ import { refusalOf, type EndRequest, type EndResult } from './end-request.ts'
 import { LONGEST_TOPIC } from './topic.ts'
 import type { Transactions } from './transactions.ts'
 
+/** Of one that is not there yet, or not any more. */
 const COST_BYTES = halfCost.commit(LONGEST_TOPIC)
 
 /**
@@ -14,7 +15,7 @@ const COST_BYTES = halfCost.commit(LONGEST_TOPIC)
  */
 export abstract class HalfEnding implements Proposal {
   readonly request: EndRequest
-  readonly costBytes = COST_BYTES
+  readonly costBytes: number
   /** Consuming must go on where a disk is full. */
   readonly relieves = true
   readonly #transactions: Transactions
@@ -24,6 +25,8 @@ export abstract class HalfEnding implements Proposal {
   constructor (transactions: Transactions, request: EndRequest) {
     this.#transactions = transactions
     this.request = request
+    const unit = transactions.store.halves.find(request.halfOffset)
+    this.costBytes = unit === undefined ? COST_BYTES : halfCost.commit(unit.topic)
   }
 
   /** That is durable. `unit`: the half message, if it was ended by this. */

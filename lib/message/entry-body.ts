@@ -37,7 +37,8 @@ export class EntryBodyWriter {
   #messageCount = 0
   #generation = 0
   #targets: Array<{ topic: Uint8Array, queueId: number, firstQueueOffset: number }> = []
-  #commands: Array<{ recordsBefore: number, type: number, payload: Uint8Array }> = []
+  #commands: Array<{ recordsBefore: number, type: number, payload: Uint8Array | (() => Uint8Array) }> = []
+  #visibleCount = 0
 
   /**
    * Starts a body at `bytes[start]`, which may take up to `limitBytes`. `bodyOffset` is the physicalOffset of that
@@ -51,7 +52,7 @@ export class EntryBodyWriter {
     this.#bodyOffset = bodyOffset
     this.#directoryBytes = 2
     this.#commandBytes = 0
-    this.#messageCount = 0
+    this.#messageCount = this.#visibleCount = 0
     this.#generation = ++generations
     this.#targets = []
     this.#commands = []
@@ -60,6 +61,8 @@ export class EntryBodyWriter {
   /** Another number after every `begin` of any writer of this process: what a target's ordinal is remembered by. */
   get generation (): number { return this.#generation }
   get messageCount (): number { return this.#messageCount }
+  /** Those of them that go to a queue. */
+  get visibleCount (): number { return this.#visibleCount }
   get commandCount (): number { return this.#commands.length }
   get isEmpty (): boolean { return this.#messageCount === 0 && this.#commands.length === 0 }
   /** Bytes the body would take if it were finished now. */
@@ -111,6 +114,7 @@ export class EntryBodyWriter {
 
   #addItem (target: number, tagsCode: number, sizeBytes: number): void {
     this.#at += sizeBytes
+    if (target !== HIDDEN_TARGET) this.#visibleCount++
     const item = this.#messageCount++ * ITEM_BYTES
     if (item === this.#items.byteLength) this.#growItems()
     this.#items.setUint32(item, sizeBytes)
@@ -128,10 +132,22 @@ export class EntryBodyWriter {
     return this.#commands.push({ recordsBefore: this.#messageCount, type, payload }) - 1
   }
 
+  /**
+   * `addCommand` for one that gathers what many proposals say: its payload is asked for by `finish`, and takes no more than what `grow`
+   * has been told of.
+   */
+  addGrowing (type: number, encode: () => Uint8Array): void {
+    this.#commandBytes += COMMAND_HEADER_BYTES
+    this.#commands.push({ recordsBefore: this.#messageCount, type, payload: encode })
+  }
+
+  /** A command that grows has become longer, by so many bytes at most. */
+  grow (bytes: number): void { this.#commandBytes += bytes }
+
   /** Puts another payload into a command added since the last `begin`; its place and type stay. */
   replaceCommand (ordinal: number, payload: Uint8Array): void {
     const command = this.#commands[ordinal]!
-    this.#commandBytes += payload.length - command.payload.length
+    this.#commandBytes += payload.length - (command.payload as Uint8Array).length
     command.payload = payload
   }
 
@@ -154,7 +170,8 @@ export class EntryBodyWriter {
     const itemBytes = this.#messageCount * ITEM_BYTES
     this.#bytes.set(new Uint8Array(this.#items.buffer, 0, itemBytes), at)
     at += itemBytes
-    for (const { recordsBefore, type, payload } of this.#commands) {
+    for (const { recordsBefore, type, payload: given } of this.#commands) {
+      const payload = typeof given === 'function' ? given() : given
       view.setUint32(at, recordsBefore)
       view.setUint16(at + 4, type)
       view.setUint32(at + 6, payload.length)

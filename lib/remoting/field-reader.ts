@@ -123,8 +123,7 @@ export class FieldReader {
 
   boolOr (bytes: Uint8Array, slot: number, fallback: boolean): boolean {
     const start = this.#starts[slot]!
-    if (start < 0) return fallback
-    return this.#ends[slot]! - start === 4 && (bytes[start]! | 0x20) === 0x74 && (bytes[start + 1]! | 0x20) === 0x72 && (bytes[start + 2]! | 0x20) === 0x75 && (bytes[start + 3]! | 0x20) === 0x65
+    return start < 0 ? fallback : isTrueAt(bytes, start, this.#ends[slot]!)
   }
 
   /** @throws MQ_BAD_FIELD it is missing */
@@ -173,4 +172,9 @@ export class FieldReader {
 
 function hash (bytes: Uint8Array, start: number, length: number): number {
   return (length * 37 + bytes[start]! * 11 + bytes[start + length - 1]! * 5 + bytes[start + (length >> 1)]!) & (TABLE_SIZE - 1)
+}
+
+/** "true" stands there, in any case. */
+export function isTrueAt (bytes: Uint8Array, start: number, end: number): boolean {
+  return end - start === 4 && (bytes[start]! | 0x20) === 0x74 && (bytes[start + 1]! | 0x20) === 0x72 && (bytes[start + 2]! | 0x20) === 0x75 && (bytes[start + 3]! | 0x20) === 0x65
 }

@@ -173,8 +173,12 @@ function hiddenAt (entry: RaftEntry, body: EntryBody, record: Uint8Array, physic
     if (type === delaySchedule.type) {
       const schedule = delaySchedule.decode(payload)
       if (schedule.physicalOffset === physicalOffset) return { entry, record, physicalOffset, schedule }
-    } else if (type === halfPrepare.type || type === halfMove.type || type === halfRevive.type) {
-      const half = (type === halfPrepare.type ? halfPrepare : type === halfMove.type ? halfMove : halfRevive).decode(payload)
+    } else if (type === halfPrepare.type) {
+      const { firstHalfOffset, halves } = halfPrepare.decode(payload)
+      const ordinal = halves.findIndex((half) => half.physicalOffset === physicalOffset)
+      if (ordinal >= 0) return halfAt(entry, record, { halfOffset: firstHalfOffset + ordinal, physicalOffset, sizeBytes: halves[ordinal]!.sizeBytes })
+    } else if (type === halfMove.type || type === halfRevive.type) {
+      const half = (type === halfMove.type ? halfMove : halfRevive).decode(payload)
       if (half.physicalOffset === physicalOffset) return halfAt(entry, record, half)
     }
   }

@@ -50,9 +50,10 @@ export class ConsumeQueues implements Machine {
         this.pages.unpersistedUnits += units.length
       }
     }),
-    on(halfCommit, (commit, { recordPosition, storeTimestampMs }) => {
-      this.targetQueue(commit, recordPosition).push(commit.physicalOffset, commit.sizeBytes, commit.tagsCode, storeTimestampMs)
-      this.pages.unpersistedUnits++
+    on(halfCommit, ({ targets, halves }, { recordPosition, storeTimestampMs }) => {
+      const queues = targets.map((target) => this.targetQueue(target, recordPosition))
+      for (const { target, physicalOffset, sizeBytes, tagsCode } of halves) queues[target]!.push(physicalOffset, sizeBytes, tagsCode, storeTimestampMs)
+      this.pages.unpersistedUnits += halves.length
     })
   ]
 

@@ -2,16 +2,16 @@ import { defineCommand, EntryBodyWriter, recordSchema } from '../message/index.t
 
 /** What is logged about half messages: those of transactions that are not decided yet. The leader has decided everything. */
 
-/** The hidden record at `physicalOffset`, in the same entry, is the half message of that number: the next one. */
-export interface HalfPrepare {
-  readonly halfOffset: number
+/** A half message: the hidden record at `physicalOffset`, in the same entry. */
+export interface PreparedHalf {
   readonly physicalOffset: number
   readonly sizeBytes: number
-  readonly topic: string
+  /** Number of its topic among the command's names. */
+  readonly topic: number
   readonly queueId: number
   readonly tagsCode: number
-  /** Who is asked what became of it. */
-  readonly producerGroup: string
+  /** Number of the name of who is asked what became of it. */
+  readonly producerGroup: number
   /** `tagsCodeOf` its UNIQ_KEY. */
   readonly idHash: number
   readonly checkAtMs: number
@@ -19,15 +19,26 @@ export interface HalfPrepare {
   readonly immuneUntilMs: number
 }
 
-/** It is the next message of the queue, where its bytes are. */
-export interface HalfCommit {
+/** All that an entry stores: the next ones, numbered from `firstHalfOffset` on. */
+export interface HalfPrepare {
+  readonly firstHalfOffset: number
+  readonly names: readonly string[]
+  readonly halves: readonly PreparedHalf[]
+}
+
+export interface CommittedHalf {
   readonly halfOffset: number
-  readonly topic: string
-  readonly queueId: number
-  readonly firstQueueOffset: number
+  /** Number of its queue among the command's targets. */
+  readonly target: number
   readonly physicalOffset: number
   readonly sizeBytes: number
   readonly tagsCode: number
+}
+
+/** They are the next messages of their queues, in this order, where their bytes are. */
+export interface HalfCommit {
+  readonly targets: ReadonlyArray<{ readonly topic: string, readonly queueId: number, readonly firstQueueOffset: number }>
+  readonly halves: readonly CommittedHalf[]
 }
 
 /** It was decided otherwise; a `commit` here has its message in the same entry, stored anew. */
@@ -67,16 +78,25 @@ export type HalfOutcome = typeof HalfOutcome[keyof typeof HalfOutcome]
 
 const place = { halfOffset: 'long', physicalOffset: 'long', sizeBytes: 'long' }
 
+const array = (items: unknown): object => ({ type: 'array', items })
+
 export const halfPrepare = defineCommand<HalfPrepare>({
   type: 0x0701,
   name: 'halfPrepare',
-  versions: [recordSchema('HalfPrepare', { ...place, topic: 'string', queueId: 'long', tagsCode: 'int', producerGroup: 'string', idHash: 'int', checkAtMs: 'long', immuneUntilMs: 'long' })]
+  versions: [recordSchema('HalfPrepare', {
+    firstHalfOffset: 'long',
+    names: array('string'),
+    halves: array(recordSchema('PreparedHalf', { physicalOffset: 'long', sizeBytes: 'long', topic: 'int', queueId: 'long', tagsCode: 'int', producerGroup: 'int', idHash: 'int', checkAtMs: 'long', immuneUntilMs: 'long' }))
+  })]
 })
 
 export const halfCommit = defineCommand<HalfCommit>({
   type: 0x0702,
   name: 'halfCommit',
-  versions: [recordSchema('HalfCommit', { halfOffset: 'long', topic: 'string', queueId: 'long', firstQueueOffset: 'long', physicalOffset: 'long', sizeBytes: 'long', tagsCode: 'int' })]
+  versions: [recordSchema('HalfCommit', {
+    targets: array(recordSchema('CommitTarget', { topic: 'string', queueId: 'long', firstQueueOffset: 'long' })),
+    halves: array(recordSchema('CommittedHalf', { halfOffset: 'long', target: 'int', physicalOffset: 'long', sizeBytes: 'long', tagsCode: 'int' }))
+  })]
 })
 
 export const halfEnd = defineCommand<HalfEnd>({ type: 0x0703, name: 'halfEnd', versions: [recordSchema('HalfEnd', { halfOffset: 'long', outcome: 'int' })] })
@@ -91,10 +111,13 @@ export const halfMove = defineCommand<HalfMove>({ type: 0x0705, name: 'halfMove'
 export const halfDiscard = defineCommand<HalfDiscard>({ type: 0x0706, name: 'halfDiscard', versions: [recordSchema('HalfDiscard', place)] })
 export const halfRevive = defineCommand<HalfRevive>({ type: 0x0707, name: 'halfRevive', versions: [recordSchema('HalfRevive', { ...place, checkAtMs: 'long' })] })
 
-/** Upper bounds of what the commands take of an entry. */
+/** What a command takes alone, and with each half message, name and queue more; a name's bytes come to that. */
+export const halfBytes = { command: 32, prepared: 72, committed: 40, name: 5, target: 20 } as const
+
+/** Upper bounds of what the commands take of an entry: alone, which is the most that one more of them can take. */
 export const halfCost = {
-  prepare: (topic: string, producerGroup: string): number => EntryBodyWriter.commandCostBytes(96 + 3 * topic.length + 3 * producerGroup.length),
-  commit: (topic: string): number => EntryBodyWriter.commandCostBytes(80 + 3 * topic.length),
+  prepare: (topic: string, producerGroup: string): number => EntryBodyWriter.commandCostBytes(halfBytes.command + halfBytes.prepared + 2 * halfBytes.name + 3 * topic.length + 3 * producerGroup.length),
+  commit: (topic: string): number => EntryBodyWriter.commandCostBytes(halfBytes.command + halfBytes.committed + halfBytes.target + 3 * topic.length),
   /** A command of a few numbers. */
   command: EntryBodyWriter.commandCostBytes(48),
   number: 10

@@ -1,7 +1,8 @@
 import { invariant, MqError } from '../base/index.ts'
 import { HIDDEN_TARGET, NO_QUEUE_OFFSET, setFloor, type EntryBodyWriter, type RecordFields } from '../message/index.ts'
 import type { ConsumeQueue } from './consume-queue.ts'
-import { halfCheck, halfCommit, halfDiscard, halfEnd, halfMove, HalfOutcome, halfPrepare, halfRevive, type HalfCheck, type HalfPrepare } from './half-commands.ts'
+import { halfCheck, halfCommit, halfDiscard, halfEnd, halfMove, HalfOutcome, halfPrepare, halfRevive, type HalfCheck, type HalfPrepare, type PreparedHalf } from './half-commands.ts'
+import { Commits, Prepares } from './half-gathering.ts'
 import { addHidden } from './hidden-record.ts'
 import { HALF_PAGE_UNITS, HalfPage, type HalfUnit } from './half-page.ts'
 import { on, type ApplyContext, type KeyChange, type KeyValue, type Machine } from './machine.ts'
@@ -18,7 +19,10 @@ const REMEMBERED_PAGES = 256
 const MAX_NAMES = 4096
 
 /** How a half message is to be treated. */
-export type HalfTerms = Pick<HalfPrepare, 'producerGroup' | 'idHash' | 'checkAtMs' | 'immuneUntilMs'>
+export interface HalfTerms extends Pick<PreparedHalf, 'idHash' | 'checkAtMs' | 'immuneUntilMs'> {
+  /** Who is asked what became of it. */
+  readonly producerGroup: string
+}
 
 interface Proposed {
   /** As it will be; undefined: it is decided. */
@@ -43,12 +47,14 @@ export class HalfMachine implements Machine {
   #names = new Map<string, string>()
   readonly #proposed = new Map<number, Proposed>()
   #proposedNextOffset = -1
+  readonly #prepares = new Prepares()
+  readonly #commits = new Commits()
   /** Called for each half message that comes to wait for a check, or for another one. For the leader. */
   onCheckAt: ((checkAtMs: number) => void) | undefined
 
   readonly handlers = [
     on(halfPrepare, (command, context) => { this.#prepare(command, context) }),
-    on(halfCommit, ({ halfOffset }) => { this.#end(halfOffset, HalfOutcome.commit) }),
+    on(halfCommit, ({ halves }) => { for (const { halfOffset } of halves) this.#end(halfOffset, HalfOutcome.commit) }),
     on(halfEnd, ({ halfOffset, outcome }) => { this.#end(halfOffset, outcome) }),
     on(halfCheck, (command) => { this.#check(command) }),
     on(halfMove, ({ halfOffset, physicalOffset, sizeBytes }, { storeTimestampMs }) => {
@@ -131,16 +137,17 @@ export class HalfMachine implements Machine {
     const halfOffset = this.#proposedNextOffset++
     const { physicalOffset, sizeBytes } = addHidden(writer, record, tagsCode, storeTimestampMs)
     const { producerGroup, idHash, checkAtMs, immuneUntilMs } = terms
-    writer.addCommand(halfPrepare.type, halfPrepare.encode({ halfOffset, physicalOffset, sizeBytes, topic, queueId: record.queueId, tagsCode, producerGroup, idHash, checkAtMs, immuneUntilMs }))
+    const half = { physicalOffset, sizeBytes, queueId: record.queueId, tagsCode, idHash, checkAtMs, immuneUntilMs }
+    if (this.#prepares.add(writer, halfOffset, half, topic, producerGroup)) this.#commits.noteOther(writer)
     return halfOffset
   }
 
   /** It is the next message of the queue; returns its queue offset there. */
-  commit (writer: EntryBodyWriter, { halfOffset, physicalOffset, sizeBytes, tagsCode }: HalfUnit, queue: ConsumeQueue): number {
-    const firstQueueOffset = queue.appendDelivered(writer, 1)
-    writer.addCommand(halfCommit.type, halfCommit.encode({ halfOffset, topic: queue.topic, queueId: queue.queueId, firstQueueOffset, physicalOffset, sizeBytes, tagsCode }))
-    this.#propose(halfOffset, undefined, HalfOutcome.commit)
-    return firstQueueOffset
+  commit (writer: EntryBodyWriter, unit: HalfUnit, queue: ConsumeQueue): number {
+    const queueOffset = queue.appendDelivered(writer, 1)
+    this.#commits.add(writer, unit, queue, queueOffset)
+    this.#propose(unit.halfOffset, undefined, HalfOutcome.commit)
+    return queueOffset
   }
 
   /** It is decided; one that is committed was stored anew in this entry. */
@@ -211,35 +218,45 @@ export class HalfMachine implements Machine {
     if (proposed !== undefined && --proposed.count === 0) this.#proposed.delete(halfOffset)
   }
 
-  #prepare ({ halfOffset, physicalOffset, sizeBytes, topic, queueId, tagsCode, producerGroup, idHash, checkAtMs, immuneUntilMs }: HalfPrepare, { storeTimestampMs }: ApplyContext): void {
-    invariant(halfOffset === this.#nextOffset, `half messages are at ${this.#nextOffset}, an entry gives ${halfOffset}`)
-    this.#nextOffset++
-    this.#count++
+  #prepare ({ firstHalfOffset, names, halves }: HalfPrepare, { storeTimestampMs }: ApplyContext): void {
+    invariant(firstHalfOffset === this.#nextOffset, `half messages are at ${this.#nextOffset}, an entry gives ${firstHalfOffset}`)
+    const known = names.map(this.#intern)
+    let page: HalfPage | undefined
+    for (const { physicalOffset, sizeBytes, topic, queueId, tagsCode, producerGroup, idHash, checkAtMs, immuneUntilMs } of halves) {
+      const halfOffset = this.#nextOffset++
+      if (page === undefined || halfOffset % HALF_PAGE_UNITS === 0) page = this.#pageFor(halfOffset)
+      page.set({
+        halfOffset,
+        preparedPosition: physicalOffset,
+        preparedAtMs: storeTimestampMs,
+        physicalOffset,
+        sizeBytes,
+        storedAtMs: storeTimestampMs,
+        topic: known[topic]!,
+        queueId,
+        tagsCode,
+        producerGroup: known[producerGroup]!,
+        idHash,
+        immuneUntilMs,
+        checkTimes: 0,
+        checkAtMs,
+        isDiscarded: false
+      })
+      this.onCheckAt?.(checkAtMs)
+    }
+    this.#count += halves.length
+  }
+
+  /** The page that the next half message goes to; it will be written. */
+  #pageFor (halfOffset: number): HalfPage {
     const number = Math.floor(halfOffset / HALF_PAGE_UNITS)
     let page = this.#pages.get(number)
     if (page === undefined) {
       this.#pages.set(number, page = new HalfPage(number))
       this.#maybeDrop(number - REMEMBERED_PAGES)
     }
-    page.set({
-      halfOffset,
-      preparedPosition: physicalOffset,
-      preparedAtMs: storeTimestampMs,
-      physicalOffset,
-      sizeBytes,
-      storedAtMs: storeTimestampMs,
-      topic: this.#intern(topic),
-      queueId,
-      tagsCode,
-      producerGroup: this.#intern(producerGroup),
-      idHash,
-      immuneUntilMs,
-      checkTimes: 0,
-      checkAtMs,
-      isDiscarded: false
-    })
     this.#changed.add(number)
-    this.onCheckAt?.(checkAtMs)
+    return page
   }
 
   #end (halfOffset: number, outcome: HalfOutcome): void {

@@ -1,7 +1,7 @@
 import { invariant } from '../base/index.ts'
 import { deleteTopic, HIDDEN_TARGET, type EntryBody } from '../message/index.ts'
 import { delayDeliver, type DelayDeliver } from './delay-commands.ts'
-import { halfCommit } from './half-commands.ts'
+import { halfCommit, type HalfCommit } from './half-commands.ts'
 import type { ConsumeQueue } from './consume-queue.ts'
 import type { ConsumeQueues } from './consume-queues.ts'
 
@@ -59,9 +59,7 @@ export class QueueRescan {
         this.#addDelivered(delayDeliver.decode(payload), position)
       } else if (type === halfCommit.type) {
         addRecords(recordsBefore)
-        const { topic, queueId, firstQueueOffset, physicalOffset, sizeBytes, tagsCode } = halfCommit.decode(payload)
-        this.#addUnit(this.#queues.find(topic, queueId), firstQueueOffset, position, physicalOffset, sizeBytes, tagsCode)
-        this.#queues.pages.unpersistedUnits++
+        this.#addCommitted(halfCommit.decode(payload), position)
       } else if (type === deleteTopic.type) {
         addRecords(recordsBefore)
         this.#forget(deleteTopic.decode(payload).topic)
@@ -77,6 +75,13 @@ export class QueueRescan {
       units.forEach(({ physicalOffset, sizeBytes, tagsCode }, i) => { this.#addUnit(queue, firstQueueOffset + i, position, physicalOffset, sizeBytes, tagsCode) })
       this.#queues.pages.unpersistedUnits += units.length
     }
+  }
+
+  #addCommitted ({ targets, halves }: HalfCommit, position: number): void {
+    const queues = targets.map(({ topic, queueId }) => this.#queues.find(topic, queueId))
+    const next = targets.map(({ firstQueueOffset }) => firstQueueOffset)
+    for (const { target, physicalOffset, sizeBytes, tagsCode } of halves) this.#addUnit(queues[target], next[target]!++, position, physicalOffset, sizeBytes, tagsCode)
+    this.#queues.pages.unpersistedUnits += halves.length
   }
 
   /** `at` is where in the log the queue got it. What is from before the queue's creation was of a topic of the same name that was deleted. */

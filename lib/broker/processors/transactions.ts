@@ -2,9 +2,12 @@ import { isMqError, type MqError } from '../../base/index.ts'
 import { HalfEnding, type EndRequest, type EndResult } from '../../engine/index.ts'
 import { HalfOutcome } from '../../store/index.ts'
 import {
-  decodeMessageId, endTransaction, failure, resumeCheckHalfMessage, ResponseCode, success, TransactionState, type Processor, type RemotingConnection, type RemotingFrame, type RemotingResponse
+  decodeMessageId, EndTransactionHeader, failure, resumeCheckHalfMessage, ResponseCode, success, TransactionState, type Processor, type RemotingConnection, type RemotingFrame, type RemotingResponse
 } from '../../remoting/index.ts'
 import type { BrokerContext } from '../context.ts'
+import { tagsCodeAt } from '../wire-properties.ts'
+
+const text = new TextDecoder()
 
 /** What clients are told where RocketMQ's broker has words for it. */
 const answers: Readonly<Record<EndResult, RemotingResponse>> = {
@@ -22,20 +25,14 @@ const answers: Readonly<Record<EndResult, RemotingResponse>> = {
 /** 37 END_TRANSACTION, 323 RESUME_CHECK_HALF_MESSAGE. @see RocketMQ EndTransactionProcessor, AdminBrokerProcessor */
 export function transactionProcessors (context: BrokerContext): { readonly end: Processor, readonly resume: Processor } {
   const { engine, logger } = context
+  const header = new EndTransactionHeader()
 
   const end: Processor = (request, connection) => {
-    const { producerGroup, tranStateTableOffset, commitLogOffset, commitOrRollback, fromTransactionCheck = false, msgId } = endTransaction.request.decode(request)
+    const { commitOrRollback } = header.read(request)
     // the producer does not know yet: it will be asked
     if (commitOrRollback === TransactionState.unknown) return success
     if (commitOrRollback !== TransactionState.commit && commitOrRollback !== TransactionState.rollback) return failure(ResponseCode.SYSTEM_ERROR, `${commitOrRollback} is no way to end a transaction`)
-    engine.submit(new Ending(context, request, connection, {
-      halfOffset: tranStateTableOffset,
-      preparedPosition: commitLogOffset,
-      producerGroup,
-      uniqueKey: msgId,
-      outcome: commitOrRollback === TransactionState.commit ? HalfOutcome.commit : HalfOutcome.rollback,
-      isAnswer: fromTransactionCheck
-    }))
+    engine.submit(new Ending(context, request, connection, new ReceivedEnd(header)))
     return undefined
   }
 
@@ -58,6 +55,33 @@ function positionIn (msgId: string): number | undefined {
     if (isMqError(error, 'MQ_INVALID_ARGUMENT')) return undefined
     throw error
   }
+}
+
+/** What the header says. The text of the id is made only when its hash does not fit. */
+class ReceivedEnd implements EndRequest {
+  readonly halfOffset: number
+  readonly preparedPosition: number
+  readonly producerGroup: string
+  readonly idHash: number
+  readonly outcome: EndRequest['outcome']
+  readonly isAnswer: boolean
+  readonly #idBytes: Uint8Array
+  readonly #idStart: number
+  readonly #idEnd: number
+
+  constructor ({ tranStateTableOffset, commitLogOffset, producerGroup, commitOrRollback, fromTransactionCheck, msgIdBytes, msgIdStart, msgIdEnd }: EndTransactionHeader) {
+    this.halfOffset = tranStateTableOffset
+    this.preparedPosition = commitLogOffset
+    this.producerGroup = producerGroup
+    this.idHash = tagsCodeAt(msgIdBytes, msgIdStart, msgIdEnd)
+    this.outcome = commitOrRollback === TransactionState.commit ? HalfOutcome.commit : HalfOutcome.rollback
+    this.isAnswer = fromTransactionCheck
+    this.#idBytes = msgIdBytes
+    this.#idStart = msgIdStart
+    this.#idEnd = msgIdEnd
+  }
+
+  get uniqueKey (): string { return text.decode(this.#idBytes.subarray(this.#idStart, this.#idEnd)) }
 }
 
 /** The end of a transaction, answered when it is durable. */

@@ -1,3 +1,5 @@
+import { FieldReader } from '../field-reader.ts'
+import type { RemotingFrame } from '../frame.ts'
 import { RequestCode } from '../request-code.ts'
 import { bool, defineRequest, int, long, optional, text } from '../header-codec.ts'
 
@@ -25,6 +27,44 @@ export const endTransaction = defineRequest(RequestCode.END_TRANSACTION, {
   fromTransactionCheck: optional(bool),
   msgId: text
 })
+
+const reader = new FieldReader([['producerGroup'], ['tranStateTableOffset'], ['commitLogOffset'], ['commitOrRollback'], ['fromTransactionCheck'], ['msgId']])
+const MSG_ID = 5
+
+/** The header of 37, read in place: every transaction brings one. One of these may serve all of a broker: `read` overwrites it. */
+export class EndTransactionHeader {
+  producerGroup = ''
+  tranStateTableOffset = 0
+  commitLogOffset = 0
+  commitOrRollback = 0
+  fromTransactionCheck = false
+  /** UTF-8 of `msgId` is there, [msgIdStart, msgIdEnd), and stays as it is as long as it is held. */
+  msgIdBytes: Uint8Array = new Uint8Array(0)
+  msgIdStart = 0
+  msgIdEnd = 0
+
+  /** @throws MQ_BAD_FIELD a required field is missing or malformed */
+  read (frame: RemotingFrame): this {
+    reader.open(frame)
+    const { bytes } = frame
+    this.producerGroup = reader.text(bytes, 0)
+    this.tranStateTableOffset = reader.long(bytes, 1)
+    this.commitLogOffset = reader.long(bytes, 2)
+    this.commitOrRollback = reader.int(bytes, 3)
+    this.fromTransactionCheck = reader.boolOr(bytes, 4, false)
+    if (!reader.has(MSG_ID)) throw reader.missing(MSG_ID)
+    if (reader.isEscaped(MSG_ID)) {
+      this.msgIdBytes = new TextEncoder().encode(reader.text(bytes, MSG_ID))
+      this.msgIdStart = 0
+      this.msgIdEnd = this.msgIdBytes.length
+    } else {
+      this.msgIdBytes = bytes
+      this.msgIdStart = reader.start(MSG_ID)
+      this.msgIdEnd = reader.end(MSG_ID)
+    }
+    return this
+  }
+}
 
 /**
  * 39 CHECK_TRANSACTION_STATE, broker to client, one-way

@@ -1,0 +1,77 @@
+import type { EntryBodyWriter } from '../message/index.ts'
+import type { ConsumeQueue } from './consume-queue.ts'
+import { halfBytes, halfCommit, halfPrepare, type CommittedHalf, type HalfCommit, type PreparedHalf } from './half-commands.ts'
+
+/** Gathers the half messages that an entry stores. */
+export class Prepares {
+  #generation = -1
+  #firstHalfOffset = 0
+  #names = new Map<string, number>()
+  #halves: PreparedHalf[] = []
+
+  /** Within a decision; returns whether this has added a command. */
+  add (writer: EntryBodyWriter, halfOffset: number, half: Omit<PreparedHalf, 'topic' | 'producerGroup'>, topic: string, producerGroup: string): boolean {
+    const isFirst = this.#generation !== writer.generation
+    if (isFirst) {
+      this.#generation = writer.generation
+      this.#firstHalfOffset = halfOffset
+      const names = this.#names = new Map<string, number>()
+      const halves = this.#halves = [] as PreparedHalf[]
+      writer.addGrowing(halfPrepare.type, () => halfPrepare.encode({ firstHalfOffset: this.#firstHalfOffset, names: [...names.keys()], halves }))
+      writer.grow(halfBytes.command)
+    }
+    const { physicalOffset, sizeBytes, queueId, tagsCode, idHash, checkAtMs, immuneUntilMs } = half
+    this.#halves.push({ physicalOffset, sizeBytes, topic: this.#numberOf(writer, topic), queueId, tagsCode, producerGroup: this.#numberOf(writer, producerGroup), idHash, checkAtMs, immuneUntilMs })
+    writer.grow(halfBytes.prepared)
+    return isFirst
+  }
+
+  #numberOf (writer: EntryBodyWriter, name: string): number {
+    const known = this.#names.get(name)
+    if (known !== undefined) return known
+    const number = this.#names.size
+    this.#names.set(name, number)
+    writer.grow(halfBytes.name + 3 * name.length)
+    return number
+  }
+}
+
+/** Gathers half messages that an entry commits one after the other, while nothing else happens that has an order with these. */
+export class Commits {
+  #generation = -1
+  #commandCount = 0
+  #visibleCount = 0
+  #targets = new Map<ConsumeQueue, number>()
+  #heads: Array<HalfCommit['targets'][number]> = []
+  #halves: CommittedHalf[] = []
+
+  /** Within a decision: the half message is the next one of the queue, there. */
+  add (writer: EntryBodyWriter, { halfOffset, physicalOffset, sizeBytes, tagsCode }: Omit<CommittedHalf, 'target'>, queue: ConsumeQueue, queueOffset: number): void {
+    if (this.#generation !== writer.generation || this.#commandCount !== writer.commandCount || this.#visibleCount !== writer.visibleCount) this.#begin(writer)
+    let target = this.#targets.get(queue)
+    if (target === undefined) {
+      target = this.#targets.size
+      this.#targets.set(queue, target)
+      this.#heads.push({ topic: queue.topic, queueId: queue.queueId, firstQueueOffset: queueOffset })
+      writer.grow(halfBytes.target + 3 * queue.topic.length)
+    }
+    this.#halves.push({ halfOffset, target, physicalOffset, sizeBytes, tagsCode })
+    writer.grow(halfBytes.committed)
+  }
+
+  /** A command was added to the entry that has no order with these. */
+  noteOther (writer: EntryBodyWriter): void {
+    if (this.#generation === writer.generation && this.#commandCount === writer.commandCount - 1) this.#commandCount++
+  }
+
+  #begin (writer: EntryBodyWriter): void {
+    this.#generation = writer.generation
+    this.#visibleCount = writer.visibleCount
+    this.#targets = new Map()
+    const targets = this.#heads = [] as Array<HalfCommit['targets'][number]>
+    const halves = this.#halves = [] as CommittedHalf[]
+    writer.addGrowing(halfCommit.type, () => halfCommit.encode({ targets, halves }))
+    writer.grow(halfBytes.command)
+    this.#commandCount = writer.commandCount
+  }
+}
