@@ -1,17 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isMqError, type Random } from '../../lib/base/index.ts'
-import { getTopicConfig, queryConsumerOffset, RequestCode, ResponseCode, updateConsumerOffset, type ExtFields, type RemotingFrame } from '../../lib/remoting/index.ts'
-import { jsonOf, type BrokerGroup, type Cluster } from '../cluster/cluster.ts'
+import type { Random } from '../../lib/base/index.ts'
+import { getTopicConfig, queryConsumerOffset, RequestCode, ResponseCode, updateConsumerOffset } from '../../lib/remoting/index.ts'
+import { jsonOf } from '../cluster/cluster.ts'
+import type { AnyNode } from './any-node.ts'
 import type { RegisterCall } from './linearizability.ts'
 
 const CLIENTS = 4
 const KEYS = 4
 const PAUSE_MS = 30
-const TIMEOUT_MS = 3000
-/** Of other codes nobody knows. */
-const NOT_DONE: readonly number[] = [ResponseCode.SYSTEM_BUSY, ResponseCode.SERVICE_NOT_AVAILABLE, ResponseCode.GO_AWAY]
-
-type Outcome = { readonly answer: RemotingFrame } | 'not done' | 'unknown'
 
 /**
  * Clients that change and read the settings of topics and the offsets of consumer groups, at any node. Each setting and each offset
@@ -19,8 +15,7 @@ type Outcome = { readonly answer: RemotingFrame } | 'not done' | 'unknown'
  */
 export class RegisterLoad {
   readonly calls: RegisterCall[] = []
-  readonly #cluster: Cluster
-  readonly #group: BrokerGroup
+  readonly #node: AnyNode
   readonly #random: Random
   readonly #topic: string
   readonly #running: Promise<void[]>
@@ -30,9 +25,8 @@ export class RegisterLoad {
   readonly answered = { settings: 0, offsets: 0 }
 
   /** @param topic with at least four queues, whose offsets are committed */
-  constructor (cluster: Cluster, group: BrokerGroup, topic: string, random: Random) {
-    this.#cluster = cluster
-    this.#group = group
+  constructor (node: AnyNode, topic: string, random: Random) {
+    this.#node = node
     this.#random = random
     this.#topic = topic
     this.#running = Promise.all(Array.from({ length: CLIENTS }, async () => {
@@ -54,9 +48,9 @@ export class RegisterLoad {
   async #changeSetting (key: number): Promise<void> {
     const value = ++this.#lastValue
     const calledAt = performance.now()
-    const outcome = await this.#invoke(RequestCode.UPDATE_AND_CREATE_TOPIC, {
+    const outcome = await this.#node.invoke({ code: RequestCode.UPDATE_AND_CREATE_TOPIC, extFields: {
       topic: `setting-${key}`, defaultTopic: 'TBW102', readQueueNums: 4, writeQueueNums: 4, perm: 6, topicFilterType: 'SINGLE_TAG', topicSysFlag: value, order: false
-    })
+    } })
     if (outcome === 'not done') return
     const isDone = outcome !== 'unknown' && outcome.answer.code === ResponseCode.SUCCESS
     this.calls.push({ key: `setting ${key}`, kind: 'write', value, calledAt, returnedAt: isDone ? performance.now() : Infinity })
@@ -64,7 +58,7 @@ export class RegisterLoad {
 
   async #readSetting (key: number): Promise<void> {
     const calledAt = performance.now()
-    const outcome = await this.#invoke(RequestCode.GET_TOPIC_CONFIG, getTopicConfig.request.encode({ topic: `setting-${key}` }))
+    const outcome = await this.#node.invoke({ code: RequestCode.GET_TOPIC_CONFIG, extFields: getTopicConfig.request.encode({ topic: `setting-${key}` }) })
     if (typeof outcome === 'string') return
     const { code, body } = outcome.answer
     if (code !== ResponseCode.SUCCESS && code !== ResponseCode.TOPIC_NOT_EXIST) return
@@ -76,30 +70,18 @@ export class RegisterLoad {
   async #commitOffset (key: number): Promise<void> {
     const commitOffset = ++this.#lastValue
     const calledAt = performance.now()
-    const outcome = await this.#invoke(RequestCode.UPDATE_CONSUMER_OFFSET, updateConsumerOffset.request.encode({ consumerGroup: 'register', topic: this.#topic, queueId: key, commitOffset }))
+    const outcome = await this.#node.invoke({ code: RequestCode.UPDATE_CONSUMER_OFFSET, extFields: updateConsumerOffset.request.encode({ consumerGroup: 'register', topic: this.#topic, queueId: key, commitOffset }) })
     if (outcome !== 'not done') this.calls.push({ key: `offset ${key}`, kind: 'write', value: commitOffset, calledAt, returnedAt: Infinity })
   }
 
   async #readOffset (key: number): Promise<void> {
     const calledAt = performance.now()
-    const outcome = await this.#invoke(RequestCode.QUERY_CONSUMER_OFFSET, queryConsumerOffset.request.encode({ consumerGroup: 'register', topic: this.#topic, queueId: key, setZeroIfNotFound: false }))
+    const outcome = await this.#node.invoke({ code: RequestCode.QUERY_CONSUMER_OFFSET, extFields: queryConsumerOffset.request.encode({ consumerGroup: 'register', topic: this.#topic, queueId: key, setZeroIfNotFound: false }) })
     if (typeof outcome === 'string') return
     const { answer } = outcome
     if (answer.code !== ResponseCode.SUCCESS && answer.code !== ResponseCode.QUERY_NOT_FOUND) return
     const value = answer.code === ResponseCode.SUCCESS ? queryConsumerOffset.response.decode(answer).offset : undefined
     this.answered.offsets++
     this.calls.push({ key: `offset ${key}`, kind: 'read', value, calledAt, returnedAt: performance.now() })
-  }
-
-  async #invoke (code: number, extFields: ExtFields): Promise<Outcome> {
-    const { nodes } = this.#group
-    const { address } = nodes[Math.floor(this.#random.next() * nodes.length)]!
-    try {
-      const answer = await this.#cluster.client.invoke(address, { code, extFields }, { timeoutMs: TIMEOUT_MS })
-      return NOT_DONE.includes(answer.code) ? 'not done' : { answer }
-    } catch (error) {
-      if (!isMqError(error)) throw error
-      return error.outcome === 'not-applied' ? 'not done' : 'unknown'
-    }
   }
 }

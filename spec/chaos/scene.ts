@@ -4,11 +4,14 @@ import { Cluster, Patience, waitLimit, type BrokerGroup, type ClusterProcess, ty
 import { NumberedProducer, type ProducerOptions } from '../cluster/numbered-producer.ts'
 import { readBack } from '../cluster/read-back.ts'
 import type { Program } from '../cluster/server-process.ts'
+import { AnyNode } from './any-node.ts'
+import { KindsLoad } from './kinds-load.ts'
 import { checkRegisters } from './linearizability.ts'
 import { Links } from './links.ts'
 import { LoopDisk } from './loop-disk.ts'
 import { RegisterLoad } from './register-load.ts'
 import { TailReader } from './tail-reader.ts'
+import { transactionSettings } from './transaction-load.ts'
 
 const GROUP = 'chaos'
 const TOPIC = 'numbers'
@@ -17,6 +20,8 @@ const QUEUES = 4
 const STEADY_ACKS = 50
 /** Log that a node may be behind at the beginning of the next round. */
 const LAG_BYTES = 1024 * 1024
+/** Longer than most faults last. */
+const LONGEST_DELAY_MS = 10_000
 
 export interface SceneOptions {
   readonly folder: string
@@ -32,14 +37,18 @@ export interface SceneOptions {
   readonly hasLinks?: boolean
   /** Each node has a real file system of its own, of so many MiB. */
   readonly diskMiB?: number | undefined
+  /** Of messages for a later time; the end of a scene is waited for so long. */
+  readonly longestDelayMs?: number
   /** Of what happens. */
   readonly tell?: (text: string) => void
 }
 
+type Load = Pick<ProducerOptions, 'maxRate' | 'batch' | 'bodyBytes'> & { readonly kinds: KindsLoad, readonly registers: RegisterLoad }
+
 /** What was done and found, by name; numbers of several scenes are added up, those of `longest...` are the largest. */
 export type Figures = Record<string, number>
 
-/** A group of real processes under load: a producer, consumers at all nodes, clients that change and read registers. */
+/** A group of real processes under load: producers of messages of each kind, consumers at all nodes, clients that change and read registers. */
 export class Scene implements AsyncDisposable {
   readonly cluster: Cluster
   readonly group: BrokerGroup
@@ -54,21 +63,26 @@ export class Scene implements AsyncDisposable {
   readonly problems: string[] = []
   readonly #reader: TailReader
   readonly #registers: RegisterLoad
+  readonly #kinds: KindsLoad
   #isClosed = false
 
-  static async start ({ folder, program, seed, nodes = 3, rate = 500, batch = 1, bodyBytes = batch > 1 ? 128 : 512, settings = {}, hasLinks = false, diskMiB, tell = () => {} }: SceneOptions): Promise<Scene> {
+  static async start ({ folder, program, seed, nodes = 3, rate = 500, batch = 1, bodyBytes = batch > 1 ? 128 : 512, settings = {}, hasLinks = false, diskMiB, longestDelayMs = LONGEST_DELAY_MS, tell = () => {} }: SceneOptions): Promise<Scene> {
     const random = new SeededRandom(seed)
     const links = hasLinks ? new Links(random) : undefined
     const disks: LoopDisk[] = []
     if (diskMiB !== undefined) {
       for (let i = 0; i < nodes; i++) disks.push(await LoopDisk.make(join(folder, `${GROUP}-n${i}`), diskMiB))
     }
-    const cluster = await Cluster.start({ folder, program, groups: [{ name: GROUP, nodes, settings: { mappedFileSizeCommitLog: 1024 * 1024, slaveReadEnable: true, maxTransferCountOnMessageInMemory: 1024, ...settings }, ...(links !== undefined && { links }) }] })
+    const cluster = await Cluster.start({ folder, program, groups: [{ name: GROUP, nodes, settings: { mappedFileSizeCommitLog: 1024 * 1024, slaveReadEnable: true, maxTransferCountOnMessageInMemory: 1024, ...transactionSettings, ...settings }, ...(links !== undefined && { links }) }] })
     await cluster.makeTopic(TOPIC, QUEUES)
-    return new Scene(cluster, links, disks, random, { maxRate: rate, batch, bodyBytes }, tell)
+    const group = cluster.groups[0]!
+    const node = new AnyNode(cluster, group, random)
+    const kinds = await KindsLoad.start({ cluster, group, node, random, longestDelayMs })
+    const registers = new RegisterLoad(node, TOPIC, random)
+    return new Scene(cluster, links, disks, random, { kinds, registers, maxRate: rate, batch, bodyBytes }, tell)
   }
 
-  private constructor (cluster: Cluster, links: Links | undefined, disks: readonly LoopDisk[], random: SeededRandom, load: Pick<ProducerOptions, 'maxRate' | 'batch' | 'bodyBytes'>, tell: (text: string) => void) {
+  private constructor (cluster: Cluster, links: Links | undefined, disks: readonly LoopDisk[], random: SeededRandom, { kinds, registers, ...load }: Load, tell: (text: string) => void) {
     this.tell = tell
     this.cluster = cluster
     this.links = links
@@ -77,7 +91,8 @@ export class Scene implements AsyncDisposable {
     this.group = cluster.groups[0]!
     this.producer = new NumberedProducer({ cluster, group: this.group, topic: TOPIC, queues: QUEUES, lanes: 8, ...load })
     this.#reader = new TailReader(cluster, this.group, TOPIC, QUEUES, this.producer.history)
-    this.#registers = new RegisterLoad(cluster, this.group, TOPIC, random)
+    this.#registers = registers
+    this.#kinds = kinds
   }
 
   count (name: string, more = 1): void { this.figures[name] = (this.figures[name] ?? 0) + more }
@@ -90,11 +105,12 @@ export class Scene implements AsyncDisposable {
     return Array.from({ length: count }, () => left.splice(Math.floor(this.random.next() * left.length), 1)[0]!)
   }
 
-  /** Resolves when messages are confirmed, sent from now on. @throws Error they are not */
+  /** Resolves when messages are confirmed, sent from now on, and each other kind has flowed as well. @throws Error they are not */
   async steady (when: string, count = STEADY_ACKS): Promise<void> {
     const fromMs = performance.now()
     let wanted = count
-    await within(`messages are confirmed ${when}`, this.producer.ack(({ sentMs }) => sentMs >= fromMs && --wanted <= 0))
+    const confirmed = within(`messages are confirmed ${when}`, this.producer.ack(({ sentMs }) => sentMs >= fromMs && --wanted <= 0))
+    await Promise.all([confirmed, this.#kinds.steady(when)])
   }
 
   /** The time until the first message sent from now on is confirmed, ms. */
@@ -127,14 +143,16 @@ export class Scene implements AsyncDisposable {
   /** Ends the load and compares what was answered with what every node holds. Returns all that is wrong. */
   async judge (): Promise<string[]> {
     const { history } = this.producer
-    await this.producer.stop()
+    await Promise.all([this.producer.stop(), this.#kinds.stop()])
     await Promise.all([this.#reader.stop(), this.#registers.stop()])
     await this.group.inSync()
     const problems = new Set(this.problems)
-    for (const node of this.group.nodes) for (const problem of history.check(await this.readBack(node))) problems.add(problem)
+    for (const node of this.group.nodes) {
+      for (const problem of [...history.check(await this.readBack(node)), ...await this.#kinds.check(node.address)]) problems.add(problem)
+    }
     for (const problem of checkRegisters(this.#registers.calls)) problems.add(problem)
     const { settings, offsets } = this.#registers.answered
-    for (const [name, count] of Object.entries({ confirmed: history.storedCount, refused: history.notStoredCount, unknown: history.unknownCount, consumed: history.givenCount, settingsRead: settings, offsetsRead: offsets })) this.count(name, count)
+    for (const [name, count] of Object.entries({ confirmed: history.storedCount, refused: history.notStoredCount, unknown: history.unknownCount, consumed: history.givenCount, settingsRead: settings, offsetsRead: offsets, ...this.#kinds.figures })) this.count(name, count)
     if (settings === 0 || offsets === 0 || history.givenCount === 0) problems.add('nothing was read while faults came')
     return [...problems]
   }
@@ -147,7 +165,7 @@ export class Scene implements AsyncDisposable {
     for (const disk of this.disks) disk.recover()
     await this.cluster.close()
     await this.links?.close()
-    await Promise.all([this.producer.stop(), this.#reader.stop(), this.#registers.stop()])
+    await Promise.all([this.producer.stop(), this.#reader.stop(), this.#registers.stop(), this.#kinds.close()])
     for (const disk of this.disks) await disk.close()
   }
 }

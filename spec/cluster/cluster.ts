@@ -100,13 +100,13 @@ export class Cluster implements AsyncDisposable {
     return new Map()
   }
 
-  /** Makes a topic on every group. */
-  async makeTopic (topic: string, queues: number): Promise<void> {
+  /** Makes a topic on every group. @param attributes as `+name=value,...` */
+  async makeTopic (topic: string, queues: number, attributes?: string): Promise<void> {
     for (const group of this.groups) {
       await until(`${group.name} makes topic ${topic}`, async () => {
         const { address } = await group.leader()
         await this.ask(address, RequestCode.UPDATE_AND_CREATE_TOPIC, {
-          topic, defaultTopic: 'TBW102', readQueueNums: queues, writeQueueNums: queues, perm: 6, topicFilterType: 'SINGLE_TAG', topicSysFlag: 0, order: false
+          topic, defaultTopic: 'TBW102', readQueueNums: queues, writeQueueNums: queues, perm: 6, topicFilterType: 'SINGLE_TAG', topicSysFlag: 0, order: false, attributes
         })
         return true
       })

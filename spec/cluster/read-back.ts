@@ -13,10 +13,15 @@ const ATTEMPTS = 6
 const UNAVAILABLE_MS = 30_000
 const PAUSE_MS = 100
 
+/** A message as it was read, and when its broker says that it was stored, or delivered, ms since 1970. */
+export interface StampedRead extends Read {
+  readonly storeTimestampMs: number
+}
+
 type Place = readonly [cluster: Pick<Cluster, 'client'>, address: string, topic: string, queues: number]
 
 /** All messages of a numbered producer in a topic's queues, by pulls from one broker, from offset 0 to the end. */
-export async function readBack (...place: Place): Promise<Read[][]> {
+export async function readBack (...place: Place): Promise<StampedRead[][]> {
   return await readAll(place, numbered)
 }
 
@@ -26,14 +31,14 @@ export async function readBodies (...place: Place): Promise<string[][]> {
 }
 
 /** The next messages of a numbered producer; undefined: the broker has none from there on. */
-export async function maybePull (cluster: Pick<Cluster, 'client'>, address: string, topic: string, queueId: number, offset: number): Promise<{ readonly reads: Read[], readonly nextOffset: number } | undefined> {
+export async function maybePull (cluster: Pick<Cluster, 'client'>, address: string, topic: string, queueId: number, offset: number): Promise<{ readonly reads: StampedRead[], readonly nextOffset: number } | undefined> {
   const pulled = await pull(cluster, address, topic, queueId, offset)
   return pulled === undefined ? undefined : { reads: pulled.records.map(numbered), nextOffset: pulled.nextOffset }
 }
 
-function numbered ({ queueId, queueOffset, body }: RecordView): Read {
+function numbered ({ queueId, queueOffset, storeTimestampMs, body }: RecordView): StampedRead {
   const text = Buffer.from(body).toString('latin1')
-  return { queueId, queueOffset, id: text.slice(0, text.indexOf(' ')) }
+  return { queueId, queueOffset, storeTimestampMs, id: text.slice(0, text.indexOf(' ')) }
 }
 
 async function readAll<T> ([cluster, address, topic, queues]: Place, of: (record: RecordView) => T): Promise<T[][]> {
