@@ -5,7 +5,7 @@ import { recallMessage, ResponseCode } from '../../lib/remoting/index.ts'
 import type { AnyNode } from './any-node.ts'
 import { DelayHistory } from './delay-history.ts'
 
-const LANES = 4
+const LANES = 6
 const PAUSE_MS = 60
 const RECALLED_SHARE = 0.3
 const RECALL_ATTEMPTS = 3

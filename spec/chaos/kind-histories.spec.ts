@@ -76,7 +76,8 @@ function once (judge: DedupeHistory, what: string, id: string, more: string | un
 
 const families = [
   {
-    name: 'messages for a later time', problems: (story: Story) => problemsOf(new DelayHistory(), delayed, story),
+    name: 'messages for a later time',
+    problems: (story: Story) => problemsOf(new DelayHistory(), delayed, story),
     good: [
       ['', ''],
       ['>a@50 +a@50', 'a'],
@@ -118,7 +119,8 @@ const families = [
     ]
   },
   {
-    name: 'transactions', problems: (story: Story) => problemsOf(new TransactionHistory(), transactional, story),
+    name: 'transactions',
+    problems: (story: Story) => problemsOf(new TransactionHistory(), transactional, story),
     good: [
       ['', ''],
       ['>a +a *a@c =a', 'a'],
@@ -163,7 +165,8 @@ const families = [
     ]
   },
   {
-    name: 'messages that are sent again', problems: (story: Story) => problemsOf(new DedupeHistory(), once, story),
+    name: 'messages that are sent again',
+    problems: (story: Story) => problemsOf(new DedupeHistory(), once, story),
     good: [
       ['', ''],
       ['>a/1 +a/1@0', 'a/1'],

@@ -12,6 +12,8 @@ const QUEUES = 2
 const PAUSE_MS = 50
 /** Of each thing that clients do, before a fault, while it lasts and after it. */
 const LEAST_FLOW = 2
+/** A kind that takes longer is told of. */
+const SLOW_MS = 8000
 
 export interface KindsOptions {
   readonly cluster: Cluster
@@ -20,11 +22,13 @@ export interface KindsOptions {
   readonly random: Random
   /** The longest delay, ms. */
   readonly longestDelayMs: number
+  readonly tell: (text: string) => void
 }
 
 /** Load of messages of each kind that is not plain: for a later time, of transactions, sent again under the same id. */
 export class KindsLoad {
   readonly #cluster: Cluster
+  readonly #tell: (text: string) => void
   readonly #delays: DelayLoad
   readonly #transactions: TransactionLoad
   readonly #once: DedupeLoad
@@ -47,8 +51,9 @@ export class KindsLoad {
     return new KindsLoad(options)
   }
 
-  private constructor ({ cluster, group, node, random, longestDelayMs }: KindsOptions) {
+  private constructor ({ cluster, group, node, random, longestDelayMs, tell }: KindsOptions) {
     this.#cluster = cluster
+    this.#tell = tell
     this.#delays = new DelayLoad(node, { topic: topics.delayed, queues: QUEUES, longestMs: longestDelayMs, random })
     this.#transactions = new TransactionLoad(node, { cluster, group, topic: topics.transactions, queues: QUEUES, random })
     this.#once = new DedupeLoad(node, { topic: topics.once, queues: QUEUES, random })
@@ -69,11 +74,17 @@ export class KindsLoad {
   /** Resolves when each kind has flowed from now on. @throws Error it does not */
   async steady (when: string): Promise<void> {
     const before = this.#flows
+    const fromMs = performance.now()
+    let last: string[] = []
     const still = (): string[] => Object.entries(this.#flows).filter(([name, count]) => count < before[name]! + LEAST_FLOW).map(([name]) => name)
     await until(`each kind of message flows ${when}`, () => {
-      if (still().length === 0) return true
-      throw new Error(`not yet: ${still().join()}`)
+      const left = still()
+      if (left.length === 0) return true
+      last = left
+      throw new Error(`not yet: ${left.join()}`)
     })
+    const tookMs = Math.round(performance.now() - fromMs)
+    if (tookMs > SLOW_MS) this.#tell(`${last.join()} flowed ${when} after ${tookMs} ms`)
   }
 
   /** Resolves when nothing more is sent, and consumers were given all that has to come; after a while anyway. */

@@ -48,9 +48,12 @@ export class RegisterLoad {
   async #changeSetting (key: number): Promise<void> {
     const value = ++this.#lastValue
     const calledAt = performance.now()
-    const outcome = await this.#node.invoke({ code: RequestCode.UPDATE_AND_CREATE_TOPIC, extFields: {
-      topic: `setting-${key}`, defaultTopic: 'TBW102', readQueueNums: 4, writeQueueNums: 4, perm: 6, topicFilterType: 'SINGLE_TAG', topicSysFlag: value, order: false
-    } })
+    const outcome = await this.#node.invoke({
+      code: RequestCode.UPDATE_AND_CREATE_TOPIC,
+      extFields: {
+        topic: `setting-${key}`, defaultTopic: 'TBW102', readQueueNums: 4, writeQueueNums: 4, perm: 6, topicFilterType: 'SINGLE_TAG', topicSysFlag: value, order: false
+      }
+    })
     if (outcome === 'not done') return
     const isDone = outcome !== 'unknown' && outcome.answer.code === ResponseCode.SUCCESS
     this.calls.push({ key: `setting ${key}`, kind: 'write', value, calledAt, returnedAt: isDone ? performance.now() : Infinity })

@@ -77,7 +77,7 @@ export class Scene implements AsyncDisposable {
     await cluster.makeTopic(TOPIC, QUEUES)
     const group = cluster.groups[0]!
     const node = new AnyNode(cluster, group, random)
-    const kinds = await KindsLoad.start({ cluster, group, node, random, longestDelayMs })
+    const kinds = await KindsLoad.start({ cluster, group, node, random, longestDelayMs, tell })
     const registers = new RegisterLoad(node, TOPIC, random)
     return new Scene(cluster, links, disks, random, { kinds, registers, maxRate: rate, batch, bodyBytes }, tell)
   }

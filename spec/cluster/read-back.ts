@@ -12,6 +12,15 @@ const ATTEMPTS = 6
 /** So long a node may have no leader to ask, with these pauses between two questions. */
 const UNAVAILABLE_MS = 30_000
 const PAUSE_MS = 100
+const patient = { timeoutMs: TIMEOUT_MS, attempts: ATTEMPTS, unavailableMs: UNAVAILABLE_MS } as const
+/** Of who reads the tail: another node has it as well. */
+const impatient = { timeoutMs: 1000, attempts: 1, unavailableMs: 0 } as const
+
+interface Patience {
+  readonly timeoutMs: number
+  readonly attempts: number
+  readonly unavailableMs: number
+}
 
 /** A message as it was read, and when its broker says that it was stored, or delivered, ms since 1970. */
 export interface StampedRead extends Read {
@@ -30,9 +39,9 @@ export async function readBodies (...place: Place): Promise<string[][]> {
   return await readAll(place, ({ body }) => Buffer.from(body).toString())
 }
 
-/** The next messages of a numbered producer; undefined: the broker has none from there on. */
+/** The next messages of a numbered producer; undefined: the broker has none from there on. A node that does not answer is not asked again. */
 export async function maybePull (cluster: Pick<Cluster, 'client'>, address: string, topic: string, queueId: number, offset: number): Promise<{ readonly reads: StampedRead[], readonly nextOffset: number } | undefined> {
-  const pulled = await pull(cluster, address, topic, queueId, offset)
+  const pulled = await pull(cluster, address, topic, queueId, offset, impatient)
   return pulled === undefined ? undefined : { reads: pulled.records.map(numbered), nextOffset: pulled.nextOffset }
 }
 
@@ -53,11 +62,11 @@ async function readAll<T> ([cluster, address, topic, queues]: Place, of: (record
   }))
 }
 
-async function pull (cluster: Pick<Cluster, 'client'>, address: string, topic: string, queueId: number, offset: number): Promise<{ readonly records: RecordView[], readonly nextOffset: number } | undefined> {
+async function pull (cluster: Pick<Cluster, 'client'>, address: string, topic: string, queueId: number, offset: number, patience: Patience = patient): Promise<{ readonly records: RecordView[], readonly nextOffset: number } | undefined> {
   const extFields = pullMessage.encode({
     consumerGroup: 'read-back', topic, queueId, queueOffset: offset, maxMsgNums: MAX_MESSAGES, sysFlag: PullSysFlag.subscription, commitOffset: 0, suspendTimeoutMillis: 0, subscription: '*', subVersion: 0, expressionType: 'TAG'
   })
-  const answer = await invoke(cluster, address, { code: RequestCode.PULL_MESSAGE, extFields })
+  const answer = await invoke(cluster, address, { code: RequestCode.PULL_MESSAGE, extFields }, patience)
   if (answer.code === ResponseCode.PULL_NOT_FOUND) return undefined
   if (answer.code !== ResponseCode.SUCCESS) throw new Error(`${address} answered a pull of ${topic}/${queueId} from ${offset} with ${answer.code}: ${answer.remark}`)
   const { body } = answer
@@ -71,14 +80,14 @@ async function pull (cluster: Pick<Cluster, 'client'>, address: string, topic: s
  * Several times if it is not answered in time: machines may stand still, and a pull changes nothing. A node that says that it does not serve at the
  * moment (its leader changes) is asked again for a while. Any other answer counts, an empty one included: what is lost is not waited for.
  */
-async function invoke (cluster: Pick<Cluster, 'client'>, address: string, request: RemotingRequest): Promise<RemotingFrame> {
-  const untilMs = Date.now() + UNAVAILABLE_MS
+async function invoke (cluster: Pick<Cluster, 'client'>, address: string, request: RemotingRequest, { timeoutMs, attempts, unavailableMs }: Patience): Promise<RemotingFrame> {
+  const untilMs = Date.now() + unavailableMs
   for (let timeouts = 0; ;) {
     try {
-      const answer = await cluster.client.invoke(address, request, { timeoutMs: TIMEOUT_MS })
+      const answer = await cluster.client.invoke(address, request, { timeoutMs })
       if (answer.code !== ResponseCode.SERVICE_NOT_AVAILABLE || Date.now() > untilMs) return answer
     } catch (error) {
-      if (++timeouts === ATTEMPTS || !isMqError(error, 'MQ_TIMEOUT')) throw error
+      if (++timeouts === attempts || !isMqError(error, 'MQ_TIMEOUT')) throw error
       continue
     }
     await sleep(PAUSE_MS)
