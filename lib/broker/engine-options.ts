@@ -43,7 +43,7 @@ export function engineOptionsOf (running: RunningConfig<'broker'>, { storeHost, 
       coldCacheBytes: 6 * MIB,
       segmentBytes,
       reserveBytes: segmentBytes + LEAST_RESERVE_BYTES,
-      maxWaitingConsumers: 10_000
+      maxWaitingConsumers: config.maxPopPollingSize
     },
     ...(storeHost !== undefined && { storeHost }),
     ...(ports !== undefined && { ports }),

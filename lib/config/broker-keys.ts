@@ -63,6 +63,7 @@ export const brokerKeys = {
   allowRecallWhenBrokerNotWriteable: key(boolean, true, 'also while brokerPermission forbids to send', { isChangeable }),
   defaultMessageRequestMode: key(oneOf('PULL', 'POP'), 'PULL', 'how consumers that leave it to the broker consume, unless it was set for group and topic', { isChangeable }),
   defaultPopShareQueueNum: key(int(-1, 65_535), -1, 'with how many others a consumer in pop mode shares its queues; 0 or less: all share all', { isChangeable }),
+  maxPopPollingSize: key(int(1, 10_000_000), 100_000, 'pops that may wait for messages'),
   serverLoadBalancerEnable: key(boolean, true, 'consumers that ask the broker for their queues share them; else each gets all', { isChangeable }),
   loadBalancePollNameServerInterval: key(milliseconds(10), 30_000, 'time between two questions to name servers for the queues of a topic on other brokers', { isChangeable }),
   enablePropertyFilter: key(boolean, false, 'subscriptions may be SQL92 expressions', { isChangeable }),

@@ -84,7 +84,7 @@ export const otherBrokerKeys: OtherKeys = [
     timerWarmEnable timerStopDequeue timerEnableRetryUntilSuccess timerCongestNumEachSlot timerMetricSmallThreshold timerProgressLogIntervalMs
     enableScheduleAsyncDeliver scheduleAsyncDeliverMaxPendingLimit scheduleAsyncDeliverMaxResendNum2Blocked`],
   [IGNORED.ONE_STORE, 'transactionMetricFlushInterval transactionOpMsgMaxSize transactionOpBatchInterval'],
-  [IGNORED.POP, `popPollingSize popPollingMapSize popPollingMapExpireTimeSeconds maxPopPollingSize reviveQueueNum reviveInterval reviveMaxSlow
+  [IGNORED.POP, `popPollingSize popPollingMapSize popPollingMapExpireTimeSeconds reviveQueueNum reviveInterval reviveMaxSlow
     reviveScanTime enableSkipLongAwaitingAck reviveAckWaitMs enablePopLog enablePopBufferMerge popCkStayBufferTime popCkStayBufferTimeOut
     popCkMaxBufferSize popCkOffsetMaxQueueSize enablePopBatchAck popLongPollingForceNotifyInterval enableNotifyBeforePopCalculateLag
     enableNotifyAfterPopOrderLockRelease initPopOffsetByCheckMsgInMem retrieveMessageFromPopRetryTopicV1 enableRetryTopicV2

@@ -234,7 +234,7 @@ export class Engine {
       deadLetter: (delivery) => this.deadLetter(delivery)
     })
     this.remotePops = new RemotePops({
-      clock, store, machine: pop, pops: this.#pops, waiting: this.#waiting, offsets: this.offsets, submit, leasesChanged: () => { this.#expiry.look() }
+      clock, store, machine: pop, pops: this.#pops, waiting: this.#waiting, offsets: this.offsets, submit, unlessStopped: (running) => this.#unlessStopped(running), leasesChanged: () => { this.#expiry.look() }
     })
     this.explanations = new Explanations(clock, store, pop, this.#reader)
     this.deadLetters = new DeadLetters({

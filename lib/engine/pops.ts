@@ -58,6 +58,9 @@ export interface PopsOptions {
   readonly deadLetter: (delivery: Delivery) => Promise<void>
 }
 
+/** Where nobody wants what was found, so many are looked at together at most. */
+const MOST_FILTERED = 1024
+
 /** Checking messages out, and what becomes of them. */
 export class Pops {
   readonly #options: PopsOptions
@@ -169,11 +172,11 @@ export class Pops {
   async #popOnce (options: PopOptions): Promise<Delivery[]> {
     const { machine, submit, session } = this.#options
     const { group, topic, queueId, max, invisibleMs, isOrdered = false, maxAttempts, owner = session, attemptId = '', wants } = options
-    for (;;) {
+    for (let count = max; ;) {
       const sources = this.sources(topic, queueId)
       options.prepare?.(sources)
       const proposal = new PopProposal(machine, {
-        group, topic, sources, max, invisibleMs, ordered: isOrdered, owner, attemptId, ...(maxAttempts === undefined ? {} : { maxAttempts })
+        group, topic, sources, max: count, invisibleMs, ordered: isOrdered, owner, attemptId, ...(maxAttempts === undefined ? {} : { maxAttempts })
       })
       submit(proposal)
       const { messages, exhausted, unopened, isRetired } = await proposal.done
@@ -181,8 +184,9 @@ export class Pops {
       if (exhausted.length > 0) await this.#giveUp(group, topic, exhausted)
       if (messages.length > 0) {
         const loaded = await this.#load(group, topic, messages, options.maxBytes)
-        const deliveries = wants === undefined ? loaded : await this.#wantedOf(loaded, wants)
+        const deliveries = wants === undefined ? loaded : await this.#wantedOf(loaded, wants, max)
         if (deliveries.length > 0) return deliveries
+        count = Math.min(4 * count, MOST_FILTERED)
       } else if (!unopened && exhausted.length === 0) {
         return []
       }
@@ -190,11 +194,12 @@ export class Pops {
     }
   }
 
-  /** What nobody wants is done. */
-  async #wantedOf (deliveries: readonly Delivery[], wants: (record: RecordView) => boolean): Promise<Delivery[]> {
+  /** What nobody wants is done; of what is wanted, more than `max` is for the next pop. */
+  async #wantedOf (deliveries: readonly Delivery[], wants: (record: RecordView) => boolean, max: number): Promise<Delivery[]> {
     const wanted: Delivery[] = []
     const rest: Delivery[] = []
     for (const delivery of deliveries) (wants(delivery.record) ? wanted : rest).push(delivery)
+    await this.#leave(wanted.splice(max))
     if (rest.length > 0) {
       const done = this.#end(new AckProposal(this.#options.machine, rangesOf(rest)))
       // nobody waits for it where there is something to give; whatever becomes of it, they are looked at again at worst
@@ -234,8 +239,14 @@ export class Pops {
       if (kept.length < end - range.first) this.#drop({ ...range, count: end - range.first }, kept)
       if (end < range.first + range.count) tooMuch.push({ ...range, first: end, count: range.first + range.count - end })
     }
-    if (tooMuch.length > 0) await this.#end(new ReturnProposal(this.#options.machine, tooMuch, { undelivered: true })).catch((error: unknown) => { if (!isMqError(error, 'MQ_LEASE_LOST')) throw error })
+    await this.#leave(tooMuch)
     return deliveries
+  }
+
+  /** They are there for the next pop, as if they had not been checked out. */
+  async #leave (messages: readonly LeasedRange[]): Promise<void> {
+    if (messages.length === 0) return
+    await this.#end(new ReturnProposal(this.#options.machine, rangesOf(messages), { undelivered: true })).catch((error: unknown) => { if (!isMqError(error, 'MQ_LEASE_LOST')) throw error })
   }
 
   /** Messages that are gone (retention, damage), or whose time is over, are done: nobody is to have them any more. */

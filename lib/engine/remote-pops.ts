@@ -41,6 +41,8 @@ export interface RemotePopsOptions {
   readonly waiting: WaitingPops
   readonly offsets: OffsetCommits
   readonly submit: (proposal: Proposal) => void
+  /** What is under way when the engine stops fails because of that. */
+  readonly unlessStopped: <Result>(running: Promise<Result>) => Promise<Result>
   /** Leases have changed: when the next one ends is to be looked at. */
   readonly leasesChanged: () => void
 }
@@ -58,14 +60,14 @@ export class RemotePops {
 
   /** @throws as Pops.pop */
   async pop (request: RemotePop): Promise<Delivery[]> {
-    const { pops, leasesChanged } = this.#options
+    const { pops, leasesChanged, unlessStopped } = this.#options
     const { group, topic, startsLast } = request
-    const deliveries = await pops.pop({
+    const deliveries = await unlessStopped(pops.pop({
       ...request,
       owner: OWNER,
       start: (sources) => new Map(sources.map((source) => [source.queueId, this.#startIn(group, topic, source, startsLast)])),
       prepare: (sources) => { this.#clearResets(group, topic, sources) }
-    })
+    }))
     leasesChanged()
     return deliveries
   }

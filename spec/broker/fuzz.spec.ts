@@ -8,10 +8,11 @@ const names = [
   'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', 'k', 'l', 'm', 'topic', 'queueId', 'queueOffset', 'consumerGroup', 'producerGroup', 'defaultTopic', 'defaultTopicQueueNums', 'sysFlag',
   'bornTimestamp', 'flag', 'properties', 'maxMsgNums', 'commitOffset', 'suspendTimeoutMillis', 'subscription', 'subVersion', 'expressionType', 'maxMsgBytes', 'offset', 'group', 'delayLevel',
   'timestamp', 'isForce', 'clientID', 'clientId', 'clientAddr', 'msgId', 'readQueueNums', 'writeQueueNums', 'perm', 'topicFilterType', 'order', 'attributes', 'groupName', 'srcGroup', 'destGroup',
-  'statsName', 'statsKey', 'index', 'count', 'key', 'maxNum', 'beginTimestamp', 'endTimestamp', 'compareGroup', 'filterGroups', 'isOrder', 'topicSeq', 'maxTopicNum', 'boundaryType', 'cleanOffset'
+  'statsName', 'statsKey', 'index', 'count', 'key', 'maxNum', 'beginTimestamp', 'endTimestamp', 'compareGroup', 'filterGroups', 'isOrder', 'topicSeq', 'maxTopicNum', 'boundaryType', 'cleanOffset',
+  'extraInfo', 'invisibleTime', 'pollTime', 'bornTime', 'initMode', 'exp', 'expType', 'attemptId'
 ]
 const value = fc.oneof(
-  fc.constantFrom('orders', '%RETRY%group', 'group', 'TBW102', '0', '1', '-1', '3', '2147483647', '9223372036854775807', '-9223372036854775808', 'true', 'false', '', '*', 'TagA || TagB', '||', 'SINGLE_TAG', '+a=b', '__proto__'),
+  fc.constantFrom('orders', '%RETRY%group', 'group', 'TBW102', '0', '1', '-1', '3', '2147483647', '9223372036854775807', '-9223372036854775808', 'true', 'false', '', '*', 'TagA || TagB', '||', '0 1 60000 0 0 broker-a 0 0', 'SINGLE_TAG', '+a=b', '__proto__'),
   fc.string({ maxLength: 20 }),
   fc.integer().map(String))
 const json: fc.Arbitrary<string> = fc.oneof(
@@ -19,6 +20,7 @@ const json: fc.Arbitrary<string> = fc.oneof(
   fc.constantFrom(
     '{"clientID":"c","consumerDataSet":[{"groupName":"group","subscriptionDataSet":[{"topic":"orders","subString":"||"},{"topic":5}]},null,7]}', '{"clientID":{}}',
     '{"consumerGroup":"group","clientId":"c","mqSet":[{"brokerName":"broker-a","topic":"orders","queueId":-5},{}]}', '{"groupName":"group","attributes":{"+x":1},"groupRetryPolicy":{"$ref":"$"}}',
+    '{"brokerName":"broker-a","acks":[{"c":"group","t":"orders","r":"0","so":0,"q":0,"rq":0,"pt":1,"it":60000,"b":"/w=="},{"c":5}]}', '{"topic":"orders","consumerGroup":"group","clientId":"a","strategyName":"AVG","mode":"POP","popShareQueueNum":-7}',
     '{"topicConfigList":[{"topicName":"orders","attributes":{"message.type":"X"}}]}', 'maxMessageSize=0x\nlistenPort=\n=', '{{"a":1}:2}'))
 const body = fc.oneof(fc.constant(undefined), json.map((text) => Buffer.from(text)), fc.uint8Array({ maxLength: 200 }))
 // those that wait, for a client or for nothing

@@ -1,6 +1,7 @@
 import { isMqError, type MqError } from '../../lib/base/index.ts'
 import { PutBatchProposal, PutProposal, type Delivery, type Engine, type PutResult, type StoredRecord } from '../../lib/engine/index.ts'
 import { numberOf } from '../../lib/replica/index.ts'
+import type { HeldMessage } from '../../lib/store/index.ts'
 import { groupConfig, Put, topicConfig, wireMessage } from '../engine/wire.ts'
 import { Violation } from './ledger.ts'
 import { Messages } from './messages.ts'
@@ -36,6 +37,8 @@ export class MemberWork implements Work {
   readonly #held = new Map<number, string>()
   /** So many requests of each client to let go are under way, or nobody knows what became of them. */
   readonly #lettingGo = new Map<string, number>()
+  /** What was popped and not acknowledged yet. */
+  readonly #kept: Delivery[] = []
   #isOver = false
 
   constructor (world: World, nodes: readonly MemberNode[]) {
@@ -194,7 +197,10 @@ export class MemberWork implements Work {
     const { random } = this.#world
     const topic = random.pick(['sim', 'sim', 'bulk', LATER])
     if (engine.store.metadata.topic(topic) === undefined) return
-    const deliveries = await engine.pop({ group: 'workers', topic, max, invisibleMs: 200 + random.below(2_000), isOrdered: random.chance(0.2), waitMs: random.chance(0.3) ? random.below(500) : 0 })
+    const invisibleMs = 200 + random.below(2_000)
+    const request = { group: 'workers', topic, max, invisibleMs, isOrdered: random.chance(0.2), waitMs: random.chance(0.3) ? random.below(500) : 0 }
+    if (invisibleMs % 2 === 0) return await this.#consumeElsewhere(engine, request)
+    const deliveries = await engine.pop(request)
     for (const delivery of deliveries) this.#delivered(engine, delivery)
     if (deliveries.length === 0) return
     switch (random.below(7)) {
@@ -205,6 +211,36 @@ export class MemberWork implements Work {
       case 4: return await this.#giveUp(engine, deliveries[0]!)
       case 5: return await this.#sendBack(engine, deliveries[0]!)
       default: return await this.#ackAll(engine, deliveries)
+    }
+  }
+
+  /** As a consumer at the other end of a connection does it, who has only handles, and brings them to whoever leads by then. */
+  async #consumeElsewhere (engine: Engine, request: { readonly group: string, readonly topic: string, readonly max: number, readonly invisibleMs: number, readonly isOrdered: boolean, readonly waitMs: number }): Promise<void> {
+    const { random } = this.#world
+    const { remotePops } = engine
+    const deliveries = await remotePops.pop({ ...request, maxBytes: 4096, maxAttempts: 16, attemptId: '', startsLast: false })
+    for (const delivery of deliveries) this.#delivered(engine, delivery)
+    if (deliveries.length === 0) return
+    switch (random.below(6)) {
+      case 0: {
+        const kept = this.#kept.splice(0, this.#kept.length, ...deliveries)
+        for (const delivery of kept) if (await remotePops.ack(heldOf(delivery))) this.#consumed(engine, delivery)
+        return
+      }
+      case 1: return await remotePops.giveBack(deliveries)
+      case 2: {
+        const [delivery] = deliveries
+        const changed = await remotePops.changeInvisible(heldOf(delivery!), random.below(800))
+        if (changed === undefined || random.chance(0.5)) return
+        if (await remotePops.ack({ ...heldOf(delivery!), ...changed })) this.#consumed(engine, delivery!)
+        return
+      }
+      default:
+        if (random.chance(0.5)) {
+          if (await remotePops.ackAll(deliveries.map(heldOf)) === deliveries.length) for (const delivery of deliveries) this.#consumed(engine, delivery)
+        } else {
+          await Promise.all(deliveries.map(async (delivery) => { if (await remotePops.ack(heldOf(delivery))) this.#consumed(engine, delivery) }))
+        }
     }
   }
 
@@ -413,4 +449,9 @@ export class MemberWork implements Work {
   #someNode (): MemberNode | undefined { return someNode(this.#world, this.#nodes, 0.85) }
 
   #repeat (everyMs: number, act: () => void): void { repeat(this.#world, everyMs, () => this.#isOver, act) }
+}
+
+/** What a handle of it says. */
+function heldOf ({ group, topic, queueId, queueOffset, invisibleUntilMs }: Delivery): HeldMessage {
+  return { group, topic, queueId, offset: queueOffset, invisibleUntilMs }
 }
