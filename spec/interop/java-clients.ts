@@ -33,7 +33,7 @@ if (!hasJava()) {
   const wantedSnippets = wanted(againstApache ? snippets : [...snippets, ...timedSnippets, ...popSnippets, ...oldTopicSnippets])
   if (!againstApache) await makeOldTopics(join(folder, 'data'), versions.flatMap((version) => oldTopicSnippets.map(({ name }) => nameIn(version, name))))
   const ports = await freePorts()
-  const properties = { enablePropertyFilter: true }
+  const properties = { enablePropertyFilter: true, traceTopicEnable: true }
   const server = againstApache ? await startApache({ classpath: buildJava(javaVersions[0]), folder, ports, properties }) : await startLedgermq(folder, ports, properties)
   t.teardown(async () => {
     await server.stop()

@@ -113,6 +113,11 @@ export const commands: readonly Command[] = [
     async run (t, context) {
       const { server: { broker }, group } = context
       t.match(await mqadmin(t, context, 'updateSubGroup', '-c', 'DefaultCluster', '-g', group, '-r', '3'), `create subscription group to ${broker} success`)
+      // 4.9 knows no retry policies
+      if (context.version.startsWith('4')) return
+      const policy = { type: 'EXPONENTIAL', exponentialRetryPolicy: { initial: 700, max: 9000, multiplier: 3 } }
+      await mqadmin(t, context, 'updateSubGroup', '-c', 'DefaultCluster', '-g', group, '-r', '3', '-p', JSON.stringify(policy))
+      t.match(await mqadmin(t, context, 'getConsumerConfig', '-g', group), /type=EXPONENTIAL.*initial=700, max=9000, multiplier=3/)
     }
   },
   {
@@ -121,6 +126,18 @@ export const commands: readonly Command[] = [
     async run (t, context) {
       const output = await mqadmin(t, context, 'sendMessage', '-t', context.topic, '-p', 'sent by mqadmin', '-k', 'admin-key', '-c', 'AdminTag', '-b', 'broker-a', '-i', '0')
       t.match(rows(output, 'broker-a')[0], ['broker-a', '0', 'SEND_OK', /^[0-9A-F]{32,}$/])
+    }
+  },
+  {
+    name: 'queryMsgTraceById',
+    does: 'shows who has sent and consumed a message, as their clients have written it down',
+    async run (t, context) {
+      const { java, topic, group } = context
+      await java.call('topic.create', { topic: `${topic}-traced`, queues: 1 })
+      const msgId = await java.call<string>('trace.send', { topic: `${topic}-traced`, group: `${group}-traced` })
+      const output = await mqadmin(t, context, 'queryMsgTraceById', '-i', msgId)
+      t.match(rows(output, 'Pub')[0]?.slice(0, 2), ['Pub', `${group}-traced-producers`])
+      t.match(output, new RegExp(`${group}-traced\\s`))
     }
   },
   {

@@ -37,6 +37,7 @@ public final class Driver {
         Groups.register(driver.snippets);
         Admin.register(driver.snippets);
         Queries.register(driver.snippets);
+        Requests.register(driver.snippets);
         Traffic.register(driver.snippets);
         Load.register(driver.snippets);
         TimedMessages.register(driver.snippets);

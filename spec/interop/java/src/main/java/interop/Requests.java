@@ -1,0 +1,96 @@
+package interop;
+
+import com.alibaba.fastjson.JSONObject;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
+import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
+import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.exception.RequestTimeoutException;
+import org.apache.rocketmq.client.producer.DefaultMQProducer;
+import org.apache.rocketmq.client.utils.MessageUtil;
+import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
+import org.apache.rocketmq.common.message.Message;
+import org.apache.rocketmq.common.message.MessageExt;
+
+/** Requests that are answered by whoever consumes them, and messages whose way is traced. */
+final class Requests {
+    private Requests() {
+    }
+
+    static void register(Map<String, Snippet> snippets) {
+        snippets.put("request.reply", Requests::reply);
+        snippets.put("trace.send", Requests::trace);
+    }
+
+    /** Some requests are answered in capitals; the one named "silent" never, and its requester is told so in time. */
+    static Object reply(JSONObject args) throws Exception {
+        String topic = args.getString("topic");
+        Map<String, Object> outcome = Collections.synchronizedMap(new LinkedHashMap<>());
+        DefaultMQProducer replies = Clients.ownInstance(new DefaultMQProducer(args.getString("group") + "-replies"));
+        DefaultMQProducer requests = Clients.ownInstance(new DefaultMQProducer(args.getString("group") + "-requests"));
+        DefaultMQPushConsumer consumer = Clients.pushConsumer(args.getString("group"));
+        replies.start();
+        requests.start();
+        consumer.subscribe(topic, "*");
+        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            try {
+                for (MessageExt message : messages) {
+                    String body = new String(message.getBody(), "UTF-8");
+                    if (!body.equals("silent")) replies.send(MessageUtil.createReplyMessage(message, body.toUpperCase().getBytes("UTF-8")), 3000);
+                }
+                return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+            } catch (Exception error) {
+                outcome.put("failure", String.valueOf(error));
+                return ConsumeConcurrentlyStatus.RECONSUME_LATER;
+            }
+        });
+        consumer.start();
+        try {
+            for (String body : new String[] {"first", "second", "third"}) {
+                outcome.put(body, answerTo(requests, new Message(topic, body.getBytes("UTF-8")), 10_000));
+            }
+            outcome.put("silent", answerTo(requests, new Message(topic, "silent".getBytes("UTF-8")), 1000));
+        } finally {
+            consumer.shutdown();
+            requests.shutdown();
+            replies.shutdown();
+        }
+        return outcome;
+    }
+
+    private static String answerTo(DefaultMQProducer requests, Message request, long timeoutMs) throws Exception {
+        try {
+            return new String(requests.request(request, timeoutMs).getBody(), "UTF-8");
+        } catch (RequestTimeoutException error) {
+            return "timeout";
+        }
+    }
+
+    /** One message whose producer and consumer write down what they do with it; returns its id once it was consumed and both have written. */
+    static Object trace(JSONObject args) throws Exception {
+        String topic = args.getString("topic");
+        Received received = new Received();
+        DefaultMQProducer producer = Clients.ownInstance(new DefaultMQProducer(args.getString("group") + "-producers", true, null));
+        DefaultMQPushConsumer consumer = Clients.ownInstance(new DefaultMQPushConsumer(args.getString("group"), true, null));
+        consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
+        consumer.subscribe(topic, "*");
+        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
+            for (MessageExt message : messages) received.add("a", message);
+            return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
+        });
+        producer.start();
+        consumer.start();
+        String msgId;
+        try {
+            msgId = producer.send(new Message(topic, "TagT", "traced", "body".getBytes("UTF-8"))).getMsgId();
+            Until.holds("it came", () -> received.deliveries() >= 1);
+        } finally {
+            // each writes what it has not written yet
+            producer.shutdown();
+            consumer.shutdown();
+        }
+        return msgId;
+    }
+}
