@@ -359,3 +359,20 @@ t.test('over a change of the leader: what is out stays out until its time, by an
   t.ok(lateMs >= 0 && lateMs < 1000, `${lateMs} ms after its time was over`)
   t.equal(await group.run(worker.ack(changed)), ResponseCode.SUCCESS)
 })
+
+t.test('who waits at a leader that hands over is answered by the next one', async (t) => {
+  const group = await BrokerGroup.start()
+  t.teardown(() => group.closeAll())
+  const leaderId = group.leaderId
+  const { engine } = group.leader!
+  const worker = new PopClient(group.connect(leaderId))
+  await group.run(worker.client.send('orders', 'first'))
+  t.same(bodies(await group.run(worker.take())), ['first'])
+  const waiting = worker.pop({ pollTime: 30_000 })
+  await group.until(() => engine.remotePops.waitingCount('workers', 'orders', undefined) === 1)
+  const nextId = group.followerIds[0]!
+  await group.run(engine.transferLeadership(nextId))
+  await group.until(() => group.brokers.get(nextId)!.engine.remotePops.waitingCount('workers', 'orders', undefined) === 1)
+  await group.run(group.connect(nextId).send('orders', 'second'))
+  t.match(await group.run(waiting), { code: ResponseCode.SUCCESS, messages: [{ body: 'second', reconsumeTimes: 0 }] })
+})
