@@ -133,6 +133,8 @@ export const mutants: readonly Mutant[] = [
   mutant('half', 'what is being decided is decided again', 'store/half-machine.ts', 'return proposed === undefined ? this.find(halfOffset) : proposed.unit', 'return proposed === undefined || proposed.unit === undefined ? this.find(halfOffset) : proposed.unit'),
   mutant('half', 'checkpoints forget what was decided', 'store/half-machine.ts', 'page.end(halfOffset, outcome)\n    this.#changed.add(page.number)', 'page.end(halfOffset, outcome)'),
   mutant('half', 'a rollback commits', 'engine/half-end.ts', 'if (request.outcome === HalfOutcome.rollback) {', 'if (Number(request.outcome) === HalfOutcome.unknown) {'),
+  mutant('tx', 'a transaction does not look whether its messages are still held', 'engine/tx-proposal.ts', 'this.lost = this.#acks.filter((delivery) => !isHeld(machine, delivery))', 'this.lost = this.#acks.filter(() => machine === undefined)'),
+  mutant('keyed', 'checkpoints forget values', 'store/keyed-machine.ts', 'else this.#values.set(key, owned(value))\n    this.#changed.add(key)', 'else this.#values.set(key, owned(value))'),
   mutant('pop', 'acknowledgements are not applied', 'store/pop-machine.ts', 'this.#handler(popAck, (command) => this.#applied.ack(command)),', 'this.#handler(popAck, () => {}),'),
   mutant('pop', 'checkpoints forget some queues', 'store/pop-machine.ts', 'changed: (queue) => { this.#dirty.set(queue.number, queue) },', 'changed: (queue) => { if (queue.number % 2 === 0) this.#dirty.set(queue.number, queue) },'),
   mutant('dead-letter', 'a message that is given up is not acknowledged', 'store/dead-letter.ts', 'overlay.record(writer, popAck, { parts: [part] })', ''),

@@ -106,7 +106,7 @@ function idsOf (entry: RaftEntry): number[] {
 function hashOf (store: Store): bigint {
   let hash = (Math.floor(store.floorPosition) * 31 + store.formatVersion) | 0
   for (const queue of store.consumeQueues.all()) hash = (hash + Math.imul(queue.number * 31 + 7, 0x9e3779b1) + Math.imul(queue.nextOffset + 1, 0x85ebca6b) + Math.imul(queue.lastStampMs | 0, 0xc2b2ae35)) | 0
-  hash = Math.imul(hash ^ store.delays.pendingCount, 0x27d4eb2f)
+  hash = Math.imul(hash ^ (store.delays.pendingCount * 31 + store.keyed.sizeBytes), 0x27d4eb2f)
   const pop = store.machine('pop') as PopMachine
   for (const topic of PRIMARY_TOPICS) {
     for (const group of GROUPS) {

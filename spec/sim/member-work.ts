@@ -13,6 +13,7 @@ import { repeat } from './repeat.ts'
 import { someNode } from './some-node.ts'
 import { TimedWork } from './timed-work.ts'
 import { TransactionWork } from './transaction-work.ts'
+import { TxWork } from './tx-work.ts'
 import type { Work } from './work.ts'
 import type { World } from './world.ts'
 
@@ -29,6 +30,7 @@ export class MemberWork implements Work {
   readonly #messages: Messages
   readonly #timed: TimedWork
   readonly #transactions: TransactionWork
+  readonly #tx: TxWork
   readonly #operations: readonly Operation[]
   readonly #offsets = new Map<number, { readonly register: Register<number>, isBusy: boolean }>()
   readonly #setting = new Register<string>('a setting')
@@ -47,6 +49,7 @@ export class MemberWork implements Work {
     this.#messages = new Messages(world.ledger, world.random)
     this.#timed = new TimedWork(world)
     this.#transactions = new TransactionWork(world)
+    this.#tx = new TxWork(world)
     for (let queueId = 0; queueId < QUEUES; queueId++) this.#offsets.set(queueId, { register: new Register(`the offset of queue ${queueId}`), isBusy: false })
     const { random } = world
     // each world does some things, some of them often
@@ -54,7 +57,7 @@ export class MemberWork implements Work {
       this.#pop, this.#popMany, this.#sendLater, this.#sendBatch, this.#commitOffset, this.#readOffset, this.#writeSetting, this.#readSetting,
       this.#lock, this.#unlock, this.#changeConfig, this.#changeTopic, this.#seek, this.#resetOffset, this.#read
     ]
-    all.push(...this.#timed.operations, ...this.#transactions.operations)
+    all.push(...this.#timed.operations, ...this.#transactions.operations, ...this.#tx.operations)
     if (world.parameters.retention) all.push(this.#raiseFloor)
     const { focus } = world.parameters
     this.#operations = focus !== 'everything' ? [this.#send, ...this.#operationsOf(focus)] : [this.#send, this.#send, ...all.filter(() => random.chance(0.5)).flatMap((operation) => random.chance(0.3) ? [operation, operation, operation] : [operation])]
@@ -66,7 +69,7 @@ export class MemberWork implements Work {
       case 'once': return this.#timed.onceOperations
       case 'timed': return this.#timed.operations
       case 'retention': return [this.#send, this.#send, this.#sendBatch, this.#sendLater, ...this.#timed.operations, this.#popMany, this.#read, this.#raiseFloor]
-      case 'names': return [this.#commitOffset, this.#readOffset, this.#writeSetting, this.#readSetting, this.#lock, this.#unlock, this.#changeConfig, this.#changeTopic]
+      case 'names': return [this.#commitOffset, this.#readOffset, this.#writeSetting, this.#readSetting, this.#lock, this.#unlock, this.#changeConfig, this.#changeTopic, ...this.#tx.operations]
     }
   }
 
@@ -151,6 +154,7 @@ export class MemberWork implements Work {
     await this.#messages.verify(engine)
     await this.#timed.verify(engine)
     await this.#transactions.verify(engine)
+    await this.#tx.verify(engine)
     return await engine.store.stateHash()
   }
 
