@@ -225,12 +225,10 @@ export class Pops {
       const records = await reader.read(queue, range.first, range.count, maxBytes - bytes)
       let expired: Set<StoredRecord> | undefined
       for (const record of records) {
-        if (expiresAtMs(record) <= nowMs) {
-          expired = (expired ?? new Set()).add(record)
-          continue
-        }
-        deliveries.push(new Delivery(group, topic, record, range))
+        // as the reader counts, which stops by it: what it did not come to is not gone
         bytes += record.record.sizeBytes
+        if (expiresAtMs(record) <= nowMs) expired = (expired ?? new Set()).add(record)
+        else deliveries.push(new Delivery(group, topic, record, range))
       }
       // where it stopped because of the bytes, what follows was not looked at
       const end = bytes >= maxBytes ? records.at(-1)!.queueOffset + 1 : range.first + range.count

@@ -155,6 +155,17 @@ t.test('an answer has no more bytes than it may: what is left out is there for t
   t.same(sizes, [[0, 1, 2], [3, 4, 5]])
 })
 
+t.test('what has lived too long counts for the bytes of an answer, and takes nothing else with it', async (t) => {
+  const { connect, clock } = await startedBroker(t, { settings: 'maxTransferBytesOnMessageInMemory=3000' })
+  const client = connect()
+  for (let i = 0; i < 8; i++) await client.send('orders', String(i).repeat(1200), i % 3 === 0 ? { TTL: '1000' } : {})
+  await clock.advance(2000)
+  const worker = new PopClient(client)
+  const offsets: number[] = []
+  for (let messages: PoppedMessage[]; (messages = await worker.take()).length > 0;) offsets.push(...messages.map(({ queueOffset }) => queueOffset))
+  t.same(offsets, [1, 2, 4, 5, 7])
+})
+
 t.test('ten consumers share the backlog of four queues: each message is with one of them, none is left', async (t) => {
   const { connect } = await startedBroker(t)
   const client = connect()
