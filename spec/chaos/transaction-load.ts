@@ -16,6 +16,8 @@ const UNDECIDED_SHARE = 0.2
 /** Of the ended ones: that somebody tries to end otherwise. */
 const CONTRADICTED_SHARE = 0.1
 const END_ATTEMPTS = 3
+/** Until an end of unknown outcome is asked for again, by then perhaps of another leader. */
+const AGAIN_MS = 500
 const HEARTBEAT_MS = 250
 const HEARTBEAT_TIMEOUT_MS = 1000
 const KEY = 'transaction/'
@@ -41,6 +43,9 @@ export class TransactionLoad {
   readonly #lanes: Promise<void>[]
   readonly #heartbeats: Promise<void>[]
   readonly #answers = new Set<Promise<void>>()
+  /** Their end was asked for, and nobody knows whether it came: if it did, nobody will ask. */
+  readonly #doubtful = new Map<string, Half>()
+  readonly #again: Promise<void>
   #checkedCount = 0
   #isStopped = false
   #isSilent = false
@@ -57,6 +62,7 @@ export class TransactionLoad {
       return undefined
     })
     this.#heartbeats = group.nodes.map((node) => this.#beat(node))
+    this.#again = this.#endAgain()
     this.#lanes = Array.from({ length: LANES }, async (_, lane) => {
       for (let number = 0; !this.#isStopped; number++) {
         await this.#one(`${lane}/${number}`)
@@ -77,7 +83,7 @@ export class TransactionLoad {
     await Promise.all(this.#lanes)
     await until('all transactions are ended', () => this.history.open().length === 0).catch(() => {})
     this.close()
-    await Promise.all([...this.#heartbeats, ...this.#answers])
+    await Promise.all([...this.#heartbeats, ...this.#answers, this.#again])
   }
 
   close (): void { this.#isStopped = this.#isSilent = true }
@@ -87,6 +93,12 @@ export class TransactionLoad {
     for (; !this.#isSilent; await sleep(HEARTBEAT_MS)) {
       // who does not answer does not ask either
       await this.#cluster.client.invoke(address, { code: RequestCode.HEART_BEAT, body }, { timeoutMs: HEARTBEAT_TIMEOUT_MS }).catch(() => {})
+    }
+  }
+
+  async #endAgain (): Promise<void> {
+    for (; !this.#isSilent; await sleep(AGAIN_MS)) {
+      for (const half of [...this.#doubtful.values()]) await this.#maybeEnd(half, false)
     }
   }
 
@@ -122,12 +134,15 @@ export class TransactionLoad {
 
   /** False: nobody knows whether it has ended. */
   async #maybeEnd (half: Half, isAnswer: boolean): Promise<boolean> {
-    const answer = await this.#end(half, this.history.wantedOf(half.id)!, isAnswer)
-    if (answer === undefined) return false
-    const { code, remark = '' } = answer
-    if (code === ResponseCode.SUCCESS) this.history.ended(half.id)
-    else if (/^Find prepared|wrong$|is over|was deleted/.test(remark)) this.history.refused(half.id, remark)
-    return code === ResponseCode.SUCCESS
+    const { history } = this
+    const answer = await this.#end(half, history.wantedOf(half.id)!, isAnswer)
+    const isEnded = answer?.code === ResponseCode.SUCCESS
+    const isRefused = !isEnded && /^Find prepared|wrong$|is over|was deleted/.test(answer?.remark ?? '')
+    if (isEnded) history.ended(half.id)
+    if (isRefused) history.refused(half.id, answer!.remark!)
+    if (isEnded || isRefused) this.#doubtful.delete(half.id)
+    else this.#doubtful.set(half.id, half)
+    return isEnded
   }
 
   /** Its end is decided: nobody may change it. */
