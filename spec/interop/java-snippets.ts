@@ -443,6 +443,14 @@ export const snippets: readonly Snippet[] = [
     }
   },
   {
+    name: 'requests',
+    does: 'requests are answered by who consumes them; one that nobody answers is told so in time',
+    async run (t, java, topic) {
+      await java.call('topic.create', { topic, queues: 4 })
+      t.same(await java.call('request.reply', { topic, group: `${topic}-group` }), { first: 'FIRST', second: 'SECOND', third: 'THIRD', silent: 'timeout' })
+    }
+  },
+  {
     name: 'replay',
     does: 'a group is sent back while it consumes, and takes all again',
     async run (t, java, topic) {
