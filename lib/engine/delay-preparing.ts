@@ -1,21 +1,22 @@
 import { isMqError, turn, type Clock, type Timer } from '../base/index.ts'
 import type { RaftLog } from '../log/index.ts'
-import type { DelayDue, PendingUnit } from '../store/index.ts'
+import type { DelayDue } from '../store/index.ts'
 import { Expiry } from './expiry.ts'
 import { PreparedRecords } from './prepared-records.ts'
 
 /** Records are in memory at least so long before they are due, if they can be, */
-const LEAST_AHEAD_MS = 1000
+const LEAST_AHEAD_MS = 2000
 /** and those that are due in the same time are read together: the more, the fewer reads of the same piece of the log. */
-const MOST_AHEAD_MS = 3000
+const MOST_AHEAD_MS = 5000
 /** So long after it was due a record is still there for consumers that are behind, unless later ones need the room. */
 const KEPT_MS = 10_000
 /** When there is no room, it is looked for again so much later. */
 const AGAIN_MS = 20
 /** Records of so much of the log are read one after the other; */
 const STRETCH_BYTES = 256 * 1024
-/** so many are looked at before others get their turn. */
-const UNITS_AT_A_TIME = 4096
+/** of each are kept, as one number, where in its stretch it stands, how long it is, and when it is due, in ms from a time. */
+const SIZES = 2 ** 17
+const TIMES = 2 ** 16
 
 export interface DelayPreparingOptions {
   readonly clock: Clock
@@ -51,43 +52,43 @@ export class DelayPreparing {
   async #prepare (): Promise<void> {
     const { clock, due } = this.#options
     const nowMs = clock.wallMs()
-    const roomBytes = this.records.roomBytes(nowMs)
+    const roomBytes = this.records.makeRoom(nowMs)
     if (roomBytes === 0) return
-    const units = due.takeUnprepared(nowMs + MOST_AHEAD_MS, roomBytes)
-    for (const stretch of await this.#stretchesOf(units)) await this.#read(stretch)
+    const stretches = new Map<number, number[]>()
+    due.takeUnprepared(nowMs + MOST_AHEAD_MS, roomBytes, (physicalOffset, sizeBytes, deliverAtMs) => {
+      if (!PreparedRecords.takes(sizeBytes)) return
+      const number = Math.floor(physicalOffset / STRETCH_BYTES)
+      const unit = ((physicalOffset - number * STRETCH_BYTES) * SIZES + sizeBytes) * TIMES + Math.max(0, Math.min(TIMES - 1, Math.ceil(deliverAtMs - nowMs)))
+      const stretch = stretches.get(number)
+      if (stretch === undefined) stretches.set(number, [unit])
+      else stretch.push(unit)
+    })
+    // where they stand, the first first
+    for (const number of [...stretches.keys()].sort((a, b) => a - b)) {
+      if (!await this.#read(number * STRETCH_BYTES, Float64Array.from(stretches.get(number)!).sort(), nowMs)) break
+      // what was in memory was read without a pause
+      await turn(clock)
+    }
     this.#removeLater()
   }
 
-  /** By where they stand, the first first. */
-  async #stretchesOf (units: readonly PendingUnit[]): Promise<PendingUnit[][]> {
-    const stretches = new Map<number, PendingUnit[]>()
-    let seen = 0
+  /** False: there is no more room. */
+  async #read (stretchPosition: number, units: Float64Array, fromMs: number): Promise<boolean> {
+    const { log } = this.#options
     for (const unit of units) {
-      if (PreparedRecords.takes(unit.sizeBytes)) {
-        const number = Math.floor(unit.physicalOffset / STRETCH_BYTES)
-        const stretch = stretches.get(number)
-        if (stretch === undefined) stretches.set(number, [unit])
-        else stretch.push(unit)
-      }
-      if (++seen % UNITS_AT_A_TIME === 0) await turn(this.#options.clock)
-    }
-    return [...stretches].sort(([a], [b]) => a - b).map(([, stretch]) => stretch)
-  }
-
-  async #read (stretch: PendingUnit[]): Promise<void> {
-    const { clock, log } = this.#options
-    stretch.sort((a, b) => a.physicalOffset - b.physicalOffset)
-    for (const { physicalOffset, sizeBytes, deliverAtMs } of stretch) {
+      const dueMs = unit % TIMES
+      const place = (unit - dueMs) / TIMES
+      const sizeBytes = place % SIZES
+      const physicalOffset = stretchPosition + (place - sizeBytes) / SIZES
       const record = log.readNow(physicalOffset, sizeBytes) ?? await log.read(physicalOffset, sizeBytes).catch((error: unknown) => {
         // whoever wants it will be told
         if (isMqError(error)) return undefined
         throw error
       })
-      if (this.#isStopped || !this.records.hasRoom(clock.wallMs())) return
-      if (record !== undefined) this.records.add(physicalOffset, record, deliverAtMs)
+      if (this.#isStopped || !this.records.hasRoom) return false
+      if (record !== undefined) this.records.add(physicalOffset, record, fromMs + dueMs)
     }
-    // what was in memory was read without a pause
-    await turn(clock)
+    return true
   }
 
   #removeLater (): void {

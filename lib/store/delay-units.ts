@@ -127,13 +127,27 @@ export class DelayPieceReader {
     const at = this.#at
     return {
       deliverAtMs: this.deliverAtMs,
-      topic: utf8.decode(this.#bytes.subarray(at + FIXED_BYTES, at + FIXED_BYTES + view.getUint8(at + 28))),
+      topic: topicOf(this.#bytes, at + FIXED_BYTES, view.getUint8(at + 28)),
       queueId: view.getUint32(at + 24),
       tagsCode: view.getInt32(at + 20),
       physicalOffset: this.physicalOffset,
       sizeBytes: view.getUint32(at + 16)
     }
   }
+}
+
+let lastTopicBytes = new Uint8Array(0)
+let lastTopic = ''
+
+/** Units of one topic mostly follow each other. */
+function topicOf (bytes: Uint8Array, at: number, length: number): string {
+  let i = length === lastTopicBytes.length ? 0 : length
+  while (i < length && bytes[at + i] === lastTopicBytes[i]) i++
+  if (i < length || length !== lastTopicBytes.length) {
+    lastTopicBytes = bytes.slice(at, at + length)
+    lastTopic = utf8.decode(lastTopicBytes)
+  }
+  return lastTopic
 }
 
 function corrupt (): MqError { return new MqError('MQ_CORRUPT', 'state store: a list of delayed messages is cut short') }

@@ -123,7 +123,7 @@ export const mutants: readonly Mutant[] = [
   mutant('delay', 'a message is delivered again while its delivery is under way', 'store/delay-machine.ts', 'this.#proposed.get(number)?.has(ordinal) !== true', 'ordinal >= 0'),
   mutant('delay', 'checkpoints do not say what was delivered', 'store/delay-machine.ts', 'bucket.remove(ordinal)\n      this.#changed.add(bucket)', 'bucket.remove(ordinal)'),
   mutant('delay', 'a delivery takes nothing from what waits', 'store/delay-machine.ts', 'on(delayDeliver, ({ parts }) => { for (const { units } of parts) this.#removeAll(units) }),', 'on(delayDeliver, () => {}),'),
-  mutant('delay', 'what is due in a moment is delivered now', 'store/delay-due.ts', 'first.deliverAtMs > nowMs) return undefined', 'first.deliverAtMs > nowMs + 100) return undefined'),
+  mutant('delay', 'what is due in a moment is delivered now', 'store/due-units.ts', 'slot.firstMs > nowMs) return undefined', 'slot.firstMs > nowMs + 100) return undefined'),
   mutant('delay', 'what was recalled comes all the same', 'engine/recalls.ts', 'delays.remove(writer, [pending])\n      const { id }', 'const { id }'),
   mutant('delay', 'a message that is moved waits at both times', 'engine/recalls.ts', 'delays.remove(writer, [pending])\n        const queueId', 'const queueId'),
   // dedupe
