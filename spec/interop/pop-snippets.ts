@@ -4,9 +4,9 @@ import type { Seen, Snippet } from './java-snippets.ts'
 type Popped = Seen & { readonly handle: string }
 interface Taken { readonly status: string, readonly messages: Popped[] }
 
-const MEMBERS = 10
+const MEMBERS = 6
 const QUEUES = 4
-const COUNT = 200
+const COUNT = 160
 
 const bodies = (messages: readonly Seen[]): string[] => messages.map(({ body }) => body!)
 const sorted = (texts: readonly string[]): string[] => [...texts].sort()
