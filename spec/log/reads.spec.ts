@@ -234,3 +234,23 @@ t.test('a cut back into a cold segment, read without reopening and without a tai
   }
   await log.close()
 })
+
+t.test('entries that are cut off while they are read are gone, not damaged', async (t) => {
+  for (const isWrittenAgain of [false, true]) {
+    let held: Array<() => void> | undefined
+    const disk = new FaultyDisk({ directories: ['/data'], schedule: (fn) => { if (held === undefined) setImmediate(fn); else held.push(fn) } })
+    const { log } = await openLog(disk, { tailCacheBytes: 1 })
+    log.append(new EntryMaker().batch([500, 500, 500, 500]))
+    await log.syncThrough(4)
+    held = []
+    const reading = log.readEntries({ from: 3, to: 5, maxBytes: 4 * KIB }).catch((error: unknown) => error)
+    await new Promise((resolve) => { setImmediate(resolve) })
+    const underWay = held
+    held = undefined
+    await log.truncateFrom(3)
+    if (isWrittenAgain) log.append([EntryMaker.after(log).next(500, 2)])
+    for (const fn of underWay) fn()
+    t.match(await reading, { code: 'MQ_MESSAGE_NOT_FOUND' })
+    await log.close()
+  }
+})
