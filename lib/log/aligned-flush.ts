@@ -2,12 +2,14 @@ import type { Disk } from '../base/index.ts'
 import type { RaftEntry } from '../raft/index.ts'
 import type { Flush } from './flush.ts'
 import type { Segment } from './segment.ts'
+import { END_BYTES } from './zeros.ts'
 
 const MIB = 1024 * 1024
 
 /**
  * Flushes by one write through to the device each, of whole blocks from memory of its own: what the first block holds
- * already, the entries, and zeros to the end of the last block. Behind the log there are zeros in any case.
+ * already, the entries, and zeros to the end of the last block, or of one more where an earlier segment has left something
+ * behind it. Behind the log there are zeros in any case.
  */
 export class AlignedFlush implements Flush {
   readonly maxBytes = 4 * MIB
@@ -65,7 +67,8 @@ export class AlignedFlush implements Flush {
   /** What is filled, and zeros to the end of a block: at least `zeroBytes`, as far as the memory reaches. */
   #blocks (zeroBytes: number): Uint8Array {
     const { alignBytes } = this.#disk
-    const wanted = Math.ceil((this.#filled + zeroBytes) / alignBytes) * alignBytes
+    const endBytes = this.#fileByte + this.#filled < this.#segment.olderTo ? END_BYTES : 0
+    const wanted = Math.ceil((this.#filled + Math.max(zeroBytes, endBytes)) / alignBytes) * alignBytes
     const end = Math.min(wanted, this.#memory.length - this.#memory.length % alignBytes)
     return this.#memory.fill(0, this.#filled, end).subarray(0, end)
   }
@@ -78,7 +81,7 @@ export class AlignedFlush implements Flush {
   #memoryFor (sizeBytes: number): Uint8Array {
     const { alignBytes } = this.#disk
     const ordinaryBytes = this.maxBytes + alignBytes
-    if (sizeBytes > ordinaryBytes) return this.#disk.alignedMemory(sizeBytes + alignBytes)
+    if (sizeBytes > ordinaryBytes) return this.#disk.alignedMemory(sizeBytes + 2 * alignBytes)
     this.#ordinaryMemory ??= this.#disk.alignedMemory(ordinaryBytes + alignBytes)
     return this.#ordinaryMemory
   }

@@ -1,7 +1,7 @@
 import type { RaftEntry } from '../raft/index.ts'
 import type { Flush } from './flush.ts'
 import type { Segment } from './segment.ts'
-import { zeroBytes } from './zeros.ts'
+import { END_BYTES, zeroBytes } from './zeros.ts'
 
 const STAGING_BYTES = 256 * 1024
 const SMALL_RUN_BYTES = 32 * 1024
@@ -67,6 +67,7 @@ export class BufferedFlush implements Flush {
     const file = segment.openFile
     for (const { bytes, position } of this.#takePieces()) await file.write(bytes, position - segment.basePosition)
     const end = this.endPosition - segment.basePosition
+    if (end < segment.olderTo) await file.write(this.#endOf(segment), end)
     if (end > segment.fileBytes) {
       segment.fileBytes = end
       if (zerosBehind > 0) {
@@ -81,8 +82,15 @@ export class BufferedFlush implements Flush {
     const segment = this.#segment
     const file = segment.openFile
     for (const { bytes, position } of this.#takePieces()) file.writeNow(bytes, position - segment.basePosition)
-    segment.fileBytes = Math.max(segment.fileBytes, this.endPosition - segment.basePosition)
+    const end = this.endPosition - segment.basePosition
+    if (end < segment.olderTo) file.writeNow(this.#endOf(segment), end)
+    segment.fileBytes = Math.max(segment.fileBytes, end)
     if (this.#sync) file.syncNow()
+  }
+
+  /** Zeros between the last entry and what an earlier segment has left. */
+  #endOf ({ olderTo, basePosition }: Segment): Uint8Array {
+    return zeroBytes(Math.min(END_BYTES, olderTo - (this.endPosition - basePosition)))
   }
 
   #takePieces (): readonly WritePiece[] {

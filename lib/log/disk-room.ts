@@ -10,6 +10,8 @@ export interface DiskRoomOptions {
   readonly directory: string
   /** 0: not watched. */
   readonly reserveBytes: number
+  /** It was looked how much room there is. */
+  onLook? (): void
 }
 
 /**
@@ -63,6 +65,7 @@ export class DiskRoom {
     } catch (error) {
       logger.warn(`${directory}: free space is unknown`, { error })
     }
+    this.#options.onLook?.()
     if (!this.hasRoom) this.#arm()
   }
 

@@ -24,6 +24,7 @@ export const BLOCK_BYTES = 64 * 1024
 export const MAX_ENTRY_BYTES = 64 * 1024 * 1024
 const LOCAL_AT = 72
 const CHECKSUM_AT = 64
+const POSITION_AT = 40
 const STAMP_AT = 48
 const BODY_BYTES_AT = 56
 const TWO_64 = 1n << 64n
@@ -79,7 +80,7 @@ export function sealEntry (bytes: Uint8Array, view: DataView, at: number, fields
   setInt64(view, at + 16, fields.index)
   setInt64(view, at + 24, fields.term)
   setInt64(view, at + 32, fields.prevTerm)
-  setInt64(view, at + 40, fields.physicalOffset)
+  setInt64(view, at + POSITION_AT, fields.physicalOffset)
   setInt64(view, at + STAMP_AT, fields.storeTimestampMs)
   view.setUint32(at + BODY_BYTES_AT, bodyBytes)
   view.setUint32(at + 60, 0)
@@ -109,6 +110,11 @@ export function readSyncedTo (bytes: Uint8Array, view: DataView, at: number): nu
   return expected === actual ? getInt64(view, at + LOCAL_AT) : undefined
 }
 
+/** The position that a header at `at` would tell, not verified. */
+export function readPosition (view: DataView, at: number): number {
+  return getInt64(view, at + POSITION_AT)
+}
+
 /**
  * The header at `at`, or undefined when the bytes there are no header of this group: magic, checksum or lengths do not
  * hold. `bytes` must hold ENTRY_HEADER_BYTES from `at`. The body is not looked at.
@@ -132,7 +138,7 @@ export function decodeHeader (bytes: Uint8Array, view: DataView, at: number, gro
     index: getInt64(view, at + 16),
     term: getInt64(view, at + 24),
     prevTerm: getInt64(view, at + 32),
-    physicalOffset: getInt64(view, at + 40),
+    physicalOffset: readPosition(view, at),
     storeTimestampMs: getInt64(view, at + STAMP_AT),
     bodyBytes,
     checksum

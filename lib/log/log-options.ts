@@ -49,6 +49,11 @@ export interface LogOptions {
   isMoreComing? (): boolean
   /** Fill segments with zeros ahead of need; off for a disk in memory. */
   readonly preallocate?: boolean
+  /**
+   * So many files of segments that retention has dropped are kept at most, to become the next ones: flushes that overwrite
+   * blocks that were written before are cheaper. Default: MAX_SPARE_SEGMENTS with `preallocate`, else none.
+   */
+  readonly spareSegments?: number
   /** `hasRoom` turns false when the file system has less than this left. 0: not watched. */
   readonly reserveBytes?: number
   readonly onDamage?: 'refuse' | 'report'

@@ -123,6 +123,7 @@ export class LogUpkeep {
       if (await disk.isLinked(active.path)) {
         await active.close()
         active.fileBytes = cut.from - active.basePosition
+        active.olderTo = 0
         await replaceByHead(disk, active.path, active.fileBytes)
         // a reader may have opened the old one meanwhile
         await active.close()

@@ -21,6 +21,8 @@ import type { TermTable } from './term-table.ts'
 import { Writer } from './writer.ts'
 
 const MIB = 1024 * 1024
+/** As many as one base dump lets go at once, with segments of their usual size. */
+export const MAX_SPARE_SEGMENTS = 8
 const SCAN_BYTES = 4 * MIB
 const NEARLY = 15 / 16
 /** After so long without a flush the sync mark vouches for the last entries. */
@@ -53,6 +55,8 @@ export class RaftLog {
   #failure: MqError | undefined
   #closed = false
   #cutting = 0
+  /** How many were begun. */
+  #cuts = 0
   #durableWaiters: Array<{ readonly index: number, readonly resolve: () => void, readonly reject: (error: MqError) => void }> = []
 
   private constructor (options: LogOptions, segments: SegmentStore, groupSeed: bigint, recovered: Recovered) {
@@ -89,7 +93,7 @@ export class RaftLog {
     })
     this.#mending = options.refetch && new Mending({ refetch: options.refetch, logger: this.#logger, groupSeed, segments, writer: this.#writer, upkeep: this.#upkeep, term: (index) => this.term(index) })
     this.#syncSchedule = new SyncSchedule(clock, this.#writer, flush ?? {})
-    this.#room = new DiskRoom({ disk, clock, logger: this.#logger, directory, reserveBytes })
+    this.#room = new DiskRoom({ disk, clock, logger: this.#logger, directory, reserveBytes, onLook: () => { this.#giveRoomBack() } })
     this.#idle = new IdleTimer(clock, IDLE_MS, () => { this.#upkeep.raiseMark() })
     this.#written = recovered.end.position
   }
@@ -113,6 +117,8 @@ export class RaftLog {
       logger,
       segmentBytes: options.segmentBytes ?? 64 * MIB,
       preallocate: options.preallocate ?? true,
+      spareSegments: options.spareSegments ?? (options.preallocate === false ? 0 : MAX_SPARE_SEGMENTS),
+      hasRoomForSpares: () => owner.log !== undefined && owner.log.#hasRoomAhead,
       onFailure: (error) => { if (owner.log !== undefined) owner.log.#fail(error) }
     })
     let segments = newSegments()
@@ -169,6 +175,8 @@ export class RaftLog {
 
   /** False while the file system has less than `reserveBytes` left: propose nothing then. Turns true again by itself. */
   get hasRoom (): boolean { return this.#room.hasRoom }
+  /** Of files that retention has dropped and that are kept to become segments; given up when room is short. */
+  get spareBytes (): number { return this.#segments.spareBytes }
   /** What may be written before that. */
   get roomBytes (): number { return this.#room.roomBytes }
 
@@ -191,7 +199,10 @@ export class RaftLog {
     return from < this.firstIndex ? undefined : this.#tail.slice(from, to, maxBytes)
   }
 
-  /** Entries [from, to) within `maxBytes`, at least one; may return fewer, at a segment's end. */
+  /**
+   * Entries [from, to) within `maxBytes`, at least one; may return fewer, at a segment's end.
+   * @throws MQ_CORRUPT the first of them is damaged; MQ_MESSAGE_NOT_FOUND it was cut off or removed meanwhile
+   */
   async readEntries ({ from, to, maxBytes }: { readonly from: number, readonly to: number, readonly maxBytes: number }): Promise<readonly RaftEntry[]> {
     this.#assertUsable()
     if (from >= to) return []
@@ -199,7 +210,15 @@ export class RaftLog {
     const cached = this.entries(from, to, maxBytes)
     if (cached !== undefined) return cached.map(copyOf)
     const segment = this.#segments.containingIndex(from)!
-    const read = async () => await this.#reader.readFrom(segment, await this.#reader.locateIndex(segment, from), to, maxBytes)
+    const cuts = this.#cuts
+    const read = async () => {
+      try {
+        return await this.#reader.readFrom(segment, await this.#reader.locateIndex(segment, from), to, maxBytes)
+      } catch (error) {
+        if (cuts === this.#cuts) throw error
+        throw new MqError('MQ_MESSAGE_NOT_FOUND', `entry ${from} was cut off meanwhile`, { cause: error })
+      }
+    }
     return await (this.#mending?.reading(read) ?? read())
   }
 
@@ -338,6 +357,7 @@ export class RaftLog {
     if (index > this.lastIndex) return
     const position = this.#tail.at(index)?.physicalOffset ?? (await this.#locate(index)).position
     const point: LogPoint = { index: index - 1, term: this.term(index - 1)!, position }
+    this.#cuts++
     this.#writer.forget(index)
     await this.#writer.hold()
     try {
@@ -378,8 +398,16 @@ export class RaftLog {
 
   /** Zeros ahead must neither hold up flushes nor use up the room that is left for entries. */
   get #mayPrepare (): boolean {
-    const { preallocate, segmentBytes } = this.#segments
-    return preallocate && !this.#closed && this.#writer.leavesDiskIdle && this.#room.roomBytes > 2 * segmentBytes
+    return this.#segments.preallocate && !this.#closed && this.#writer.leavesDiskIdle && this.#hasRoomAhead
+  }
+
+  /** There is more room than the entries to come may need soon. */
+  get #hasRoomAhead (): boolean { return this.#room.roomBytes > 2 * this.#segments.segmentBytes }
+
+  /** Where room is short, the first to go is what only saves time. */
+  #giveRoomBack (): void {
+    if (this.#segments.spareBytes === 0 || this.#hasRoomAhead || this.#failure !== undefined) return
+    this.#segments.removeSpares().then(() => this.#room.check()).catch(() => {})
   }
 
   #wakeDurableWaiters (): void {

@@ -4,16 +4,17 @@ import { cutFiles, type CutFile } from './cut.ts'
 import { decodeHeader, ENTRY_HEADER_BYTES, type EntryHeader } from './entry.ts'
 import { naming, walkEntries, type BadEntry, type WalkEnd } from './entry-walk.ts'
 import { FloorFile, type LogFloor } from './floor-file.ts'
-import type { RecoveryReport } from './recovery-report.ts'
+import type { RecoveryReport, TornCut } from './recovery-report.ts'
 import { NextSegment } from './next-segment.ts'
 import { positionOfSegmentName, Segment } from './segment.ts'
 import type { SegmentStore } from './segment-store.ts'
 import { SyncMark } from './sync-mark.ts'
-import { findHeaders, keepAside, syncedToAt, wipe, writeAgain } from './tail-check.ts'
+import { SpareSegments } from './spare-segments.ts'
+import { keepAside, lookBehindEnd, syncedToAt, writeAgain } from './tail-check.ts'
 import { TermTable } from './term-table.ts'
 import { TermsFile } from './terms-file.ts'
 import type { LogPoint } from './log-point.ts'
-import { endOfNonZero } from './zeros.ts'
+import { zeroRange } from './zeros.ts'
 
 export interface RecoveryOptions {
   readonly disk: Disk
@@ -35,6 +36,8 @@ export interface Recovered {
   readonly terms: TermTable
   /** Behind the last good entry. */
   readonly end: LogPoint
+  /** Position through which there may be something written behind it; not below it. */
+  readonly writtenTo: number
   /** Files behind damage, which belong to no log any more. */
   readonly lost: readonly LostFile[]
   readonly report: RecoveryReport
@@ -68,6 +71,7 @@ export async function recoverLog (options: RecoveryOptions): Promise<Recovered> 
   const intent = await CutIntent.open(disk, directory, groupSeed)
   const floor = await FloorFile.open(disk, directory, groupSeed)
   await NextSegment.removeLeftOver(disk, directory)
+  await SpareSegments.removeLeftOver(disk, directory)
   await intent.settle()
   await floor.settle()
   await mark.begin()
@@ -76,12 +80,13 @@ export async function recoverLog (options: RecoveryOptions): Promise<Recovered> 
   const recovery = new Recovery(options, { mark, termsFile, intent, floor, report })
   const end = await recovery.run()
   report.elapsedMs = clock.nowMs() - startedAt
-  return { mark, termsFile, intent, floor, terms: recovery.terms, end, lost: recovery.lost, report }
+  return { mark, termsFile, intent, floor, terms: recovery.terms, end, writtenTo: Math.max(recovery.writtenTo, end.position), lost: recovery.lost, report }
 }
 
 class Recovery {
   readonly terms = new TermTable()
   readonly lost: LostFile[] = []
+  writtenTo = 0
   readonly #options: RecoveryOptions
   readonly #mark: SyncMark
   readonly #termsFile: TermsFile
@@ -183,6 +188,7 @@ class Recovery {
     }
     const segment = new Segment(disk, path, { basePosition, firstIndex: start.index, prevTerm: start.prevTerm }, sizeBytes)
     segment.firstTerm = header?.term
+    segment.olderTo = sizeBytes
     segment.endPosition = next?.basePosition ?? basePosition
     segments.add(segment)
     return undefined
@@ -245,19 +251,14 @@ class Recovery {
     segment.endPosition = position
     this.#report.scannedBytes += position - segment.basePosition
     const fromByte = position - segment.basePosition
-    const junkEnd = await endOfNonZero(file, fromByte, segment.fileBytes)
+    const behind = await lookBehindEnd(file, segment.basePosition, fromByte, segment.fileBytes, groupSeed)
+    this.writtenTo = segment.basePosition + behind.writtenEnd
     // A file behind this one was made when this one had been synced through its end.
-    let witness = Math.max(this.#mark.syncedTo, this.lost[0]?.basePosition ?? 0)
-    if (witness <= position) {
-      await findHeaders(file, segment.basePosition, fromByte + 1, junkEnd, groupSeed, ({ syncedTo }) => {
-        if (syncedTo !== undefined && syncedTo > witness) witness = syncedTo
-        return witness > position
-      })
-    }
+    const witness = Math.max(this.#mark.syncedTo, this.lost[0]?.basePosition ?? 0, behind.syncedTo)
     if (witness > position) {
       const damage: BadEntry = bad ?? { position, index: next.index, fileByte: fromByte, reason: 'the file ends' }
       if (onDamage === 'refuse') throw this.#refusal(segment, damage)
-      this.#report.damaged.push({ file: segment.path, fileByte: damage.fileByte, from: position, to: Math.max(witness, segment.basePosition + junkEnd), syncedTo: witness, fromIndex: next.index, reason: damage.reason })
+      this.#report.damaged.push({ file: segment.path, fileByte: damage.fileByte, from: position, to: Math.max(witness, this.writtenTo), syncedTo: witness, fromIndex: next.index, reason: damage.reason })
       logger.error(`${segment.path}: byte ${damage.fileByte}: ${damage.reason}`, { position, fromIndex: next.index })
       return end
     }
@@ -265,20 +266,26 @@ class Recovery {
     const syncedTo = lastEntryAt === undefined ? undefined : await syncedToAt(file, lastEntryAt, groupSeed)
     const provenByte = Math.max(this.#mark.syncedTo, syncedTo ?? 0) - segment.basePosition
     await writeAgain(file, Math.max(0, provenByte), fromByte)
-    if (junkEnd > fromByte) await this.#cutTornTail(segment, position, junkEnd, bad?.reason ?? 'bytes behind the last entry')
-    else await file.sync()
+    const cut = behind.writtenEnd > fromByte ? await this.#keepTornTail(segment, position, behind.writtenEnd, bad?.reason ?? 'bytes behind the last entry') : undefined
+    if (behind.hasOlder) {
+      await file.truncate(fromByte)
+      segment.fileBytes = fromByte
+    } else if (cut !== undefined) {
+      await zeroRange(file, fromByte, behind.writtenEnd)
+    }
+    segment.olderTo = 0
+    await file.sync()
+    if (cut !== undefined) this.#report.cuts.push(cut)
     return end
   }
 
-  async #cutTornTail (segment: Segment, position: number, junkEnd: number, reason: string): Promise<void> {
+  async #keepTornTail (segment: Segment, position: number, writtenEnd: number, reason: string): Promise<TornCut> {
     const { disk, logger } = this.#options
-    const file = segment.openFile
     const fileByte = position - segment.basePosition
-    const keptAside = await keepAside(disk, file, fileByte, junkEnd)
-    await wipe(file, fileByte, junkEnd)
-    const cut = { file: segment.path, fileByte, position, sizeBytes: junkEnd - fileByte, keptAside, reason }
-    this.#report.cuts.push(cut)
+    const keptAside = await keepAside(disk, segment.openFile, fileByte, writtenEnd)
+    const cut = { file: segment.path, fileByte, position, sizeBytes: writtenEnd - fileByte, keptAside, reason }
     logger.warn(`${segment.path}: the last write was cut short at byte ${fileByte}; ${cut.sizeBytes} bytes were moved to ${keptAside}`, cut)
+    return cut
   }
 
   async #walk (segment: Segment, to: number, verifyBodies: boolean, onEntry: (header: EntryHeader) => void = () => {}): Promise<WalkEnd> {

@@ -10,7 +10,6 @@ import { positionOfSegmentName, type Segment } from './segment.ts'
 import { SegmentStore } from './segment-store.ts'
 import { dropUnreadableMark, SyncMark } from './sync-mark.ts'
 import { findHeaders, keepAside, wipe } from './tail-check.ts'
-import { endOfNonZero } from './zeros.ts'
 
 export interface RepairOptions {
   readonly disk: Disk
@@ -47,9 +46,10 @@ export async function repairLog ({ disk, clock, logger = silentLogger, directory
   const segments = new SegmentStore({ disk, directory, segmentBytes: 0, preallocate: false, logger, onFailure () {} })
   const recovered = await recoverLog({ disk, clock, logger, directory, groupSeed, segments, onDamage: 'report' })
   try {
-    const { end, lost, report } = recovered
+    const { end, writtenTo, lost, report } = recovered
     const { active } = segments
-    const lostEnd = await endOfNonZero(await active.file(), end.position - active.basePosition, active.fileBytes)
+    // What a torn tail was is gone by now.
+    const lostEnd = (report.damaged.length === 0 ? end.position : writtenTo) - active.basePosition
     const lostBytes = active.basePosition + lostEnd - end.position + await totalBytes(disk, lost)
     const keptAside = dryRun || report.damaged.length === 0 ? [] : await removeDamage(disk, directory, recovered, active, lostEnd)
     return {

@@ -4,6 +4,7 @@ import { NextSegment } from './next-segment.ts'
 import { OpenSegments } from './open-segments.ts'
 import { lastNotAbove } from './position-index.ts'
 import { Segment, segmentName, type SegmentStart } from './segment.ts'
+import { SpareSegments } from './spare-segments.ts'
 
 /** Sealed segments that stay open for reading. */
 const MAX_OPEN_SEGMENTS = 64
@@ -16,7 +17,11 @@ export interface SegmentStoreOptions {
   readonly segmentBytes: number
   readonly preallocate: boolean
   readonly logger: Logger
-  /** Preparing the next segment failed. */
+  /** So many files of dropped segments are kept at most, to become the next ones. */
+  readonly spareSegments?: number
+  /** Whether there is room enough to keep any. */
+  hasRoomForSpares? (): boolean
+  /** Preparing a segment to come failed. */
   onFailure (error: unknown): void
 }
 
@@ -27,20 +32,20 @@ export class SegmentStore {
   readonly opened: OpenSegments
   readonly #disk: Disk
   readonly #directory: string
-  readonly #logger: Logger
   readonly #next: NextSegment
+  readonly #spares: SpareSegments
   #segments: Segment[] = []
   #bases: number[] = []
   #deleting: Promise<void> = Promise.resolve()
 
-  constructor ({ disk, directory, segmentBytes, preallocate, logger, onFailure }: SegmentStoreOptions) {
+  constructor ({ disk, directory, segmentBytes, preallocate, logger, spareSegments = 0, hasRoomForSpares = () => true, onFailure }: SegmentStoreOptions) {
     this.segmentBytes = segmentBytes
     this.preallocate = preallocate
     this.opened = new OpenSegments(MAX_OPEN_SEGMENTS, (segment) => segment === this.active)
     this.#disk = disk
     this.#directory = directory
-    this.#logger = logger
     this.#next = new NextSegment({ disk, directory, segmentBytes, onFailure })
+    this.#spares = new SpareSegments({ disk, directory, logger, segmentBytes, limit: spareSegments, hasRoom: hasRoomForSpares, onFailure })
   }
 
   get all (): readonly Segment[] { return this.#segments }
@@ -83,7 +88,8 @@ export class SegmentStore {
   /** Makes the next active segment, durable in the directory before anything is written to it. */
   async startNext (start: SegmentStart): Promise<Segment> {
     const path = `${this.#directory}/${segmentName(start.basePosition)}`
-    const fileBytes = await this.#next.moveTo(path)
+    const olderTo = await this.#spares.moveTo(path)
+    const fileBytes = olderTo > 0 ? olderTo : await this.#next.moveTo(path)
     const file = await this.#disk.open(path, { create: true })
     try {
       await this.#disk.syncDirectory(this.#directory)
@@ -92,6 +98,7 @@ export class SegmentStore {
       throw error
     }
     const segment = new Segment(this.#disk, path, start, fileBytes, file)
+    segment.olderTo = olderTo
     if (this.#segments.length > 0) this.opened.note(this.active)
     this.add(segment)
     return segment
@@ -99,12 +106,22 @@ export class SegmentStore {
 
   /** Puts zeros ahead for the next segment, as far as this one is used and a little more. Call it when the disk has nothing else to do. */
   prepareNext (): void {
+    if (this.#spares.count > 0) return
     const { usedBytes } = this.active
     if (usedBytes >= this.segmentBytes * AHEAD) this.#next.fillTo(usedBytes * (1 + AHEAD))
   }
 
   /** Prepares nothing more. */
-  stop (): void { this.#next.stop() }
+  stop (): void {
+    this.#next.stop()
+    this.#spares.stop()
+  }
+
+  /** Bytes of files kept to become segments. */
+  get spareBytes (): number { return this.#spares.sizeBytes }
+
+  /** Gives the room of the files kept to become segments back. */
+  async removeSpares (): Promise<void> { await this.#spares.removeAll() }
 
   /** Where the log would begin without the segments that end at or below `position` and hold no entry above `throughIndex`. */
   floorFor (position: number, throughIndex: number): LogFloor | undefined {
@@ -116,7 +133,7 @@ export class SegmentStore {
     return floor
   }
 
-  /** Takes the segments below `position` out and removes their files in the background. Never the active one. */
+  /** Takes the segments below `position` out, and in the background removes their files or keeps them as spare ones. Never the active one. */
   dropBelow (position: number): Segment[] {
     let count = 0
     while (count < this.#segments.length - 1 && this.#segments[count]!.endPosition <= position) count++
@@ -145,18 +162,15 @@ export class SegmentStore {
 
   /** `failed`: the disk is written to no more. */
   async close ({ failed }: { readonly failed: boolean }): Promise<void> {
+    this.#spares.stop()
     await this.#deleting
     await this.#next.close({ remove: !failed })
+    if (!failed) await this.#spares.removeAll()
     for (const segment of this.#segments) await segment.close()
   }
 
   async #remove (segment: Segment): Promise<void> {
-    try {
-      await segment.close()
-      await this.#disk.unlink(segment.path)
-    } catch (error) {
-      // Harmless: the next start removes what lies below the floor.
-      this.#logger.warn(`${segment.path} could not be removed`, { error })
-    }
+    await segment.retire()
+    await this.#spares.keep(segment.path, segment.fileBytes)
   }
 }

@@ -22,8 +22,9 @@ export interface SegmentStart {
 }
 
 /**
- * One file of the log: the entries from `basePosition` on, then zeros. Named by the position of its first entry; the
- * entry that crosses the size limit is still written to it.
+ * One file of the log: the entries from `basePosition` on, then zeros, behind which a file that is used again holds what
+ * an earlier segment has left (see SpareSegments). Named by the position of its first entry; the entry that crosses the
+ * size limit is still written to it.
  */
 export class Segment {
   readonly disk: Disk
@@ -35,14 +36,17 @@ export class Segment {
   firstTerm: number | undefined
   /** Where its last entry ends, entries under way included; for all but the last segment the next one's base. */
   endPosition: number
-  /** Bytes of the file that hold entries or zeros written ahead of need. */
+  /** Bytes of the file that hold entries, zeros written ahead of need, or what an earlier segment has left. */
   fileBytes: number
+  /** Up to this byte of the file there may be something that an earlier segment has left; zeros divide it from the last entry. */
+  olderTo: number
   readonly index: PositionIndex
   /** Its file is gone, or about to go: below the floor, or cut. */
   isRemoved: boolean
   #file: DiskFile | undefined
   #opening: Promise<DiskFile> | undefined
   #users: number
+  #isRetired: boolean
   #unused: Array<() => void>
 
   constructor (disk: Disk, path: string, { basePosition, firstIndex, prevTerm }: SegmentStart, fileBytes: number, file?: DiskFile) {
@@ -54,11 +58,13 @@ export class Segment {
     this.firstTerm = undefined
     this.endPosition = basePosition
     this.fileBytes = fileBytes
+    this.olderTo = 0
     this.index = new PositionIndex(basePosition, firstIndex)
     this.#file = file
     this.isRemoved = false
     this.#opening = undefined
     this.#users = 0
+    this.#isRetired = false
     this.#unused = []
   }
 
@@ -84,11 +90,12 @@ export class Segment {
 
   /** Runs `action` with the file, which stays open meanwhile. */
   async use<T> (action: (file: DiskFile) => Promise<T>): Promise<T> {
+    if (this.#isRetired) throw this.#removed()
     this.#users++
     try {
       return await action(await this.file())
     } catch (error) {
-      if (this.isRemoved && !(error instanceof MqError)) throw new MqError('MQ_MESSAGE_NOT_FOUND', `position ${this.basePosition} and what follows were removed from the log meanwhile`)
+      if (this.isRemoved && !(error instanceof MqError)) throw this.#removed()
       throw error
     } finally {
       if (--this.#users === 0) {
@@ -104,5 +111,16 @@ export class Segment {
     const file = this.#file
     this.#file = undefined
     await file?.close()
+  }
+
+  /** Closes the file for good when nobody uses it any more: from then on it may be another segment's. */
+  async retire (): Promise<void> {
+    while (this.#users > 0) await new Promise<void>((resolve) => this.#unused.push(resolve))
+    this.#isRetired = true
+    await this.close()
+  }
+
+  #removed (): MqError {
+    return new MqError('MQ_MESSAGE_NOT_FOUND', `position ${this.basePosition} and what follows were removed from the log meanwhile`)
   }
 }

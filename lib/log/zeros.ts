@@ -4,6 +4,12 @@ import type { DiskFile } from '../base/index.ts'
 export const ZERO_STEP_BYTES = 512 * 1024
 const zeros = new Uint8Array(ZERO_STEP_BYTES)
 
+/**
+ * So much behind the last entry of a flush is zeros where more follows that is not: as long as the header of an entry, so
+ * that the end of the log can be told from an entry that has been damaged.
+ */
+export const END_BYTES = 88
+
 /** A view on zeros, at most ZERO_STEP_BYTES. Nobody writes to it. */
 export function zeroBytes (sizeBytes: number): Uint8Array {
   return zeros.subarray(0, sizeBytes)

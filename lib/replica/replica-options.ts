@@ -32,7 +32,7 @@ export interface StateMachineContext {
   readonly noteLostEntries: () => Promise<void>
 }
 
-export type LogSettings = Partial<Pick<LogOptions, 'segmentBytes' | 'tailCacheBytes' | 'coldCacheBytes' | 'flush' | 'inlineFlush' | 'preallocate' | 'reserveBytes' | 'onDamage' | 'refetch'>>
+export type LogSettings = Partial<Pick<LogOptions, 'segmentBytes' | 'tailCacheBytes' | 'coldCacheBytes' | 'flush' | 'inlineFlush' | 'preallocate' | 'spareSegments' | 'reserveBytes' | 'onDamage' | 'refetch'>>
 
 export interface ReplicaStatus {
   readonly state: ReplicaState

@@ -6,8 +6,8 @@ import { decodeIdentity, formatVersionIn, writeIdentity } from './identity.ts'
 /** Files of the data directory that a backup holds beside the identity; what is not there can be made again from log and base dump. */
 const FILES = ['vote', DOUBT_FILE]
 const DIRECTORIES = ['log', 'base']
-/** Zeros for the segment to come. */
-const SPARE_SEGMENT = 'next'
+/** For segments to come: nothing of the log is in them. */
+const SPARE_SEGMENT = /^(next|spare\.\d+)$/
 const COPY_BYTES = 1024 * 1024
 
 export interface UpgradeOptions {
@@ -58,7 +58,7 @@ async function backUp (disk: Disk, directory: string, backup: string, identity: 
 }
 
 async function backUpFiles (disk: Disk, from: string, to: string): Promise<void> {
-  const names = (await disk.list(from) ?? []).filter(({ name, isDirectory }) => !isDirectory && name !== SPARE_SEGMENT && !name.endsWith('.new')).map(({ name }) => name).sort()
+  const names = (await disk.list(from) ?? []).filter(({ name, isDirectory }) => !isDirectory && !SPARE_SEGMENT.test(name) && !name.endsWith('.new')).map(({ name }) => name).sort()
   const written = names.findLast((name) => name.endsWith('.seg'))
   await disk.makeDirectory(to)
   for (const name of names) {

@@ -88,7 +88,7 @@ t.test('a segment that cannot be removed is no failure; the next start removes i
   const faults = new Faults()
   const disk = new FaultyDisk({ faults, directories: ['/data'] })
   const count = (): number => disk.paths().filter((path) => path.endsWith('.seg')).length
-  const { log, failures } = await openLog(disk, { segmentBytes: 8192 })
+  const { log, failures } = await openLog(disk, { segmentBytes: 8192, spareSegments: 0 })
   log.append(new EntryMaker().batch(Array.from({ length: 20 }, () => 2000)))
   await log.syncThrough(20)
   const before = count()

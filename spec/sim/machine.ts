@@ -46,7 +46,12 @@ export class Machine {
   }
 
   #emptyDisk (faults: Faults): FaultyDisk {
-    return new FaultyDisk({ faults, schedule: this.#schedule, alignBytes: this.#world.parameters.alignBytes, directories: ['/'] })
+    return new FaultyDisk({ faults, schedule: this.#schedule, alignBytes: this.#world.parameters.alignBytes, directories: ['/'], onRename: this.#noteRename })
+  }
+
+  /** How often a file of a dropped segment becomes the next one. */
+  readonly #noteRename = (from: string, to: string): void => {
+    if (from.includes('/spare.') && to.endsWith('.seg')) this.#world.faults.add('file used again', 1)
   }
 
   /** The process ends; with `cut` the machine does, and comes up with what was synced and some of what was not. */

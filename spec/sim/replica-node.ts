@@ -74,7 +74,7 @@ export class ReplicaNode extends SimNode {
       founding: { groupId: GROUP_ID, founders },
       transport: this.#network!.transport(),
       settings: { ...replicaSettingsOf(parameters), maxEntryBytes: parameters.maxEntryBytes },
-      logSettings: { segmentBytes, tailCacheBytes, coldCacheBytes: 64 * 1024, preallocate: false, inlineFlush: founders.length === 1, flush: { mode: isSynced ? 'sync' : 'async', intervalMs: 100 } },
+      logSettings: { segmentBytes, tailCacheBytes, coldCacheBytes: 64 * 1024, preallocate: false, spareSegments: 2, inlineFlush: founders.length === 1, flush: { mode: isSynced ? 'sync' : 'async', intervalMs: 100 } },
       openStateMachine: async ({ log }) => {
         const machine = await this.#openMachine(log)
         if (this.isOver(life)) return machine

@@ -32,6 +32,8 @@ export interface FaultyDiskOptions {
   readonly alignBytes?: number
   /** Calls that answer and do nothing, to see that a spec notices. */
   readonly lies?: ReadonlyArray<'sync' | 'syncDirectory'>
+  /** Told of every file that was renamed. */
+  readonly onRename?: ((from: string, to: string) => void) | undefined
   /** Directories that are there and durable from the start. */
   readonly directories?: readonly string[]
 }
@@ -55,15 +57,17 @@ export class FaultyDisk implements Disk {
   readonly lies: ReadonlySet<string>
   readonly #sectorBytes: number
   #schedule: ((fn: () => void) => void) | undefined
+  readonly #onRename: ((from: string, to: string) => void) | undefined
   #now: Names = { files: new Map(), directories: new Set() }
   #durable: Names = { files: new Map(), directories: new Set() }
   #pending: NameChange[] = []
   #boot = 1
 
-  constructor ({ faults = new Faults(), schedule, sectorBytes = 512, capacityBytes = 2 ** 50, alignBytes = 1, directories = [], lies = [] }: FaultyDiskOptions = {}) {
+  constructor ({ faults = new Faults(), schedule, onRename, sectorBytes = 512, capacityBytes = 2 ** 50, alignBytes = 1, directories = [], lies = [] }: FaultyDiskOptions = {}) {
     this.alignBytes = alignBytes
     this.faults = faults
     this.#schedule = schedule
+    this.#onRename = onRename
     this.#sectorBytes = sectorBytes
     this.capacityBytes = capacityBytes
     this.lies = new Set(lies)
@@ -122,6 +126,7 @@ export class FaultyDisk implements Disk {
       if (file === undefined || !this.#now.directories.has(dirname(add))) throw diskError('ENOENT', 'rename', from)
       this.#change({ directories: [dirname(remove), dirname(add)], remove, add, file })
     })
+    this.#onRename?.(remove, add)
   }
 
   async link (from: string, to: string): Promise<void> {
@@ -348,7 +353,7 @@ export class FaultyDisk implements Disk {
   }
 
   #successor (options: FaultyDiskOptions): FaultyDisk {
-    const next = new FaultyDisk({ schedule: this.#schedule, sectorBytes: this.#sectorBytes, capacityBytes: this.capacityBytes, alignBytes: this.alignBytes, ...options })
+    const next = new FaultyDisk({ schedule: this.#schedule, onRename: this.#onRename, sectorBytes: this.#sectorBytes, capacityBytes: this.capacityBytes, alignBytes: this.alignBytes, ...options })
     next.#boot = this.#boot
     return next
   }

@@ -1,0 +1,122 @@
+import type { Disk, Logger } from '../base/index.ts'
+import { zeroBytes } from './zeros.ts'
+
+const NAME = /^spare\.\d+$/
+/** So much of a spare file is zeros before it becomes a segment: whoever opens it then finds an empty one. */
+const HEAD_BYTES = 4096
+
+export function isSpareName (name: string): boolean {
+  return NAME.test(name)
+}
+
+export interface SpareSegmentsOptions {
+  readonly disk: Disk
+  readonly directory: string
+  readonly logger: Logger
+  readonly segmentBytes: number
+  /** So many files are kept at most. */
+  readonly limit: number
+  /** Whether there is room enough to keep any. */
+  hasRoom (): boolean
+  /** A write, sync or rename failed. */
+  onFailure (error: unknown): void
+}
+
+interface Spare {
+  readonly path: string
+  readonly sizeBytes: number
+}
+
+/**
+ * Files of segments that were dropped below the floor, kept to become the next ones: a flush that overwrites blocks which
+ * are allocated and written spares the file system its journal. What they hold stays in them. It is never taken for
+ * entries of the next segment: an entry's checksum covers its position, the position tells its place in a file, and all
+ * that was ever written to the file has positions below the floor, so below the beginning of every segment to come. That
+ * holds only for files this process has dropped itself, so those of an earlier one are removed, as are those with
+ * more than one name, which a backup shares.
+ *
+ * Before a file's first byte is changed, its old name is durably gone; before it gets a new one, its head is durably zeros.
+ */
+export class SpareSegments {
+  readonly #options: SpareSegmentsOptions
+  #spares: Spare[] = []
+  #made = 0
+  #stopped = false
+
+  constructor (options: SpareSegmentsOptions) {
+    this.#options = options
+  }
+
+  /** What an earlier process has left is removed: nobody knows what log it was part of. */
+  static async removeLeftOver (disk: Disk, directory: string): Promise<void> {
+    for (const { name } of await disk.list(directory) ?? []) if (isSpareName(name)) await disk.unlink(`${directory}/${name}`)
+  }
+
+  get count (): number { return this.#spares.length }
+  get sizeBytes (): number { return this.#spares.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0) }
+
+  /** Takes over the file of a segment below the floor, which nobody reads or will read, or removes it. */
+  async keep (path: string, fileBytes: number): Promise<void> {
+    const { disk, directory, logger } = this.#options
+    try {
+      if (!this.#mayKeep(fileBytes) || await disk.isLinked(path)) return await disk.unlink(path)
+    } catch (error) {
+      // Harmless: the next start removes what lies below the floor.
+      return logger.warn(`${path} could not be removed`, { error })
+    }
+    const spare: Spare = { path: `${directory}/spare.${++this.#made}`, sizeBytes: fileBytes }
+    try {
+      await disk.rename(path, spare.path)
+      await disk.syncDirectory(directory)
+      await this.#clearHead(spare)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') return this.#options.onFailure(error)
+      // Where overwriting takes room there is nothing to gain.
+      return await this.#remove(spare)
+    }
+    if (this.#mayKeep(fileBytes)) this.#spares.push(spare)
+    else await this.#remove(spare)
+  }
+
+  /** Gives one of the files its name as a segment; the caller syncs the directory. Returns its size, 0 when there is none. */
+  async moveTo (path: string): Promise<number> {
+    const { disk } = this.#options
+    for (let spare = this.#spares.shift(); spare !== undefined; spare = this.#spares.shift()) {
+      if (await disk.isLinked(spare.path)) {
+        await this.#remove(spare)
+        continue
+      }
+      await disk.rename(spare.path, path)
+      return spare.sizeBytes
+    }
+    return 0
+  }
+
+  /** Keeps no more. */
+  stop (): void { this.#stopped = true }
+
+  /** Gives the room back. */
+  async removeAll (): Promise<void> {
+    for (const spare of this.#spares.splice(0)) await this.#remove(spare)
+  }
+
+  #mayKeep (fileBytes: number): boolean {
+    const { limit, segmentBytes, hasRoom } = this.#options
+    return !this.#stopped && this.#spares.length < limit && fileBytes >= Math.max(segmentBytes, HEAD_BYTES) && fileBytes <= 2 * segmentBytes && hasRoom()
+  }
+
+  async #clearHead ({ path }: Spare): Promise<void> {
+    const file = await this.#options.disk.open(path)
+    try {
+      await file.write(zeroBytes(HEAD_BYTES), 0)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+  }
+
+  async #remove ({ path }: Spare): Promise<void> {
+    // Harmless when it fails: the next start removes it.
+    await this.#options.disk.unlink(path).catch((error: unknown) => { this.#options.logger.warn(`${path} could not be removed`, { error }) })
+  }
+}
