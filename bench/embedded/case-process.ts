@@ -2,9 +2,14 @@
 import { Driver, workloadFromArgs, type Workload } from '../harness/measure.ts'
 import { inScratchFolder } from '../harness/scratch.ts'
 import { openBuiltQueue, type Queue } from '../harness/built.ts'
+import { RING_BYTES } from '../harness/ring.ts'
 
 const TOPIC = 'bench'
 const GROUP = 'bench'
+/** Kept by a log at its retention: as much as the ring of the yardstick. */
+const KEPT_BYTES = RING_BYTES
+/** So much is written before that is measured: by then files were dropped, for which a second base dump is needed. */
+const AT_RETENTION_BYTES = 3 * RING_BYTES
 /** Messages of one atomic batch, and of one pull: as many, but never more than are in flight. */
 const BATCH_MESSAGES = 32
 
@@ -12,6 +17,15 @@ type Measure = (queue: Queue, workload: Workload, driver: Driver) => Promise<voi
 
 const cases: Readonly<Record<string, Measure>> = {
   async send (queue, { size, inflight, messages }, driver) {
+    const body = new Uint8Array(size).fill(65)
+    let sequence = 0
+    await driver.round(messages, inflight, 1, () => queue.send(TOPIC, body, { key: `key-${sequence++ & 1023}`, tag: 'bench' }))
+  },
+
+  async 'send at retention' (queue, { size, inflight, messages }, driver) {
+    if (driver.lastRate === 0) await fill(queue, size, Math.ceil(AT_RETENTION_BYTES / (size + 200)))
+    const { minPosition } = queue.stats().log
+    if (minPosition === 0) throw new Error('nothing was dropped yet')
     const body = new Uint8Array(size).fill(65)
     let sequence = 0
     await driver.round(messages, inflight, 1, () => queue.send(TOPIC, body, { key: `key-${sequence++ & 1023}`, tag: 'bench' }))
@@ -64,7 +78,7 @@ const name = workload.more.case ?? 'send'
 const measure = cases[name]
 if (measure === undefined) throw new RangeError(`--case is one of ${Object.keys(cases).join(', ')}`)
 await inScratchFolder(workload.dir, async (folder) => {
-  const queue = await openBuiltQueue(folder, { durability: workload.sync ? 'disk' : 'memory', topics: { [TOPIC]: { codec: 'bytes' } } })
+  const queue = await openBuiltQueue(folder, { durability: workload.sync ? 'disk' : 'memory', topics: { [TOPIC]: { codec: 'bytes' } }, ...(name === 'send at retention' && { retention: { maxBytes: KEPT_BYTES } }) })
   const driver = new Driver()
   for (let round = 0; round < workload.rounds; round++) await measure(queue, workload, driver)
   await queue.close()

@@ -10,6 +10,8 @@ import { endProgress, formatTable, progress } from './table.ts'
 export interface PairedSuite {
   readonly name: string
   readonly caseNames: readonly string[]
+  /** Those that are run unless others are asked for; all unless given. */
+  readonly defaultCases?: readonly string[]
   /** Processes that keep a message before it is answered; 1 unless given. Both sides are told. */
   readonly nodes?: number
   /** The program that measures one case: prints one JSON line, as the yardstick does. */
@@ -140,14 +142,14 @@ function oneLine (r: CaseResult): string {
 
 /** Undefined: help was asked for. */
 function makePlan (suite: PairedSuite, args: string[]): Plan | undefined {
-  const { caseNames } = suite
+  const { caseNames, defaultCases = caseNames } = suite
   const { values } = parseArgs({
     args,
     options: {
       quick: { type: 'boolean', default: false },
       json: { type: 'string' },
       limit: { type: 'string', default: suite.limit },
-      cases: { type: 'string', default: caseNames.join(',') },
+      cases: { type: 'string', default: defaultCases.join(',') },
       sizes: { type: 'string', default: '128,1024,4096' },
       inflight: { type: 'string', default: '1,16,128,1000' },
       pairs: { type: 'string' },

@@ -1,7 +1,7 @@
 import { fdatasyncSync, fsyncSync, openSync, writeSync } from 'node:fs'
 
 const MIB = 1 << 20
-const RING_BYTES = 512 * MIB
+export const RING_BYTES = 512 * MIB
 
 /** A file of written blocks, used round and round: the cheapest durable append there is. */
 export class Ring {

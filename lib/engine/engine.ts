@@ -615,11 +615,11 @@ export class Engine {
   /** Of the leader: grows with each. */
   get term (): number { return this.#replica.role.term }
 
-  stats (): { log: { minPosition: number, maxPosition: number, lastIndex: number, appliedIndex: number }, pendingProposals: number, expiredMessages: number } {
+  stats (): { log: { minPosition: number, maxPosition: number, lastIndex: number, appliedIndex: number, spareBytes: number }, pendingProposals: number, expiredMessages: number } {
     const { lastIndex, appliedIndex, pendingProposals, undecidedProposals } = this.#replica.status()
     const { log } = this.#replica
     return {
-      log: { minPosition: this.store.floorPosition, maxPosition: log.endPosition, lastIndex, appliedIndex },
+      log: { minPosition: this.store.floorPosition, maxPosition: log.endPosition, lastIndex, appliedIndex, spareBytes: log.spareBytes },
       pendingProposals: pendingProposals + undecidedProposals,
       expiredMessages: this.#pops.expiredCount
     }
@@ -711,6 +711,7 @@ export class Engine {
   }
 
   #appended (queue: ConsumeQueue, fromOffset: number): void {
+    this.#retention.noteGrowth()
     // one of each group looks; who finds as much as it asked for sends the next one
     if (this.#waiting.count > 0) this.#waiting.topicGrew(queue.topic, 1, queue.queueId)
     if (this.#arrivalListeners.length === 0) return

@@ -32,6 +32,9 @@ export class Retention {
   readonly #options: RetentionOptions
   #timer: Timer | undefined
   #isStopped = false
+  /** Where the log ends when it is worth a look before the time is over. */
+  #nextLookAt = 0
+  #isLooking = false
   #running: Promise<void> = Promise.resolve()
 
   constructor (options: RetentionOptions) {
@@ -44,6 +47,15 @@ export class Retention {
     this.#isStopped = true
     this.#timer?.cancel()
     await this.#running
+  }
+
+  /** The log has grown: where there is a bound in bytes, looks whenever another step was written. Cheap when it was not. */
+  noteGrowth (): void {
+    const { log, rules, stepBytes } = this.#options
+    if (rules.maxBytes === Infinity || log.endPosition < this.#nextLookAt || this.#isLooking || this.#isStopped) return
+    this.#nextLookAt = log.endPosition + stepBytes
+    this.#isLooking = true
+    this.#running = Promise.all([this.#running, this.#look()]).then(() => { this.#isLooking = false })
   }
 
   /** Looks now, where this node leads. */
@@ -77,11 +89,18 @@ export class Retention {
   #arm (): void {
     if (this.#isStopped) return
     this.#timer = this.#options.clock.setTimer(INTERVAL_MS, () => {
-      this.#running = this.run().catch((error) => {
-        if (!this.#isStopped) this.#options.logger.warn('retention could not be decided', { error })
-      })
-      this.#running.finally(() => this.#arm())
+      const looking = this.#look()
+      this.#running = Promise.all([this.#running, looking]).then(() => {})
+      looking.finally(() => this.#arm())
     })
+  }
+
+  async #look (): Promise<void> {
+    try {
+      await this.run()
+    } catch (error) {
+      if (!this.#isStopped) this.#options.logger.warn('retention could not be decided', { error })
+    }
   }
 
   /** Position of the first entry stamped at `timeMs` or later (stamps hardly ever fall), or the end. */

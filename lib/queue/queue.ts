@@ -36,7 +36,8 @@ export interface QueueEvents {
 export interface EngineStats {
   readonly topics: readonly TopicInfo[]
   readonly groups: ReadonlyArray<{ readonly name: string, readonly lag: number, readonly queues: readonly GroupProgress[] }>
-  readonly log: { readonly minPosition: number, readonly maxPosition: number, readonly lastIndex: number, readonly appliedIndex: number }
+  /** `spareBytes`: of files that retention has dropped and that become the next ones of the log. They are given up when room is short. */
+  readonly log: { readonly minPosition: number, readonly maxPosition: number, readonly lastIndex: number, readonly appliedIndex: number, readonly spareBytes: number }
   readonly pendingProposals: number
   /** Messages that a group did not get because their `ttl` was over, since the queue was opened. */
   readonly expiredMessages: number

@@ -19,9 +19,8 @@ t.test('more than maxBytes: the oldest go, their offsets are refused, groups go 
   const early = await queue.pull('jobs', { group: 'early', max: 1 })
   t.equal(early.length, 0)
   for (let n = 0; n < 1000; n++) await queue.send('jobs', { n, padding })
-  t.equal(queue.stats().log.minPosition, 0)
+  t.ok(queue.stats().log.minPosition > 0, 'it is looked whenever so much was written, not only by the minute')
   await passMinutes(clock, 2)
-  t.ok(queue.stats().log.minPosition > 0)
   const { log, topics } = queue.stats()
   t.ok(log.maxPosition - log.minPosition <= 256 * KIB + limits.segmentBytes + limits.maxEntryBytes, `${log.maxPosition - log.minPosition} bytes are kept`)
   const { minOffset, maxOffset } = topics[0]!.queues[0]!
