@@ -65,15 +65,15 @@ export class DelayPreparing {
     })
     // where they stand, the first first
     for (const number of [...stretches.keys()].sort((a, b) => a - b)) {
-      if (!await this.#read(number * STRETCH_BYTES, Float64Array.from(stretches.get(number)!).sort(), nowMs)) break
+      await this.#read(number * STRETCH_BYTES, Float64Array.from(stretches.get(number)!).sort(), nowMs)
+      if (this.#isStopped) return
       // what was in memory was read without a pause
       await turn(clock)
     }
     this.#removeLater()
   }
 
-  /** False: there is no more room. */
-  async #read (stretchPosition: number, units: Float64Array, fromMs: number): Promise<boolean> {
+  async #read (stretchPosition: number, units: Float64Array, fromMs: number): Promise<void> {
     const { log } = this.#options
     for (const unit of units) {
       const dueMs = unit % TIMES
@@ -85,10 +85,9 @@ export class DelayPreparing {
         if (isMqError(error)) return undefined
         throw error
       })
-      if (this.#isStopped || !this.records.hasRoom) return false
+      if (this.#isStopped) return
       if (record !== undefined) this.records.add(physicalOffset, record, fromMs + dueMs)
     }
-    return true
   }
 
   #removeLater (): void {

@@ -5,7 +5,7 @@ import type { RecordLog } from './message-reader.ts'
 const SLAB_BYTES = 1024 * 1024
 /** Longer records are read when they are asked for. */
 const MAX_RECORD_BYTES = 64 * 1024
-/** Records that are got ready together go together: so many times, so much. */
+/** Records that are got ready together go together: so many times, so much and a quarter. */
 const SPANS = 3
 const SLABS_OF_SPAN = 32
 const SPAN_BYTES = SLABS_OF_SPAN * SLAB_BYTES
@@ -36,8 +36,6 @@ export class PreparedRecords {
     return SPAN_BYTES
   }
 
-  /** One more record fits, of any size it takes. */
-  get hasRoom (): boolean { return this.#spans.at(-1)?.isFull === false }
   get isEmpty (): boolean { return this.#spans.length === 0 }
 
   /** The record's bytes; they stay as they are. */
@@ -51,7 +49,7 @@ export class PreparedRecords {
 
   static takes (sizeBytes: number): boolean { return sizeBytes <= MAX_RECORD_BYTES }
 
-  /** Copies it; there has to be room. `wantedMs`: when it is delivered. */
+  /** Copies it, of as much as there was room made for. `wantedMs`: when it is delivered. */
   add (position: number, record: Uint8Array, wantedMs: number): void { this.#spans.at(-1)!.add(position, record, wantedMs) }
 
   /** Lets those go that were wanted before. */
@@ -76,7 +74,6 @@ class Span {
   #count = 0
 
   get sizeBytes (): number { return this.#slabs.length * SLAB_BYTES }
-  get isFull (): boolean { return this.#slabs.length === SLABS_OF_SPAN && this.#end + MAX_RECORD_BYTES > SLAB_BYTES }
 
   find (position: number, sizeBytes: number): Uint8Array | undefined {
     const at = this.#slotOf(position)

@@ -13,6 +13,8 @@ const SLOT_MS = 64
 /** A unit is f64 deliverAtMs | f64 physicalOffset | f64 bucket | u32 sizeBytes | i32 tagsCode | u32 ordinal | u32 target. */
 const ROW = 5
 const FIRST_ROWS = 8
+/** `tell` goes so far beyond the bytes it is given, to the end of a span. */
+const MOST_EXCESS = 1.25
 
 interface Target {
   readonly topic: string
@@ -124,8 +126,8 @@ export class DueUnits {
   }
 
   /**
-   * Tells `onUnit` of those that are due in [fromMs, toMs), the earlier spans first, until they are more than `maxBytes`.
-   * Returns the time through which it has told of them, as far as it did.
+   * Tells `onUnit` of those that are due in [fromMs, toMs), the earlier spans first, until they are more than `maxBytes`: of
+   * all of a span, unless so many are due in it that they are a quarter more. Returns the time through which it has told of them, as far as it did.
    */
   tell (fromMs: number, toMs: number, maxBytes: number, onUnit: (physicalOffset: number, sizeBytes: number, deliverAtMs: number) => void): number {
     let bytes = 0
@@ -135,7 +137,7 @@ export class DueUnits {
       if (slotMs >= toMs) break
       if (bytes >= maxBytes) return Math.max(fromMs, slotMs)
       slot.forEach((deliverAtMs, physicalOffset, sizeBytes) => {
-        if (deliverAtMs < fromMs || deliverAtMs >= toMs || bytes >= maxBytes) return
+        if (deliverAtMs < fromMs || deliverAtMs >= toMs || bytes >= MOST_EXCESS * maxBytes) return
         bytes += sizeBytes
         onUnit(physicalOffset, sizeBytes, deliverAtMs)
       })
