@@ -9,6 +9,7 @@ import java.util.concurrent.CompletableFuture;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.exception.MQClientException;
 import org.apache.rocketmq.client.exception.RequestTimeoutException;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.RequestCallback;
@@ -84,26 +85,34 @@ final class Requests {
     /** One message whose producer and consumer write down what they do with it; returns its id once it was consumed and both have written. */
     static Object trace(JSONObject args) throws Exception {
         String topic = args.getString("topic");
-        Received received = new Received();
         DefaultMQProducer producer = Clients.ownInstance(new DefaultMQProducer(args.getString("group") + "-producers", true, null));
         DefaultMQPushConsumer consumer = Clients.ownInstance(new DefaultMQPushConsumer(args.getString("group"), true, null));
         consumer.setConsumeFromWhere(ConsumeFromWhere.CONSUME_FROM_FIRST_OFFSET);
         consumer.subscribe(topic, "*");
-        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> {
-            for (MessageExt message : messages) received.add("a", message);
-            return ConsumeConcurrentlyStatus.CONSUME_SUCCESS;
-        });
+        consumer.registerMessageListener((MessageListenerConcurrently) (messages, context) -> ConsumeConcurrentlyStatus.CONSUME_SUCCESS);
         producer.start();
         consumer.start();
-        String msgId;
         try {
-            msgId = producer.send(new Message(topic, "TagT", "traced", "body".getBytes("UTF-8"))).getMsgId();
-            Until.holds("it came", () -> received.deliveries() >= 1);
+            String msgId = producer.send(new Message(topic, "TagT", "traced", "body".getBytes("UTF-8"))).getMsgId();
+            Until.holds("both have written", () -> {
+                String written = written(msgId);
+                return written.contains("Pub") && written.contains("SubAfter");
+            });
+            return msgId;
         } finally {
-            // each writes what it has not written yet
             producer.shutdown();
             consumer.shutdown();
         }
-        return msgId;
+    }
+
+    /** What stands in the topic of traces about a message; nothing at first. */
+    private static String written(String msgId) throws Exception {
+        try {
+            StringBuilder text = new StringBuilder();
+            for (MessageExt message : Clients.producer().queryMessage("RMQ_SYS_TRACE_TOPIC", msgId, 32, 0, Long.MAX_VALUE).getMessageList()) text.append(new String(message.getBody(), StandardCharsets.UTF_8));
+            return text.toString();
+        } catch (MQClientException none) {
+            return "";
+        }
     }
 }
