@@ -13,7 +13,7 @@ t.teardown(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }))
 const seed = Number(process.env.SEED ?? Date.now() % 1e9)
 
 t.test(`three processes under load: killed, cut off, without power, with damaged files; nothing that was confirmed is lost (SEED=${seed})`, async (t) => {
-  await using scene = await Scene.start({ folder, program: 'forgetful', seed, hasLinks: true, rate: 600, longestDelayMs: 1500, settings: kinds.corruption!.settings, tell: (text) => t.comment(text) })
+  await using scene = await Scene.start({ folder, program: 'forgetful', seed, hasLinks: true, rate: 600, longestDelayMs: 1000, settings: kinds.corruption!.settings, tell: (text) => t.comment(text) })
   for (const [kind, round] of [['kills', 0], ['partitions', 0], ['power', 2], ['corruption', 1]] as const) {
     await scene.steady('before the fault')
     await kinds[kind]!.round(scene, round)

@@ -30,7 +30,7 @@ interface Half {
 }
 
 /** What it needs of a node's configuration, so that producers are asked while a fault lasts. */
-export const transactionSettings = { transactionTimeOut: 300, transactionCheckInterval: 500, transactionCheckMax: 10_000 } as const
+export const transactionSettings = { transactionTimeOut: 200, transactionCheckInterval: 500, transactionCheckMax: 10_000 } as const
 
 /** Producers of transactional messages, which they commit and roll back; of some they say what became of them only when they are asked. */
 export class TransactionLoad {
