@@ -4,7 +4,7 @@ import type { AnyNode } from './any-node.ts'
 import { DedupeHistory } from './dedupe-history.ts'
 
 const KEYS = 4
-const PAUSE_MS = 60
+const PAUSE_MS = 100
 const REPEATED_SHARE = 0.4
 /** So far back goes what is sent again: often to another leader than the one that has stored it. */
 const REPEATED_BEHIND = 300

@@ -6,7 +6,7 @@ import type { AnyNode } from './any-node.ts'
 import { DelayHistory } from './delay-history.ts'
 
 const LANES = 6
-const PAUSE_MS = 60
+const PAUSE_MS = 100
 const RECALLED_SHARE = 0.3
 const RECALL_ATTEMPTS = 3
 /** Of the delays: how many are up to so long, ms; the others up to the longest. */

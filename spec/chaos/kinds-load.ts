@@ -9,7 +9,7 @@ import { TransactionLoad } from './transaction-load.ts'
 
 const topics = { delayed: 'later', transactions: 'payments', once: 'once', probe: 'probe' } as const
 const QUEUES = 2
-const PAUSE_MS = 50
+const PAUSE_MS = 100
 /** Of each thing that clients do, before a fault, while it lasts and after it. */
 const LEAST_FLOW = 2
 /** A kind that takes longer is told of. */

@@ -7,7 +7,7 @@ import { TransactionHistory, type Decision } from './transaction-history.ts'
 
 const GROUP = 'payers'
 const LANES = 4
-const PAUSE_MS = 60
+const PAUSE_MS = 100
 const COMMITTED_SHARE = 0.6
 /** Nothing is said of them before they are asked about. */
 const LEFT_SHARE = 0.3
