@@ -235,7 +235,7 @@ export class Broker implements AsyncDisposable {
   #watch (engine: Engine): void {
     const { stats, pulls, clients, storeHost, names: { brokerName } } = this.#context
     const logger = this.#logger
-    const checks = new TransactionChecks({ clients, logger, storeHost, brokerName })
+    const checks = new TransactionChecks({ clients, logger, storeHost, brokerName, stats })
     engine.locks.onFreed((group) => { clients.queuesFreed(group) })
     engine.transactions.onCheck((check) => { checks.ask(check) })
     engine.onFailure((error) => { for (const listener of this.#failureListeners) listener(error) })

@@ -116,6 +116,7 @@ export class SendPut extends WirePut implements PendingSend, StoredSend {
   protected onStored (): void {
     const sends = this.#sends
     sends.pending.remove(this)
+    if (this.half !== undefined) sends.stats.transactions.prepared++
     if (!this.isDuplicate) sends.stats.stored(this.half === undefined ? this.destination.name : HALF_TOPIC, 1, this.body.length)
     if (!this.#isAnswered) sends.acks.stored(this)
   }

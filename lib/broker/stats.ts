@@ -13,6 +13,8 @@ export class BrokerStats {
   readonly found: Rate
   readonly missed: Rate
   failedPuts = 0
+  /** Of transactions, since it started: half messages stored, ends, ends that did not fit, and producers that were asked. */
+  readonly transactions = { prepared: 0, committed: 0, rolledBack: 0, refused: 0, checks: 0, checksInVain: 0 }
   readonly #clock: Clock
   readonly #clusterName: string
   readonly #byTopic = new Map<string, { readonly nums: Rate, readonly size: Rate }>()

@@ -3,6 +3,7 @@ import type { TransactionCheck } from '../engine/index.ts'
 import { encodeRecord, findProperty, Property, recordSizeBytes, type Host } from '../message/index.ts'
 import { checkTransactionState, encodeMessageId, type RemotingRequest } from '../remoting/index.ts'
 import type { ClientRegistry } from './client-registry.ts'
+import type { BrokerStats } from './stats.ts'
 
 const UNIQUE_KEY = new TextEncoder().encode(Property.uniqueKey)
 const text = new TextDecoder()
@@ -10,6 +11,7 @@ const text = new TextDecoder()
 export interface TransactionChecksOptions {
   readonly clients: ClientRegistry
   readonly logger: Logger
+  readonly stats: BrokerStats
   readonly storeHost: Host
   readonly brokerName: string
 }
@@ -29,7 +31,7 @@ export class TransactionChecks {
 
   /** Never throws. */
   ask (check: TransactionCheck): void {
-    const { clients, logger } = this.#options
+    const { clients, logger, stats } = this.#options
     const { producerGroup, halfOffset, topic } = check.unit
     const producers = [...clients.producerGroups.get(producerGroup)?.values() ?? []]
     let request: RemotingRequest | undefined
@@ -38,11 +40,13 @@ export class TransactionChecks {
       try {
         connection.invokeOneWay(request ??= this.#request(check))
         this.#turn += i + 1
+        stats.transactions.checks++
         return
       } catch {
         // it is gone, or does not read: another one may be there
       }
     }
+    stats.transactions.checksInVain++
     logger.warn('no producer could be asked what became of a transaction', { producerGroup, topic, halfOffset })
   }
 

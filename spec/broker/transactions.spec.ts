@@ -49,6 +49,11 @@ t.test('a half message is in no queue; committed, it is there as it was sent; ro
   t.match(recordsIn(viewed.body)[0], { queueOffset: 1, sysFlag: SysFlag.commit })
   t.equal((await client.ask(RequestCode.VIEW_MESSAGE_BY_ID, { offset: positionOf(second) })).code, ResponseCode.SYSTEM_ERROR)
   t.equal(broker.engine.store.halves.pendingCount, 0)
+  t.equal(await end(client, second, COMMIT), ResponseCode.SYSTEM_ERROR)
+  await client.send('orders', 'third', HALF)
+  const table = (await client.json(RequestCode.GET_BROKER_RUNTIME_INFO) as Map<string, Map<string, string>>).get('table')!
+  const names = ['Prepared', 'Committed', 'RolledBack', 'Refused', 'Waiting', 'GivenUp'].map((name) => `transactions${name}`)
+  t.same([...names, 'transactionChecks'].map((name) => table.get(name)), ['3', '1', '1', '1', '1', '0', '0'])
 })
 
 t.test('a consumer that waits gets it when it is committed, and only what it subscribes to', async (t) => {

@@ -100,8 +100,13 @@ class Ending extends HalfEnding {
   protected onEnded (result: EndResult, unit: Parameters<HalfEnding['onEnded']>[1]): void {
     const { stats, logger } = this.#context
     const { halfOffset, producerGroup, outcome } = this.request
-    if (unit !== undefined && outcome === HalfOutcome.commit) stats.stored(unit.topic, 1, unit.sizeBytes)
-    if (answers[result].code !== ResponseCode.SUCCESS) logger.warn('a transaction was not ended', { halfOffset, producerGroup, why: result, by: this.#connection.peerText })
+    const isCommit = outcome === HalfOutcome.commit
+    if (unit !== undefined) stats.transactions[isCommit ? 'committed' : 'rolledBack']++
+    if (unit !== undefined && isCommit) stats.stored(unit.topic, 1, unit.sizeBytes)
+    if (answers[result].code !== ResponseCode.SUCCESS) {
+      stats.transactions.refused++
+      logger.warn('a transaction was not ended', { halfOffset, producerGroup, why: result, by: this.#connection.peerText })
+    }
     this.#connection.respond(this.#request, answers[result])
   }
 
