@@ -256,6 +256,8 @@ class Recovery {
     // A file behind this one was made when this one had been synced through its end.
     const witness = Math.max(this.#mark.syncedTo, this.lost[0]?.basePosition ?? 0, behind.syncedTo)
     if (witness > position) {
+      // What had been synced was written, whatever hides where it ends.
+      this.writtenTo = Math.max(this.writtenTo, Math.min(witness, fileEnd))
       const damage: BadEntry = bad ?? { position, index: next.index, fileByte: fromByte, reason: 'the file ends' }
       if (onDamage === 'refuse') throw this.#refusal(segment, damage)
       this.#report.damaged.push({ file: segment.path, fileByte: damage.fileByte, from: position, to: Math.max(witness, this.writtenTo), syncedTo: witness, fromIndex: next.index, reason: damage.reason })

@@ -32,6 +32,7 @@ export class SegmentStore {
   readonly opened: OpenSegments
   readonly #disk: Disk
   readonly #directory: string
+  readonly #logger: Logger
   readonly #next: NextSegment
   readonly #spares: SpareSegments
   #segments: Segment[] = []
@@ -44,6 +45,7 @@ export class SegmentStore {
     this.opened = new OpenSegments(MAX_OPEN_SEGMENTS, (segment) => segment === this.active)
     this.#disk = disk
     this.#directory = directory
+    this.#logger = logger
     this.#next = new NextSegment({ disk, directory, segmentBytes, onFailure })
     this.#spares = new SpareSegments({ disk, directory, logger, segmentBytes, limit: spareSegments, hasRoom: hasRoomForSpares, onFailure })
   }
@@ -165,12 +167,17 @@ export class SegmentStore {
     this.#spares.stop()
     await this.#deleting
     await this.#next.close({ remove: !failed })
-    if (!failed) await this.#spares.removeAll()
+    await this.#spares.close({ remove: !failed })
     for (const segment of this.#segments) await segment.close()
   }
 
   async #remove (segment: Segment): Promise<void> {
-    await segment.retire()
+    try {
+      await segment.retire()
+    } catch (error) {
+      // Harmless: the next start removes what lies below the floor.
+      return this.#logger.warn(`${segment.path} could not be closed`, { error })
+    }
     await this.#spares.keep(segment.path, segment.fileBytes)
   }
 }

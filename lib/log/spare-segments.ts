@@ -1,4 +1,5 @@
 import type { Disk, Logger } from '../base/index.ts'
+import { ENTRY_HEADER_BYTES } from './entry.ts'
 import { zeroBytes } from './zeros.ts'
 
 const NAME = /^spare\.\d+$/
@@ -42,6 +43,7 @@ export class SpareSegments {
   #spares: Spare[] = []
   #made = 0
   #stopped = false
+  #removing: Promise<void> = Promise.resolve()
 
   constructor (options: SpareSegmentsOptions) {
     this.#options = options
@@ -68,7 +70,7 @@ export class SpareSegments {
     try {
       await disk.rename(path, spare.path)
       await disk.syncDirectory(directory)
-      await this.#clearHead(spare)
+      await this.#prepare(spare)
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') return this.#options.onFailure(error)
       // Where overwriting takes room there is nothing to gain.
@@ -82,12 +84,17 @@ export class SpareSegments {
   async moveTo (path: string): Promise<number> {
     const { disk } = this.#options
     for (let spare = this.#spares.shift(); spare !== undefined; spare = this.#spares.shift()) {
-      if (await disk.isLinked(spare.path)) {
-        await this.#remove(spare)
-        continue
+      try {
+        if (await disk.isLinked(spare.path)) {
+          await this.#remove(spare)
+          continue
+        }
+        await disk.rename(spare.path, path)
+        return spare.sizeBytes
+      } catch (error) {
+        // Somebody who wanted its room has removed it: nothing of the log was in it.
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
       }
-      await disk.rename(spare.path, path)
-      return spare.sizeBytes
     }
     return 0
   }
@@ -97,7 +104,16 @@ export class SpareSegments {
 
   /** Gives the room back. */
   async removeAll (): Promise<void> {
-    for (const spare of this.#spares.splice(0)) await this.#remove(spare)
+    const spares = this.#spares.splice(0)
+    this.#removing = this.#removing.then(async () => { for (const spare of spares) await this.#remove(spare) })
+    await this.#removing
+  }
+
+  /** Waits for removals under way: whoever opens the directory next must not meet them. */
+  async close ({ remove }: { readonly remove: boolean }): Promise<void> {
+    this.#stopped = true
+    if (remove) await this.removeAll()
+    await this.#removing
   }
 
   #mayKeep (fileBytes: number): boolean {
@@ -105,9 +121,13 @@ export class SpareSegments {
     return !this.#stopped && this.#spares.length < limit && fileBytes >= Math.max(segmentBytes, HEAD_BYTES) && fileBytes <= 2 * segmentBytes && hasRoom()
   }
 
-  async #clearHead ({ path }: Spare): Promise<void> {
+  /** Zeros for its head. The header there goes to the end: it tells what is left in the file from what was written to the next segment, also where all that is left is within one entry. */
+  async #prepare ({ path, sizeBytes }: Spare): Promise<void> {
     const file = await this.#options.disk.open(path)
     try {
+      const header = new Uint8Array(ENTRY_HEADER_BYTES)
+      await file.read(header, 0)
+      await file.write(header, sizeBytes - header.length)
       await file.write(zeroBytes(HEAD_BYTES), 0)
       await file.sync()
     } finally {

@@ -293,6 +293,123 @@ t.test('reads that race with retention give what was written or say that it is g
   await Promise.all([drain, log.close()])
 })
 
+t.test('a file that cannot be closed when its segment is dropped does not keep the later ones from going', async (t) => {
+  const { disk, log, failures, append, drop } = await open({
+    watch (disk) {
+      const openFile = disk.open.bind(disk)
+      disk.open = async (path, options) => {
+        const file = await openFile(path, options)
+        if (!path.endsWith('00000000000000000000.seg')) return file
+        const close = file.close.bind(file)
+        file.close = async () => {
+          await close()
+          throw Object.assign(new Error('EIO: close'), { code: 'EIO' })
+        }
+        return file
+      }
+    }
+  })
+  await append(60)
+  await drop()
+  t.same(segmentsOf(disk).filter((path) => Number(path.slice(-24, -4)) > 0).length, 1, 'only the active one and the one that could not be closed are left')
+  t.ok(log.spareBytes > 0)
+  t.same(failures, [])
+  await log.close()
+})
+
+t.test('spare files that somebody removes are no loss', async (t) => {
+  const { disk, log, failures, entries, append, drop } = await open()
+  await append(60)
+  await drop()
+  for (const path of sparesOf(disk).slice(0, 2)) await disk.unlink(path)
+  await append(60)
+  t.same(failures, [])
+  t.same(contents(await allEntries(log)), contents(entries.slice(log.firstIndex - 1)))
+  await log.close()
+})
+
+t.test('a close waits for spare files that are being removed for want of room', async (t) => {
+  const clock = new StillClock()
+  const { disk, log, append, drop } = await open({ options: { reserveBytes: 64 * KIB, clock } })
+  await append(60)
+  await drop()
+  t.ok(log.spareBytes > 0)
+  const unlink = disk.unlink.bind(disk)
+  const gates: Array<() => void> = []
+  disk.unlink = async (path) => {
+    if (path.includes('/spare')) await new Promise<void>((resolve) => { gates.push(resolve) })
+    await unlink(path)
+  }
+  disk.capacityBytes = disk.paths().reduce((sum, path) => sum + disk.contents(path)!.length, 0) + 70 * KIB
+  await append(1)
+  clock.tick(1000)
+  await nextTurns()
+  t.equal(log.spareBytes, 0, 'it is short')
+  t.ok(sparesOf(disk).length > 0)
+  let isClosed = false
+  const closing = log.close().then(() => { isClosed = true })
+  await nextTurns()
+  t.equal(isClosed, false)
+  for (let n = 0; n < 20; n++) {
+    for (const open of gates.splice(0)) open()
+    await nextTurns(5)
+  }
+  await closing
+  t.same(sparesOf(disk), [])
+})
+
+t.test('a repair keeps all of a large entry aside that was synced, though older bytes lie behind it', async (t) => {
+  const disk = new FaultyDisk({ directories: ['/data'], alignBytes: 512 })
+  const large = 256 * KIB
+  const options = { ...OPTIONS, segmentBytes: 4096 * KIB }
+  const { log } = await openLog(disk, options)
+  const maker = new EntryMaker()
+  const append = async (count: number, bodyBytes: number): Promise<RaftEntry> => {
+    let entry!: RaftEntry
+    for (let n = 0; n < count; n++) {
+      log.append([entry = maker.next(bodyBytes)])
+      await log.syncThrough(log.lastIndex)
+    }
+    return entry
+  }
+  await append(18, large)
+  log.mayDeleteThrough = log.lastIndex
+  log.setFloor(log.endPosition)
+  await nextTurns()
+  t.ok(log.spareBytes > 0)
+  await append(17, large)
+  const path = segmentsOf(disk).at(-1)!
+  const base = Number(path.slice(-24, -4))
+  const last = await append(1, 1536 * KIB)
+  await log.close()
+  t.ok(log.endPosition - base < disk.contents(path)!.length - 100 * KIB, 'there is something behind it')
+  const bytes = disk.contents(path)!.slice(last.physicalOffset - base, log.endPosition - base)
+  disk.flip(path, last.physicalOffset - base + 20)
+  const report = await repairLog({ disk, clock: new StillClock(), directory: '/data/log', groupId, dryRun: false })
+  t.equal(report.firstLostIndex, last.index)
+  t.ok(report.lostBytes >= last.sizeBytes, `${report.lostBytes} of ${last.sizeBytes} bytes`)
+  bytes[20]! ^= 1
+  const aside = disk.contents(report.keptAside[0]!)!
+  t.equal(aside.length >= bytes.length && Buffer.compare(aside.slice(100, bytes.length), bytes.slice(100)), 0)
+})
+
+t.test('the rest of an older entry behind the end of a log is no torn write', async (t) => {
+  const { disk, log, append, drop, faults } = await open()
+  await append(8)
+  await append(1, 6 * KIB)
+  await drop()
+  await append(6)
+  await drop()
+  while (reuses(faults) === 0) await append(1)
+  await append(8)
+  await log.close()
+  const path = segmentsOf(disk).at(-1)!
+  t.ok(disk.contents(path)!.slice(log.endPosition - Number(path.slice(-24, -4)) + 600).some((byte) => byte !== 0))
+  const { log: after } = await openLog(disk, OPTIONS)
+  t.same(after.recovery.cuts, [])
+  await after.close()
+})
+
 t.test('spare files are given up first where room is short', async (t) => {
   const clock = new StillClock()
   const { disk, log, append, drop } = await open({ options: { reserveBytes: 64 * KIB, clock } })
