@@ -59,13 +59,13 @@ export const mutants: readonly Mutant[] = [
   // 13: names are durable before what they name matters
   mutant('13', 'the name of a new segment is not synced', 'log/segment-store.ts', 'await this.#disk.syncDirectory(this.#directory)\n    } catch (error) {', '} catch (error) {'),
   // 14: torn and rotten are different
-  mutant('14', 'rot is taken for a torn tail', 'log/recovery.ts', 'if (witness > position) {\n      const damage', 'if (witness > Infinity) {\n      const damage'),
+  mutant('14', 'rot is taken for a torn tail', 'log/recovery.ts', 'if (witness > position) {', 'if (witness > Infinity) {'),
   mutant('14', 'what another process wrote is not written again', 'log/recovery.ts', 'await writeAgain(file, Math.max(0, provenByte), fromByte)', ''),
   // 15: checksums hold for bodies, and are looked at
   mutant('15', 'checksums of bodies are not looked at', 'log/entry.ts', 'if (hash64(bytes.subarray(from, to), blockSeed(header.checksum, block)) !== view.getBigUint64(bodyAt + header.bodyBytes + 8 * block)) return block', ''),
   // 16: nothing stale behind the tail
   mutant('16', 'what is cut stays on disk', 'log/cut.ts', 'await zeroRange(file, from - basePosition, Math.min(to - basePosition, await file.sizeBytes()))', '',
-    { file: 'log/recovery.ts', text: 'await wipe(file, fileByte, junkEnd)', by: '' }),
+    { file: 'log/recovery.ts', text: 'await zeroRange(file, fromByte, behind.writtenEnd)', by: '' }),
   // 18: a tail is proven anew
   mutant('18', 'what a peer held in an earlier term counts', 'raft/progress.ts', 'reset (nextIndex: number): void {\n    this.#knowNothing(nextIndex)\n', "reset (nextIndex: number): void {\n    this.#enter('probe')\n    this.nextIndex = nextIndex\n    this.sentCommitIndex = 0\n"),
   // 19: who lost its disk is somebody else
