@@ -6,6 +6,11 @@ const NAME = /^spare\.\d+$/
 /** So much of a spare file is zeros before it becomes a segment: whoever opens it then finds an empty one. */
 const HEAD_BYTES = 4096
 
+/** What a rename or an open fails with on Windows while another program has the file open. */
+const HELD = ['EPERM', 'EBUSY', 'EACCES']
+
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? ''
+
 export function isSpareName (name: string): boolean {
   return NAME.test(name)
 }
@@ -72,8 +77,9 @@ export class SpareSegments {
       await disk.syncDirectory(directory)
       await this.#prepare(spare)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') return this.#options.onFailure(error)
-      // Where overwriting takes room there is nothing to gain.
+      // Where overwriting takes room, or others hold the file, there is nothing to gain.
+      if (!['ENOSPC', ...HELD].includes(codeOf(error))) return this.#options.onFailure(error)
+      logger.warn(`${path} is not used again`, { error })
       return await this.#remove(spare)
     }
     if (this.#mayKeep(fileBytes)) this.#spares.push(spare)
@@ -92,8 +98,9 @@ export class SpareSegments {
         await disk.rename(spare.path, path)
         return spare.sizeBytes
       } catch (error) {
-        // Somebody who wanted its room has removed it: nothing of the log was in it.
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+        // Somebody who wanted its room has removed it, or holds it: nothing of the log was in it.
+        if (!['ENOENT', ...HELD].includes(codeOf(error))) throw error
+        await this.#remove(spare)
       }
     }
     return 0

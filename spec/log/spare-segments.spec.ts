@@ -7,6 +7,8 @@ import { Faults } from '../support/faults.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { allEntries, contentOf, editFile, EntryMaker, groupId, openLog, StillClock } from './support.ts'
 
+t.setTimeout(300_000)
+
 const KIB = 1024
 const SEGMENT_BYTES = 8 * KIB
 const OPTIONS: Partial<LogOptions> = { segmentBytes: SEGMENT_BYTES, tailCacheBytes: 1 }
@@ -327,6 +329,25 @@ t.test('spare files that somebody removes are no loss', async (t) => {
   t.same(contents(await allEntries(log)), contents(entries.slice(log.firstIndex - 1)))
   await log.close()
 })
+
+for (const [what, pattern] of [['dropped', /\.seg$/], ['spare', /spare\.\d+$/]] as const) {
+  t.test(`a ${what} file that another program holds is not used again, and the log goes on`, async (t) => {
+    const { disk, log, failures, entries, faults, append, drop } = await open()
+    await append(60)
+    const rename = disk.rename.bind(disk)
+    let refused = 0
+    disk.rename = async (from, to) => {
+      if (pattern.test(from) && refused++ < 2) throw Object.assign(new Error('EBUSY: rename'), { code: 'EBUSY' })
+      await rename(from, to)
+    }
+    await drop()
+    await append(60)
+    t.same(failures, [])
+    t.ok(refused > 2 && reuses(faults) > 0)
+    t.same(contents(await allEntries(log)), contents(entries.slice(log.firstIndex - 1)))
+    await log.close()
+  })
+}
 
 t.test('a close waits for spare files that are being removed for want of room', async (t) => {
   const clock = new StillClock()
