@@ -14,6 +14,12 @@ import { popMode } from './pop-snippets.ts'
 const ACKS = 200
 const QUEUES = 4
 const POP_GROUP = 'popping-consumers'
+/** Transactions that are under way when the leader is killed, of each kind. */
+const TRANSACTIONS = 5
+const PAID = 'paid'
+const PAYERS = 'payers'
+/** What the producer says at first, and when it is asked. */
+const paid = (said: string, asked: string): string[] => Array.from({ length: TRANSACTIONS }, (_, i) => `${i}/${said}/${asked}`)
 
 t.setTimeout(280_000)
 
@@ -21,7 +27,7 @@ if (!hasJava()) {
   t.pass('failover under Java clients', { skip: 'no mvn or no JDK here' })
 } else {
   const folder = await mkdtemp(join(tmpdir(), 'ledgermq-java-group-'))
-  const cluster = await Cluster.start({ folder, program: 'built', groups: [{ name: 'broker-a', settings: { mappedFileSizeCommitLog: 16 * 1024 * 1024 } }] })
+  const cluster = await Cluster.start({ folder, program: 'built', groups: [{ name: 'broker-a', settings: { mappedFileSizeCommitLog: 16 * 1024 * 1024, transactionCheckInterval: 2000 } }] })
   const group = cluster.groups[0]!
   const drivers = javaVersions.map((version) => ({ version, java: new JavaDriver({ classpath: buildJava(version), namesrv: cluster.nameServers[0]!.address, home: folder }) }))
   t.teardown(async () => {
@@ -50,6 +56,14 @@ if (!hasJava()) {
     await goesOn()
 
     const leader = await group.leader()
+    const wanted = [...paid('COMMIT_MESSAGE', 'COMMIT_MESSAGE'), ...paid('UNKNOW', 'COMMIT_MESSAGE')]
+    const unwanted = [...paid('ROLLBACK_MESSAGE', 'ROLLBACK_MESSAGE'), ...paid('UNKNOW', 'ROLLBACK_MESSAGE')]
+    await cluster.makeTopic(PAID, QUEUES)
+    await popping.call('transactions.begin', { group: PAYERS })
+    const halves = await popping.call<Array<{ readonly status?: string }>>('transactions.send', { topic: PAID, group: PAYERS, bodies: [...wanted, ...unwanted] })
+    t.same(halves.map(({ status }) => status), halves.map(() => 'SEND_OK'))
+    const paidBefore = (await readBodies(cluster, leader.address, PAID, QUEUES)).flat()
+    t.same(paidBefore.filter((body) => !body.includes('/COMMIT_MESSAGE/')), [], 'what its producer has not committed is not visible')
     const killedMs = performance.now()
     await leader.kill()
     await goesOn()
@@ -59,8 +73,13 @@ if (!hasJava()) {
     await group.inSync(64 * 1024)
     await goesOn()
 
+    t.ok((await popping.call<unknown[]>('transactions.checked', { group: PAYERS, count: 2 * TRANSACTIONS })).length >= 2 * TRANSACTIONS, 'the next leader asks what became of those that nobody has decided')
+
     await rollingRestart(group, goesOn)
 
+    const paidAfter = (await readBodies(cluster, (await group.leader()).address, PAID, QUEUES)).flat()
+    t.same(paidAfter.sort(), wanted.sort(), 'transactions: what was committed is there, once, and nothing else')
+    await popping.call('transactions.end', { group: PAYERS })
     for (const { version, java, topic } of lanes) {
       const { acked, failures, neverReceived, outOfOrder, deliveries } = await java.call('traffic.stop', { topic })
       t.comment(`Java ${version}: ${acked.length} confirmed, ${failures} sends failed, ${deliveries} deliveries`)
