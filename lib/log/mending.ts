@@ -1,4 +1,6 @@
 import { isMqError, type Logger, type MqError } from '../base/index.ts'
+import { decodeHeader, ENTRY_HEADER_BYTES } from './entry.ts'
+import type { ChainPoint } from './entry-walk.ts'
 import type { LogUpkeep } from './log-upkeep.ts'
 import { endOfEntries, type Refetch } from './refetch.ts'
 import type { SegmentStore } from './segment-store.ts'
@@ -55,9 +57,10 @@ export class Mending {
 
   async #mend (from: number, to: number, index: number, { message }: MqError): Promise<boolean> {
     const { refetch, logger, groupSeed, segments, writer, upkeep, term } = this.#options
+    const behind = await this.#pointAt(to, from)
     const bytes = await refetch({ from, to }, (bytes) => {
       const end = endOfEntries(bytes, groupSeed, { position: from, index, prevTerm: term(index - 1) }, to)
-      return end !== undefined && end.prevTerm === term(end.index - 1)
+      return end !== undefined && end.prevTerm === (term(end.index - 1) ?? (behind?.index === end.index ? behind.prevTerm : undefined))
     })
     if (bytes === undefined) return false
     let isDone = false
@@ -78,5 +81,20 @@ export class Mending {
     })
     if (isDone) logger.warn(`${message}; written anew from another node`, { from, to })
     return isDone
+  }
+
+  /** What the entry at `position` says of itself, or the file that begins there: of damage before it the terms may be unknown. */
+  async #pointAt (position: number, inSegmentOf: number): Promise<ChainPoint | undefined> {
+    const { groupSeed, segments } = this.#options
+    const segment = segments.containing(inSegmentOf)
+    if (segment === undefined || segment.isRemoved) return undefined
+    if (position === segment.endPosition) {
+      const next = segments.after(segment)
+      return next && { position, index: next.firstIndex, prevTerm: next.prevTerm }
+    }
+    const bytes = new Uint8Array(ENTRY_HEADER_BYTES)
+    await segment.use((file) => file.read(bytes, position - segment.basePosition))
+    const header = decodeHeader(bytes, new DataView(bytes.buffer), 0, groupSeed)
+    return header?.physicalOffset === position ? { position, index: header.index, prevTerm: header.prevTerm } : undefined
   }
 }

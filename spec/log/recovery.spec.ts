@@ -286,6 +286,36 @@ t.test('a term that begins in what cannot be read of a sealed segment is not gue
   await again.log.close()
 })
 
+t.test('where terms are unknown, what cannot be read is mended from others, if it fits what lies behind', async (t) => {
+  const terms = [1, 1, 1, 2, 2, 2, 2, 2, 2, 2]
+  const flipped = 3 * entrySizeBytes(500)
+  const written = async (terms: readonly number[]): Promise<MemoryDisk> => {
+    const disk = new MemoryDisk()
+    const { log } = await openLog(disk, { segmentBytes: 4096 })
+    const maker = new EntryMaker()
+    for (const term of terms) log.append([maker.next(500, term)])
+    await log.syncThrough(10)
+    await log.close()
+    await disk.unlink(`${DIRECTORY}/terms`).catch(() => {})
+    return disk
+  }
+  // the header of an entry in the midst of the file, and the body of its last one, behind which the next file begins
+  for (const [entry, byte] of [[3, 30], [6, 300]] as const) {
+    for (const other of [terms, [1, 1, 1, 1, 1, 1, 1, 2, 2, 2]]) {
+      const good = new Uint8Array(8192)
+      await editFile(await written(other), FIRST, async (file) => { await file.read(good, 0) })
+      const disk = await written(terms)
+      await flip(disk, FIRST, flipped + 30)
+      if (entry !== 3) await flip(disk, FIRST, entry * entrySizeBytes(500) + byte)
+      const { log } = await openLog(disk, { segmentBytes: 4096, refetch: async ({ from, to }, isGood) => [good.slice(from, to)].find(isGood) })
+      const read = log.readEntries({ from: entry + 1, to: entry + 2, maxBytes: 4096 })
+      if (other === terms) t.match((await read).map(({ index, term }) => [index, term]), [[entry + 1, terms[entry]]])
+      else await t.rejects(read, { code: 'MQ_CORRUPT' }, 'not what others had instead')
+      await log.close()
+    }
+  }
+})
+
 t.test('power cuts at random moments: what was reported durable is there, in order, and only what was appended', async (t) => {
   const random = new SeededRandom(7)
   for (let round = 0; round < 60; round++) {
