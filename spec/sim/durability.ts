@@ -29,7 +29,9 @@ export class Durability {
   /** `durable` false: what was written counts, on machines that have lost their power since as well. */
   committed (entry: RaftEntry, durable: boolean): void {
     const holders = new Set(this.#machines.flatMap((machine, number) => machine.holds(entry, durable) || machine.isDark ? [number] : []))
-    const possible = this.#confs.filter(({ index }, i) => i === this.#confs.length - 1 || this.#confs[i + 1]!.index > entry.index - LOOK_BACK || index === 0)
+    // whoever has a change in its log, and leads, has applied the one before
+    const [before, last] = [this.#confs.at(-2), this.#confs.at(-1)!]
+    const possible = before !== undefined && last.index > entry.index - LOOK_BACK ? [before, last] : [last]
     if (!possible.some(({ state }) => isQuorum(state, holders))) {
       throw new Violation('committed is durable on a majority', `entry ${entry.index} of term ${entry.term} is applied; of the voters ${JSON.stringify(this.latest)} only ${[...holders].map((number) => `n${number}`).join(', ') || 'none'} hold it`)
     }

@@ -137,6 +137,15 @@ export class Machine {
     return best.read(stored, entry.physicalOffset - base) === stored.length && viewOf(stored).getBigUint64(64) === checksumOf(entry) && isSame(stored, entry.bytes)
   }
 
+  /** No power cut takes anything of the files of the log, nor their names. */
+  get isLogDurable (): boolean {
+    const durable = new Set(Array.from(this.disk.images(LOG_PREFIX, true), ([path]) => path))
+    for (const [path] of this.disk.images(LOG_PREFIX, false)) {
+      if (positionOfSegmentName(path.slice(LOG_PREFIX.length)) !== undefined && (!durable.has(path) || this.disk.hasUnsynced(path))) return false
+    }
+    return true
+  }
+
   readonly #schedule = (fn: () => void): void => {
     const { parameters: { minDiskMs, maxDiskMs, slowDiskRate, slowDiskMs }, random, clock } = this.#world
     let delayMs = random.chance(slowDiskRate) ? slowDiskMs * random.next() : minDiskMs + random.next() * (maxDiskMs - minDiskMs)

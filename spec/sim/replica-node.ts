@@ -4,6 +4,7 @@ import type { NodeId } from '../../lib/raft/index.ts'
 import { DATA_FORMAT_VERSION, makeNodeId, Replica } from '../../lib/replica/index.ts'
 import { CounterMachine } from '../replica/counter-machine.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
+import { Violation } from './ledger.ts'
 import { DIRECTORY } from './machine.ts'
 import type { NodeClock } from './node-clock.ts'
 import { addressOf, SimPeerNetwork } from './peer-network.ts'
@@ -57,6 +58,9 @@ export class ReplicaNode extends SimNode {
     const isInstalled = await catchUp.install()
     if (this.isOver(life)) return
     this.world.trace.note(this.world.clock.nowMs(), isInstalled ? 'install' : 'no install', this.number, index)
+    this.guard(() => {
+      if (isInstalled && !this.machine.isLogDurable) throw new Violation('a log is replaced durably', `node ${this.number} takes the log through entry ${index} for its own, and a power cut would take it away`)
+    })
     await this.#open(life, clock, random)
     if (!this.isOver(life)) catchUp.attach(this.replica!)
   }
