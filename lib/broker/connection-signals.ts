@@ -14,7 +14,8 @@ export class ConnectionSignals {
     const controller = new AbortController()
     let open = this.#open.get(connection)
     if (open === undefined) {
-      this.#open.set(connection, open = new Set())
+      // in it before it is asked to tell: a connection that has closed does so at once
+      this.#open.set(connection, open = new Set([controller]))
       connection.onClose(() => {
         const controllers = this.#open.get(connection) ?? []
         this.#open.delete(connection)

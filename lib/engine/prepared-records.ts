@@ -50,7 +50,11 @@ export class PreparedRecords {
   static takes (sizeBytes: number): boolean { return sizeBytes <= MAX_RECORD_BYTES }
 
   /** Copies it, of as much as there was room made for. `wantedMs`: when it is delivered. */
-  add (position: number, record: Uint8Array, wantedMs: number): void { this.#spans.at(-1)!.add(position, record, wantedMs) }
+  add (position: number, record: Uint8Array, wantedMs: number): void {
+    // the span in which there was room may have gone since, with all that was in it
+    if (this.isEmpty) this.#spans.push(new Span())
+    this.#spans.at(-1)!.add(position, record, wantedMs)
+  }
 
   /** Lets those go that were wanted before. */
   removeBefore (wantedMs: number): void {

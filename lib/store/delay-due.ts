@@ -15,6 +15,9 @@ const EXCESS = 1.25
 
 type Unprepared = readonly [physicalOffset: number, sizeBytes: number, deliverAtMs: number]
 
+/** Of those that came later, so many are told of; the others are read when they are asked for: it may be long until there is room, when the clock was set back. */
+const MOST_UNPREPARED = 65_536
+
 const START: Place = { ms: -Infinity, position: -1 }
 
 /**
@@ -99,7 +102,7 @@ export class DelayDue {
 
   #push (pending: PendingUnit): void {
     this.#units.push(pending)
-    if (pending.deliverAtMs < this.#preparedToMs) this.#unprepared.push([pending.physicalOffset, pending.sizeBytes, pending.deliverAtMs])
+    if (pending.deliverAtMs < this.#preparedToMs && this.#unprepared.length < MOST_UNPREPARED) this.#unprepared.push([pending.physicalOffset, pending.sizeBytes, pending.deliverAtMs])
   }
 
   putBack (units: Iterable<PendingUnit>): void {

@@ -1,4 +1,5 @@
 import type { PendingUnit } from './delay-machine.ts'
+import { ExpirySchedule } from './pop-expiry.ts'
 
 /** A place in the order of deliveries: by time, then by position in the log. */
 export interface Place {
@@ -51,6 +52,8 @@ export class Targets {
  */
 export class DueUnits {
   readonly #slots = new Map<number, Slot>()
+  /** Their numbers, the least first: what was overdue for long may lie in as many as there are units. */
+  #numbers = new ExpirySchedule()
   /** Of the least number. */
   #first: Slot | undefined
   #size = 0
@@ -66,6 +69,7 @@ export class DueUnits {
 
   clear (): void {
     this.#slots.clear()
+    this.#numbers = new ExpirySchedule()
     this.#first = undefined
     this.#size = 0
   }
@@ -74,7 +78,7 @@ export class DueUnits {
     const number = Math.floor(deliverAtMs / SLOT_MS)
     let slot = this.#slots.get(number)
     if (slot === undefined) {
-      this.#slots.set(number, slot = new Slot(number))
+      this.#add(slot = new Slot(number))
       if (this.#first === undefined || number < this.#first.number) this.#first = slot
     }
     slot.push(deliverAtMs, physicalOffset, bucket, sizeBytes, tagsCode, ordinal, this.#targets.numberOf(topic, queueId))
@@ -88,7 +92,7 @@ export class DueUnits {
     const unit = this.#unitAt(slot, slot.take())
     this.#size--
     if (slot.size === 0) {
-      this.#slots.delete(slot.number)
+      this.#delete(slot)
       this.#first = this.#least()
     }
     return unit
@@ -99,7 +103,7 @@ export class DueUnits {
     for (const slot of other.#slots.values()) {
       const own = this.#slots.get(slot.number)
       if (own !== undefined) own.absorb(slot)
-      else this.#slots.set(slot.number, slot)
+      else this.#add(slot)
     }
     this.#size += other.#size
     this.#first = this.#least()
@@ -118,7 +122,7 @@ export class DueUnits {
       place ??= slot.placeOf(left)
       this.#size -= slot.size - left
       slot.trim(left)
-      if (slot.size === 0) this.#slots.delete(slot.number)
+      if (slot.size === 0) this.#delete(slot)
       left = 0
     }
     this.#first = this.#least()
@@ -147,11 +151,17 @@ export class DueUnits {
 
   #inOrder (): Slot[] { return [...this.#slots.values()].sort((a, b) => a.number - b.number) }
 
-  #least (): Slot | undefined {
-    let least: Slot | undefined
-    for (const slot of this.#slots.values()) if (least === undefined || slot.number < least.number) least = slot
-    return least
+  #add (slot: Slot): void {
+    this.#slots.set(slot.number, slot)
+    this.#numbers.note(slot.number, slot.number)
   }
+
+  #delete ({ number }: Slot): void {
+    this.#slots.delete(number)
+    this.#numbers.forget(number)
+  }
+
+  #least (): Slot | undefined { return this.#slots.get(this.#numbers.nextMs) }
 
   #unitAt ({ numbers, words }: Slot, row: number): PendingUnit {
     const at = row * ROW

@@ -196,7 +196,8 @@ t.test('requests that make no sense get the codes that clients expect, and chang
   for (const [code, fields] of [
     [ResponseCode.INVALID_PARAMETER, { maxMsgNums: 33 }], [ResponseCode.INVALID_PARAMETER, { maxMsgNums: 0 }], [ResponseCode.INVALID_PARAMETER, { invisibleTime: 0 }],
     [ResponseCode.INVALID_PARAMETER, { invisibleTime: Number.MAX_SAFE_INTEGER }], [ResponseCode.TOPIC_NOT_EXIST, { topic: 'none' }], [ResponseCode.INVALID_PARAMETER, { queueId: 99 }],
-    [ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, { consumerGroup: 'a b' }], [ResponseCode.SYSTEM_ERROR, { pollTime: undefined }]
+    [ResponseCode.SUBSCRIPTION_GROUP_NOT_EXIST, { consumerGroup: 'a b' }], [ResponseCode.SYSTEM_ERROR, { pollTime: undefined }],
+    [ResponseCode.INVALID_PARAMETER, { attemptId: 'x'.repeat(256) }]
   ] as const) t.equal((await worker.pop(fields)).code, code, JSON.stringify(fields))
   const { handle } = message!
   const changing = { consumerGroup: 'workers', topic: 'orders', queueId: 0, offset: 0, extraInfo: handle, invisibleTime: 1 }
@@ -233,6 +234,9 @@ t.test('many are acknowledged by one request: bits of a set, in the layout of Ap
   t.equal((await client.ask(RequestCode.BATCH_ACK_MESSAGE)).code, ResponseCode.NO_MESSAGE)
   t.equal((await batch({ ...item, b: '?' })).code, ResponseCode.INVALID_PARAMETER)
   t.equal((await batch({ ...item })).code, ResponseCode.INVALID_PARAMETER)
+  const all = { ...item, b: Buffer.alloc(1024, 255).toString('base64') }
+  const tooMany = await client.ask(RequestCode.BATCH_ACK_MESSAGE, {}, { body: { brokerName: 'broker-a', acks: [all, all] } as never })
+  t.equal(tooMany.code, ResponseCode.INVALID_PARAMETER, 'a request of a megabyte could name millions')
   await clock.advance(1010)
   t.same(bodies(await worker.take()), ['m1', 'm3'])
 })

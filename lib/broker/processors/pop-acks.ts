@@ -7,6 +7,8 @@ import { parsePopHandle, type PopHandle } from '../pop-handle.ts'
 
 /** Offsets that one set of bits may name: as many as a lease covers, and more. */
 const MAX_BITSET_BYTES = 1024
+/** Messages that one request may name: each is looked for among the leases of its queue. */
+const MAX_BATCH_MESSAGES = 8 * MAX_BITSET_BYTES
 const NORMAL_TOPIC = '0'
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
 
@@ -48,7 +50,11 @@ export function popAckProcessors ({ engine, config, topics, limits, names: { bro
     const acks = jsonArray(body?.get('acks')) ?? []
     if (acks.length === 0) return failure(ResponseCode.NO_MESSAGE, 'there is nothing to acknowledge in it')
     const messages: HeldMessage[] = []
-    for (const item of acks) messages.push(...messagesIn(item))
+    for (const item of acks) {
+      for (const message of messagesIn(item)) {
+        if (messages.push(message) > MAX_BATCH_MESSAGES) throw malformed(`it names more than ${MAX_BATCH_MESSAGES} messages`)
+      }
+    }
     await remotePops.ackAll(messages)
     return success
   }

@@ -13,6 +13,8 @@ import { Perm } from '../system-topics.ts'
 import { notFiltered } from './pull.ts'
 
 const MAX_POPPED = 32
+/** It goes into the log with each lease. Clients send a UUID. */
+const MAX_ATTEMPT_ID_CHARACTERS = 255
 /** How late a request may come after it should have been answered. */
 const MAX_LATE_MS = 500
 /** A connection without traffic is closed after two minutes; no client waits for as long as this. */
@@ -35,12 +37,13 @@ export function popProcessors (context: BrokerContext) {
 
   const pop: Processor = async (request, connection) => {
     const header = popMessage.request.decode(request)
-    const { maxMsgNums, invisibleTime, pollTime, bornTime, consumerGroup: group, topic, order: isOrdered = false } = header
+    const { maxMsgNums, invisibleTime, pollTime, bornTime, consumerGroup: group, topic, order: isOrdered = false, attemptId = '' } = header
     if (isTooLate(bornTime, pollTime)) return nothingPopped(ResponseCode.POLLING_TIMEOUT)
     const permission = brokerRefusal()
     if (permission !== undefined) return permission
     if (maxMsgNums > MAX_POPPED || maxMsgNums <= 0) return failure(ResponseCode.INVALID_PARAMETER, `maxMsgNums ${maxMsgNums} is not in 1 to ${MAX_POPPED}`)
     if (!isInvisibleTime(invisibleTime)) return failure(ResponseCode.INVALID_PARAMETER, `invisibleTime ${invisibleTime} is not in 1 to ${maxInvisibleMs()} ms`)
+    if (attemptId.length > MAX_ATTEMPT_ID_CHARACTERS) return failure(ResponseCode.INVALID_PARAMETER, `attemptId has ${attemptId.length} characters, more than ${MAX_ATTEMPT_ID_CHARACTERS}`)
     const groupConfig = await groupOrRefusal(header)
     if ('code' in groupConfig) return groupConfig
     const wanted = wantedBy(header)
