@@ -20,12 +20,22 @@ const policies = new WeakMap<GroupConfig, RetryPolicy | 'levels'>()
 
 /**
  * How long a message waits that a consumer of the group gives back without a wish of its own, after `reconsumeTimes` returns before this one;
- * undefined: the group has no policy, and the levels of delay decide.
+ * undefined: the group has no policy that is understood, and the levels of delay decide.
  */
 export function retryDelayOf (config: GroupConfig, reconsumeTimes: number): number | undefined {
   let policy = policies.get(config)
-  if (policy === undefined) policies.set(config, policy = readRetryPolicy(config.groupRetryPolicy) ?? 'levels')
+  if (policy === undefined) policies.set(config, policy = keptRetryPolicy(config.groupRetryPolicy) ?? 'levels')
   return policy === 'levels' ? undefined : policy(Math.max(0, reconsumeTimes))
+}
+
+/** What was kept by a version that did not read policies may be none. */
+function keptRetryPolicy (text: string): RetryPolicy | undefined {
+  try {
+    return readRetryPolicy(text)
+  } catch (error) {
+    if (!isMqError(error, 'MQ_INVALID_ARGUMENT')) throw error
+    return undefined
+  }
 }
 
 /**

@@ -38,6 +38,7 @@ export class Requests {
   readonly #routes: TopicRoutes
   readonly #waiting = new Map<string, Waiting>()
   #isListening = false
+  #isClosed = false
   #count = 0
 
   constructor (engine: Engine, clock: Clock, sender: Sender, routes: TopicRoutes) {
@@ -53,6 +54,7 @@ export class Requests {
     const limitMs = checkDuration('timeoutMs', timeoutMs, 1)
     checkSignal(signal)?.throwIfAborted()
     this.#engine.assertOpen()
+    if (this.#isClosed) throw new MqError('MQ_CLOSED', 'the queue is closing')
     if (this.#waiting.size >= MAX_WAITING) throw new MqError('MQ_BUSY', `${MAX_WAITING} requests wait for their replies already`, { bound: MAX_WAITING })
     this.#listen()
     const id = `${this.#engine.session}-${(this.#count++).toString(36)}`
@@ -88,6 +90,7 @@ export class Requests {
 
   /** Nothing comes any more. */
   close (): void {
+    this.#isClosed = true
     for (const { reject } of this.#waiting.values()) reject(new MqError('MQ_CLOSED', 'the queue is closed, and the reply has not come', { outcome: 'unknown' }))
   }
 

@@ -80,8 +80,9 @@ export class Tx<Topics extends object = Record<string, any>> {
       proposal = this.#engine.tx({ acks: acks.map(({ delivery }) => delivery), puts: this.#puts, changes: [...this.#changes].map(([key, value]) => ({ key, value })) }, resolve, reject)
       this.#sender.guard(proposal, 'the transaction takes up to', checkSignal(signal), timeoutMs)
     }).catch((error: unknown) => {
-      // what was not applied has acknowledged nothing: but for what is lost, the messages are still their consumers'
-      for (const message of acks) if (isMqError(error) && error.outcome === 'not-applied' && !proposal.lost.includes(message.delivery)) message.reopen()
+      // what was not applied, as with options of a wrong type, has acknowledged nothing: but for what is lost, the messages are still their consumers'
+      const isOut = !isMqError(error) || error.outcome === 'not-applied'
+      for (const message of acks) if (isOut && !proposal.lost.includes(message.delivery)) message.reopen()
       throw error
     })
     const settled = done.then(() => {})

@@ -31,3 +31,8 @@ t.test('what is no policy is refused', async (t) => {
     '{"customizedRetryPolicy":{"next":[]}}', '{"customizedRetryPolicy":{"next":[1,null]}}', '{"customizedRetryPolicy":{"next":[1.5]}}', '{"customizedRetryPolicy":{"next":{}}}'
   ]) t.throws(() => readRetryPolicy(text), { code: 'MQ_INVALID_ARGUMENT' }, text)
 })
+
+t.test('a policy that was kept before policies were understood, and is none: the levels decide', async (t) => {
+  t.same(delays('{"type":"LINEAR"}', [0, 5]), [undefined, undefined])
+  t.same(delays('{"customizedRetryPolicy":{"next":[]}}', [0, 5]), [undefined, undefined])
+})

@@ -98,3 +98,16 @@ t.test('in a group the reply is found by who asked, also when another node leads
   await group.run(queue.reply(batch.messages[0]!, 'from elsewhere'))
   t.equal((await group.run(asking)).body, 'from elsewhere')
 })
+
+t.test('a request while the queue is closing is refused: its reply could not be taken', async (t) => {
+  const { queue } = await opened(t)
+  await queue.send('sums', 1)
+  const closing = queue.close()
+  const asked: Array<Promise<unknown>> = []
+  for (let turn = 0; turn < 20; turn++) {
+    asked.push(queue.request('sums', 2).catch((error: unknown) => error))
+    await Promise.resolve()
+  }
+  for (const error of await Promise.all(asked)) t.match(error, { code: 'MQ_CLOSED' })
+  await closing
+})

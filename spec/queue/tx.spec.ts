@@ -200,3 +200,17 @@ t.test('values are there after a restart, with the state database and without it
   await t.rejects(queue.get('x'), { code: 'MQ_CLOSED' })
   await t.rejects(queue.tx((t) => { t.put('x', 1) }), { code: 'MQ_CLOSED' })
 })
+
+t.test('options that cannot be meant: nothing was done, and its messages are still out', async (t) => {
+  const queue = await openQueue(':memory:')
+  t.teardown(() => queue.close())
+  await queue.send('orders', 1)
+  const [message] = await queue.pull('orders', { group: 'g' })
+  for (const options of [{ timeoutMs: true }, { signal: 'soon' }, { timeoutMs: -1 }, { signal: AbortSignal.abort() }]) {
+    await t.rejects(queue.tx((t) => { t.ack(message!) }, options as never))
+    t.equal(message!.settlement, undefined, JSON.stringify(options))
+  }
+  await message!.retry()
+  const [again] = await queue.pull('orders', { group: 'g' })
+  t.equal(again!.attempts, 2)
+})
