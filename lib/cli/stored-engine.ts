@@ -20,7 +20,7 @@ export async function openStoredEngine (directory: string, { identity: { nodeId,
     flush: { timed: true, intervalMs: 500, leastPages: 4, thoroughIntervalMs: 10_000 },
     logger: silentLogger,
     retention: { maxAgeMs: Infinity, maxBytes: Infinity },
-    limits: { maxEntryBytes: MIB, maxPendingProposals: 1, maxPendingBytes: MIB, tailCacheBytes: MIB, coldCacheBytes: MIB, segmentBytes: 64 * MIB, maxWaitingConsumers: 1 },
+    limits: { maxEntryBytes: MIB, maxPendingProposals: 1024, maxPendingBytes: 64 * MIB, tailCacheBytes: MIB, coldCacheBytes: MIB, segmentBytes: 64 * MIB, maxWaitingConsumers: 1 },
     formatVersion,
     ...(!isAlone && { group: { nodeId, founding: { groupId, founders }, transport: nobody } })
   })

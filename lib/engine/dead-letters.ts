@@ -1,4 +1,4 @@
-import type { Logger } from '../base/index.ts'
+import { isMqError, type Logger } from '../base/index.ts'
 import { EntryBodyWriter, propertiesSizeBytes, recordSizeBytes, decodeProperties, hostHex, offsetMessageId, Property, tagsCodeOf, type MessageFields } from '../message/index.ts'
 import type { Proposal } from '../replica/index.ts'
 import { deadLetterTopicOf, resentOf, SETTLE_COST_BYTES, settleOffsets, type ConsumeQueue, type PopMachine, type Store } from '../store/index.ts'
@@ -88,13 +88,13 @@ export class DeadLetters {
   }
 
   /** One entry; returns the offset behind those it was about. */
-  async #step (group: string, queue: ConsumeQueue, { from, end }: { from: number, end: number }, { select, max }: Required<Omit<ResendRequest, 'group'>>, total: { resent: number, kept: number, withoutTopic: number }): Promise<number> {
+  async #step (group: string, queue: ConsumeQueue, { from, end }: { from: number, end: number }, { select, max }: Required<Omit<ResendRequest, 'group'>>, total: { resent: number, kept: number, withoutTopic: number }, maxBytes = STEP_BYTES): Promise<number> {
     const { store, machine, reader, submit, logger } = this.#options
     const limit = Math.min(end, from + STEP_MESSAGES)
-    const records = await reader.read(queue, from, limit - from, STEP_BYTES)
+    const records = await reader.read(queue, from, limit - from, maxBytes)
     // what could not be read is passed over; where reading ended early for its size, the next step goes on
     const last = records.at(-1)
-    const to = last === undefined || records.reduce((sum, { record }) => sum + record.bytes.length, 0) < STEP_BYTES ? limit : last.queueOffset + 1
+    const to = last === undefined || records.reduce((sum, { record }) => sum + record.bytes.length, 0) < maxBytes ? limit : last.queueOffset + 1
     const letters = new Map<number, Letter>()
     let withoutTopic = 0
     for (const record of records) {
@@ -122,7 +122,14 @@ export class DeadLetters {
       })
     }, { relieves: false })
     submit(decision)
-    const resent = await decision.done
+    let resent: number
+    try {
+      resent = await decision.done
+    } catch (error) {
+      // together they are more than may be on its way at once: one by one
+      if (!isMqError(error, 'MQ_MESSAGE_TOO_LARGE') || letters.size < 2) throw error
+      return await this.#step(group, queue, { from, end }, { select, max }, total, 1)
+    }
     total.resent += resent
     total.withoutTopic += withoutTopic
     total.kept += open - resent - withoutTopic

@@ -29,3 +29,14 @@ t.test('resend sends dead letters of a directory again, explain tells where a me
   t.same((await opened.pull('orders', { group: 'shop' })).messages.map(({ body }) => body as number).sort(), [0, 1, 2])
   await opened.close()
 })
+
+t.test('resend takes what is as large as messages may be', async (t) => {
+  const directory = join(t.testdir(), 'data')
+  const queue = await openQueue(directory)
+  await queue.send('orders', 'x'.repeat(2 * 1024 * 1024))
+  for (const message of (await queue.pull('orders', { group: 'shop' })).messages) await message.deadLetter()
+  await queue.close()
+  const printed = t.capture(console, 'log')
+  await resend('shop', { namesrv: '127.0.0.1:9', data: directory })
+  t.same(printed().map(({ args }) => args[0]), ['1 dead letters of shop were sent again'])
+})

@@ -82,3 +82,12 @@ t.test('what cannot be meant', async (t) => {
   await queue.close()
   await t.rejects(queue.group('g').resendDeadLetters(), { code: 'MQ_CLOSED' })
 })
+
+t.test('more dead letters than may be on their way at once go back one by one', async (t) => {
+  const queue = await openQueue(':memory:', { clock: new VirtualClock(), limits: { maxPendingBytes: 64 * 1024 } })
+  t.teardown(() => queue.close())
+  for (let i = 0; i < 50; i++) await queue.send('orders', { id: i, text: 'x'.repeat(2000) })
+  for (const message of (await queue.pull('orders', { group: 'g', max: 100 })).messages) await message.deadLetter()
+  t.same(await queue.group('g').resendDeadLetters(), { resent: 50, kept: 0, withoutTopic: 0 })
+  t.same(await handled(queue, 'orders'), range(50))
+})
