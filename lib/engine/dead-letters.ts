@@ -89,7 +89,7 @@ export class DeadLetters {
 
   /** One entry; returns the offset behind those it was about. */
   async #step (group: string, queue: ConsumeQueue, { from, end }: { from: number, end: number }, { select, max }: Required<Omit<ResendRequest, 'group'>>, total: { resent: number, kept: number, withoutTopic: number }, maxBytes = STEP_BYTES): Promise<number> {
-    const { store, machine, reader, submit, logger } = this.#options
+    const { machine, reader, submit, logger } = this.#options
     const limit = Math.min(end, from + STEP_MESSAGES)
     const records = await reader.read(queue, from, limit - from, maxBytes)
     // what could not be read is passed over; where reading ended early for its size, the next step goes on
@@ -113,7 +113,8 @@ export class DeadLetters {
     for (const { message, topic } of letters.values()) costBytes += EntryBodyWriter.recordCostBytes(recordSizeBytes(message.body.length, topic.nameBytes, propertiesSizeBytes(message)) + SPARE_BYTES, topic.nameBytes)
     let open = 0
     const decision = new Decision(costBytes, (writer, storeTimestampMs) => {
-      const request = { group, topic: queue.topic, source: store.consumeQueues.proposed(queue.topic, queue.queueId), from, to }
+      // the queue that was read, not one of a topic that was made again meanwhile: its offsets are of other letters
+      const request = { group, topic: queue.topic, source: queue, from, to }
       open = 0
       return settleOffsets(machine, writer, request, storeTimestampMs, (offset) => {
         open++
