@@ -2,6 +2,8 @@ import type { Clock, Timer } from '../base/index.ts'
 
 const AGAIN_MS = 5
 const AFTER_REFUSAL_MS = 1000
+/** Timers know nothing of the wall clock: it is looked at again so often, as it may be put forward. */
+const MOST_WAIT_MS = 30_000
 
 export interface ExpiryOptions {
   readonly clock: Clock
@@ -36,7 +38,7 @@ export class Expiry {
     if (dueMs >= this.#dueMs) return
     this.#timer?.cancel()
     this.#dueMs = dueMs
-    this.#timer = clock.setTimer(Math.max(leastMs, dueMs - clock.wallMs()), () => { this.#expire() })
+    this.#timer = clock.setTimer(Math.max(leastMs, Math.min(dueMs - clock.wallMs(), MOST_WAIT_MS)), () => { this.#expire() })
   }
 
   stop (): void {

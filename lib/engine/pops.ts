@@ -186,6 +186,8 @@ export class Pops {
         const loaded = await this.#load(group, topic, messages, options.maxBytes)
         const deliveries = wants === undefined ? loaded : await this.#wantedOf(loaded, wants, max)
         if (deliveries.length > 0) return deliveries
+        // nobody waits any more for what may be behind them
+        if (options.signal?.aborted === true) return []
         count = Math.min(4 * count, MOST_FILTERED)
       } else if (!unopened && exhausted.length === 0) {
         return []

@@ -1,4 +1,4 @@
-import { isMqError, type Clock } from '../base/index.ts'
+import { isMqError, turn, type Clock } from '../base/index.ts'
 import type { RecordView } from '../message/index.ts'
 import type { Proposal } from '../replica/index.ts'
 import {
@@ -12,6 +12,8 @@ import type { WaitingPops } from './waiting-pops.ts'
 
 /** Leases of consumers at the other end of a connection are nobody's: they end by their time, whatever becomes of connection and leader. */
 const OWNER = 'pop'
+/** A queue may have thousands of leases: after so many messages that are looked for among them others get their turn. */
+const SOUGHT_AT_A_TIME = 64
 
 export interface RemoteConsumer extends WaitOptions {
   readonly isOrdered: boolean
@@ -95,9 +97,11 @@ export class RemotePops {
 
   /** The same for many, with one command; what is not held any more is left out. Returns how many were. */
   async ackAll (messages: Iterable<HeldMessage>): Promise<number> {
-    const { machine, submit } = this.#options
+    const { machine, submit, clock } = this.#options
     const held: LeasedRange[] = []
+    let count = 0
     for (const message of messages) {
+      if (++count % SOUGHT_AT_A_TIME === 0) await turn(clock)
       const range = machine.leaseOf(message)
       if (range !== undefined) held.push(range)
     }

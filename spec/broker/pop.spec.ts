@@ -117,6 +117,22 @@ t.test('who goes away while he waits takes no message with him', async (t) => {
   t.match(await new PopClient(client).take(), [{ body: 'a', reconsumeTimes: 0 }])
 })
 
+t.test('who goes away while nothing of what is looked through is wanted leaves the rest as it is', async (t) => {
+  const { connect, broker } = await startedBroker(t)
+  await sendAll(connect(), 40)
+  await broker.engine.remotePops.pop({ group: 'workers', topic: 'orders', isOrdered: false, attemptId: '', startsLast: false, max: 1, maxBytes: 1_000_000, invisibleMs: 1000, maxAttempts: 16 })
+  const gone = new AbortController()
+  let seen = 0
+  const wants = (): boolean => {
+    seen++
+    gone.abort()
+    return false
+  }
+  const popping = broker.engine.remotePops.pop({ group: 'workers', topic: 'orders', queueId: 0, isOrdered: false, attemptId: '', startsLast: false, max: 2, maxBytes: 1_000_000, invisibleMs: 1000, maxAttempts: 16, waitMs: 1000, signal: gone.signal, wants })
+  await t.rejects(popping, { code: 'MQ_ABORTED' })
+  t.equal(seen, 2)
+})
+
 t.test('filters: each consumer gets what it wants, and what nobody wants is done', async (t) => {
   const { connect } = await startedBroker(t, { settings: 'enablePropertyFilter=true' })
   const client = connect()
