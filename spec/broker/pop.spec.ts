@@ -1,7 +1,7 @@
 import t from 'tap'
 import { HeaderType, RequestCode, ResponseCode } from '../../lib/remoting/index.ts'
 import { BrokerGroup } from './broker-group.ts'
-import { PopClient, type PoppedMessage } from './pop-client.ts'
+import { PopClient, popFields, type PoppedMessage } from './pop-client.ts'
 import { consumerData, propertiesOf, startedBroker, type Client } from './support.ts'
 
 const bodies = (messages: readonly PoppedMessage[]): string[] => messages.map(({ body }) => body)
@@ -115,6 +115,21 @@ t.test('who goes away while he waits takes no message with him', async (t) => {
   await untilWaiting(started, [[undefined, 0]])
   await client.send('orders', 'a')
   t.match(await new PopClient(client).take(), [{ body: 'a', reconsumeTimes: 0 }])
+})
+
+t.test('a long request that waits counts as in flight, as it is in memory; a short one does not', async (t) => {
+  const started = await startedBroker(t)
+  const { connect, broker, clock } = started
+  const client = connect()
+  await topicOf(client, 1)
+  for (const [body, isCounted] of [['', false], ['x'.repeat(8192), true]] as const) {
+    const waiting = client.ask(RequestCode.POP_MESSAGE, { ...popFields('orders', 'workers'), pollTime: 1000 }, { body })
+    await untilWaiting(started, [[undefined, 1]])
+    t.equal(broker.server.inflightBytes > 8192, isCounted)
+    await clock.advance(1001)
+    t.equal((await waiting).code, ResponseCode.POLLING_TIMEOUT)
+    t.equal(broker.server.inflightBytes, 0)
+  }
 })
 
 t.test('who goes away while nothing of what is looked through is wanted leaves the rest as it is', async (t) => {

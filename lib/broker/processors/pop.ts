@@ -2,7 +2,8 @@ import { isMqError } from '../../base/index.ts'
 import type { Delivery, RemoteConsumer } from '../../engine/index.ts'
 import { propertiesAt, tagsCodeIn, type GroupConfig, type RecordView } from '../../message/index.ts'
 import {
-  failure, notification, peekMessage, pollingInfo, PopInitMode, popMessage, ResponseCode, type HeaderOf, type Processor, type RemotingResponse
+  failure, notification, peekMessage, pollingInfo, PopInitMode, popMessage, ResponseCode, type HeaderOf, type Processor,
+  type RemotingConnection, type RemotingFrame, type RemotingResponse
 } from '../../remoting/index.ts'
 import { ConnectionSignals } from '../connection-signals.ts'
 import type { BrokerContext } from '../context.ts'
@@ -15,6 +16,8 @@ import { notFiltered } from './pull.ts'
 const MAX_POPPED = 32
 /** It goes into the log with each lease. Clients send a UUID. */
 const MAX_ATTEMPT_ID_CHARACTERS = 255
+/** The frame of a request that waits stays in memory: a longer one counts as in flight meanwhile, so that these are bounded. */
+const MAX_PARKED_BYTES = 4096
 /** How late a request may come after it should have been answered. */
 const MAX_LATE_MS = 500
 /** A connection without traffic is closed after two minutes; no client waits for as long as this. */
@@ -57,7 +60,7 @@ export function popProcessors (context: BrokerContext) {
         invisibleMs: invisibleTime,
         waitMs: waitMsOf(bornTime, pollTime),
         signal,
-        onWait: () => { connection.park(request) },
+        onWait: () => { park(request, connection) },
         ...wantsOf(wanted)
       })
       if (deliveries.length === 0) return nothingPopped(ResponseCode.POLLING_TIMEOUT, restOf(header, groupConfig))
@@ -106,7 +109,7 @@ export function popProcessors (context: BrokerContext) {
     if ('code' in refusal) return refusal
     const { signal, end } = signals.listen(connection)
     try {
-      const hasMsg = await remotePops.hasMessages({ ...consumerOf(header, refusal), waitMs: waitMsOf(header.bornTime, header.pollTime), signal, onWait: () => { connection.park(request) } })
+      const hasMsg = await remotePops.hasMessages({ ...consumerOf(header, refusal), waitMs: waitMsOf(header.bornTime, header.pollTime), signal, onWait: () => { park(request, connection) } })
       return { code: ResponseCode.SUCCESS, extFields: notification.response.encode({ hasMsg, pollingFull: false }) }
     } catch (error) {
       if (tooManyWait(error)) return { code: ResponseCode.SUCCESS, extFields: notification.response.encode({ hasMsg: false, pollingFull: true }) }
@@ -183,6 +186,10 @@ function wantsOf ({ tagsCodes, filter }: Wanted): { readonly wants?: (record: Re
   if (filter !== undefined) return { wants: ({ bytes }) => filter.matches(bytes, propertiesAt(bytes), bytes.length) }
   if (tagsCodes !== undefined) return { wants: ({ bytes }) => tagsCodes.has(tagsCodeIn(bytes.subarray(propertiesAt(bytes)))) }
   return {}
+}
+
+function park (request: RemotingFrame, connection: RemotingConnection): void {
+  if (request.sizeBytes <= MAX_PARKED_BYTES) connection.park(request)
 }
 
 function tooManyWait (error: unknown): boolean { return isMqError(error, 'MQ_BUSY') && error.setting === 'maxWaitingConsumers' }
