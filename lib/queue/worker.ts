@@ -343,7 +343,8 @@ export class Worker<Body = any> extends EventEmitter<WorkerEvents> {
   #track (message: Message<Body>, settled: Promise<void>, onSettled: () => void): void {
     this.#unsettled++
     settled.then(onSettled, (error) => {
-      if (isMqError(error, 'MQ_LEASE_LOST')) this.#leaseLost(message)
+      // a transaction that its handler gave up waiting for: done, or the message comes again when its lease ends
+      if (isMqError(error, 'MQ_LEASE_LOST') || isMqError(error, 'MQ_TIMEOUT') || isMqError(error, 'MQ_ABORTED')) this.#leaseLost(message)
       else if (!this.#isStopping) this.#fail(error)
     }).finally(() => {
       this.#unsettled--

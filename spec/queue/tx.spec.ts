@@ -214,3 +214,23 @@ t.test('options that cannot be meant: nothing was done, and its messages are sti
   const [again] = await queue.pull('orders', { group: 'g' })
   t.equal(again!.attempts, 2)
 })
+
+t.test('a handler that gives up waiting for its transaction, of which nobody knows then, does not end its worker', async (t) => {
+  const queue = await openQueue(t.testdir(), { limits: { maxEntryBytes: 16 * 1024 * 1024 } })
+  t.teardown(() => queue.close())
+  await queue.createTopic('large', { codec: 'bytes', queues: 1 })
+  const failures: unknown[] = []
+  const worker = queue.process('orders', async (message) => {
+    await queue.tx((t) => {
+      t.ack(message)
+      if (message.body === 1) for (let i = 0; i < 2; i++) t.send('large', new Uint8Array(4_000_000))
+    }, message.body === 1 ? { timeoutMs: 1 } : {})
+  }, { group: 'g' })
+  worker.on('failure', (error) => failures.push(error))
+  await queue.send('orders', 1)
+  await new Promise((resolve) => { for (const event of ['leaseLost', 'completed', 'failed'] as const) worker.once(event, resolve); worker.once('failure', resolve) })
+  const done = new Promise((resolve) => { worker.on('completed', ({ body }) => { if (body === 2) resolve(undefined) }); worker.once('failure', resolve) })
+  await queue.send('orders', 2)
+  if (failures.length === 0) await done
+  t.same(failures, [])
+})
