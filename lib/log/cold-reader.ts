@@ -14,7 +14,13 @@ const MAX_LOADS = 2
 const MAX_LEAD_BYTES = 256 * 1024
 const MAX_SEQUENTIAL_LEAD_BYTES = 1280 * 1024
 
-interface Load { readonly from: number, readonly to: number, readonly done: Promise<Extent> }
+interface Load {
+  readonly from: number
+  readonly to: number
+  /** Where the log was cut meanwhile, at the lowest: what was read from there on may be gone, though others may stand there again. */
+  cutAt: number
+  done: Promise<Extent>
+}
 
 /**
  * Reads of what is no longer in the tail cache: positional, asynchronous, a whole piece at a time with all its checksums
@@ -67,9 +73,10 @@ export class ColdReader {
     }
   }
 
-  /** The log was cut at `position`. */
+  /** The log is cut at `position`; said before and after, for in between what is read may be either. */
   truncate (position: number): void {
     this.#cache.truncate(position)
+    for (const load of this.#loads) load.cutAt = Math.min(load.cutAt, position)
   }
 
   #readAhead (position: number): void {
@@ -85,17 +92,17 @@ export class ColdReader {
   async #load (position: number, sizeBytes: number): Promise<Extent> {
     const segment = this.#segments.containing(position)
     if (segment === undefined) throw notFound(position, sizeBytes)
-    const done = this.#take(segment, position, sizeBytes)
-    const load: Load = { from: position, to: position + this.#streams.sizeFor(position).wantBytes, done }
+    const load: Load = { from: position, to: position + this.#streams.sizeFor(position).wantBytes, cutAt: Infinity, done: undefined! }
     this.#loads.push(load)
+    load.done = this.#take(load, segment, position, sizeBytes)
     try {
-      return await done
+      return await load.done
     } finally {
       this.#loads = this.#loads.filter((other) => other !== load)
     }
   }
 
-  async #take (segment: Segment, position: number, sizeBytes: number): Promise<Extent> {
+  async #take (load: Load, segment: Segment, position: number, sizeBytes: number): Promise<Extent> {
     while (this.#running >= MAX_LOADS) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     this.#running++
     try {
@@ -103,9 +110,8 @@ export class ColdReader {
       const cached = this.#cache.find(position, sizeBytes)
       if (cached !== undefined) return cached
       const size = this.#streams.sizeFor(position)
-      const extent = await this.#readExtent(segment, position, sizeBytes, this.#upToNextExtent(position, size))
-      if (!extent.covers(position, sizeBytes)) throw notFound(position, sizeBytes)
-      // What was cut or removed meanwhile must not be found again.
+      const extent = await this.#readUncut(load, segment, position, sizeBytes, this.#upToNextExtent(position, size))
+      // What was removed meanwhile must not be found again.
       if (!segment.isRemoved && extent.to <= segment.endPosition) this.#cache.add(extent)
       this.#streams.note(position, extent.to, size)
       return extent
@@ -121,21 +127,35 @@ export class ColdReader {
     return next === undefined || next >= position + size.wantBytes ? size : { ...size, wantBytes: next - position }
   }
 
-  async #readExtent (segment: Segment, position: number, sizeBytes: number, size: ReadSize): Promise<Extent> {
+  /** Reads once more where the log was cut meanwhile, so long as what is wanted lies before the cut. */
+  async #readUncut (load: Load, segment: Segment, position: number, sizeBytes: number, size: ReadSize): Promise<Extent> {
+    for (;;) {
+      load.cutAt = Infinity
+      try {
+        const extent = (await this.#readExtent(load, segment, position, sizeBytes, size)).below(load.cutAt)
+        if (extent.covers(position, sizeBytes)) return extent
+      } catch (error) {
+        if (load.cutAt === Infinity) throw error
+      }
+      if (position + sizeBytes > load.cutAt || load.cutAt === Infinity) throw notFound(position, sizeBytes)
+    }
+  }
+
+  async #readExtent (load: Load, segment: Segment, position: number, sizeBytes: number, size: ReadSize): Promise<Extent> {
     const { coveredTo, nextIndex } = segment.index
     if (position >= coveredTo && position < coveredTo + BLOCK_BYTES) {
       // Right behind what the index covers, the next entry's start is known; the read then extends the index.
-      const extent = await this.#readFrom(segment, { position: coveredTo, index: nextIndex }, position, sizeBytes, size)
+      const extent = await this.#readFrom(load, segment, { position: coveredTo, index: nextIndex }, position, sizeBytes, size)
       if (extent !== undefined) return extent
     }
     const start = await this.#entries.locatePosition(segment, position)
-    const extent = await this.#readFrom(segment, start, position, sizeBytes, size)
+    const extent = await this.#readFrom(load, segment, start, position, sizeBytes, size)
     if (extent !== undefined) return extent
     throw await this.#entries.damageAt(segment, { ...start, fileByte: start.position - segment.basePosition, reason: 'no valid entry header' })
   }
 
   /** Reads from the start of an entry at or before the position; undefined when a header on the way is bad. */
-  async #readFrom (segment: Segment, start: EntryStart, position: number, sizeBytes: number, size: ReadSize): Promise<Extent | undefined> {
+  async #readFrom (load: Load, segment: Segment, start: EntryStart, position: number, sizeBytes: number, size: ReadSize): Promise<Extent | undefined> {
     return await this.#segments.opened.use(segment, async (file) => {
       // Deep inside a large entry only blocks around the position are read.
       const isDeep = position - start.position > (size.isSequential ? MAX_SEQUENTIAL_LEAD_BYTES : MAX_LEAD_BYTES)
@@ -145,7 +165,7 @@ export class ColdReader {
       const entryBytes = !isDeep && nextStart - from <= MAX_SEQUENTIAL_LEAD_BYTES ? nextStart - from : 0
       const pieceBytes = Math.min(Math.max(size.wantBytes, position + sizeBytes - from, entryBytes) + BLOCK_BYTES, segment.endPosition - from)
       const piece = await readPiece(file, segment, from, this.#memory.take(pieceBytes))
-      const found = isDeep ? await this.#headerOf(segment, file, start) : this.#wholeEntries(segment, piece, start, position)
+      const found = isDeep ? await this.#headerOf(segment, file, start) : this.#wholeEntries(segment, piece, start, position, load.cutAt)
       if (found === undefined) return undefined
       if ('sizeBytes' in found) return await this.#blocksOf(segment, file, found, piece, position, sizeBytes, size.isSequential)
       return new Extent(found.from, piece.bytes.subarray(found.from - from, found.to - from), size.isSequential)
@@ -156,7 +176,7 @@ export class ColdReader {
    * Verifies the entries of the piece from its start on. Returns the range of good ones around `position`, or the header
    * of the entry that holds it when that is not complete there or has a bad block; undefined at a bad header before it.
    */
-  #wholeEntries (segment: Segment, { bytes, view }: Piece, start: EntryStart, position: number): { from: number, to: number } | EntryHeader | undefined {
+  #wholeEntries (segment: Segment, { bytes, view }: Piece, start: EntryStart, position: number, cutAt: number): { from: number, to: number } | EntryHeader | undefined {
     let from = start.position
     let next: ChainPoint = { ...start, prevTerm: undefined }
     for (let at = 0; at + ENTRY_HEADER_BYTES <= bytes.length;) {
@@ -167,7 +187,7 @@ export class ColdReader {
       if (!isWhole && position < next.position) break
       if (!isWhole && position < end) return header
       if (!isWhole) from = end
-      if (header.physicalOffset === segment.index.coveredTo) segment.index.note(header.sizeBytes)
+      if (header.physicalOffset === segment.index.coveredTo && end <= Math.min(cutAt, segment.endPosition)) segment.index.note(header.sizeBytes)
       at += header.sizeBytes
       next = { position: end, index: next.index + 1, prevTerm: header.term }
     }

@@ -114,6 +114,7 @@ export class EntryReader {
 
   async #extend (segment: Segment, isEnough: () => boolean): Promise<void> {
     const { index: positions } = segment
+    const { cuts } = positions
     const { bad, next } = await this.#openSegments.use(segment, (file) => walkEntries({
       file,
       basePosition: segment.basePosition,
@@ -122,12 +123,13 @@ export class EntryReader {
       groupSeed: this.#groupSeed,
       verifyBodies: false,
       onEntry: ({ physicalOffset, sizeBytes }) => {
+        if (positions.cuts !== cuts) return true
         // A cold read may have come past meanwhile and noted it.
         if (physicalOffset === positions.coveredTo) positions.note(sizeBytes)
         return isEnough()
       }
     }))
-    if (isEnough()) return
+    if (isEnough() || positions.cuts !== cuts) return
     if (bad === undefined) throw new MqError('MQ_INVARIANT', `${segment.path} ends at position ${next.position}, before an entry that was looked up in it`)
     await this.#skipDamage(segment, bad)
   }

@@ -27,6 +27,11 @@ export class Extent {
     return position >= this.from && position + sizeBytes <= this.to
   }
 
+  /** What of it lies before `position`. */
+  below (position: number): Extent {
+    return position >= this.to ? this : new Extent(this.from, this.#bytes.subarray(0, Math.max(0, position - this.from)), this.isSequential)
+  }
+
   view (position: number, sizeBytes: number): Uint8Array {
     return this.#bytes.subarray(position - this.from, position - this.from + sizeBytes)
   }

@@ -7,6 +7,8 @@ const SPACING_BYTES = 64 * 1024
 export class PositionIndex {
   readonly #positions: number[] = []
   readonly #indexes: number[] = []
+  /** How often the log was cut in this segment: what was read before may not be there any more. */
+  cuts = 0
   /** End of the last entry noted: where a scan that extends the index goes on, with the entry `nextIndex`. */
   coveredTo: number
   nextIndex: number
@@ -54,6 +56,7 @@ export class PositionIndex {
 
   /** The log was cut at `position`, the start of entry `index`. */
   truncate (position: number, index: number): void {
+    this.cuts++
     if (this.coveredTo <= position) return
     const keep = lastNotAbove(this.#positions, position - 1) + 1
     this.#positions.length = keep

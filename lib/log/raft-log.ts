@@ -367,6 +367,7 @@ export class RaftLog {
       this.#terms.truncateFrom(index)
       this.#end = point
       await this.#upkeep.cut(point)
+      this.#cold.truncate(position)
       this.#writer.cutTo(point)
     } finally {
       this.#writer.release()

@@ -5,7 +5,7 @@ import { ENTRY_HEADER_BYTES, type RaftLog } from '../../lib/log/index.ts'
 import type { RaftEntry } from '../../lib/raft/index.ts'
 import { FaultyDisk } from '../support/faulty-disk.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
-import { contentOf, editFile, EntryMaker, openLog } from './support.ts'
+import { allEntries, contentOf, editFile, EntryMaker, openLog } from './support.ts'
 
 const KIB = 1024
 const settings = { segmentBytes: 512 * KIB, tailCacheBytes: 64 * KIB, coldCacheBytes: 512 * KIB }
@@ -253,4 +253,25 @@ t.test('entries that are cut off while they are read are gone, not damaged', asy
     t.match(await reading, { code: 'MQ_MESSAGE_NOT_FOUND' })
     await log.close()
   }
+})
+
+t.test('what was read while the log was cut is not taken for what stands there since', async (t) => {
+  const disk = new FaultyDisk({ directories: ['/data'], schedule: setImmediate })
+  const { log } = await openLog(disk, { tailCacheBytes: 1 })
+  const first = new EntryMaker().batch([500, 500, 500, 500])
+  log.append(first)
+  await log.syncThrough(4)
+  const bodyOf = ({ bytes }: RaftEntry): Uint8Array => bytes.slice(ENTRY_HEADER_BYTES, ENTRY_HEADER_BYTES + 300)
+  const read = ({ physicalOffset }: RaftEntry): Promise<Uint8Array> => log.read(physicalOffset + ENTRY_HEADER_BYTES, 300).then((bytes) => bytes.slice())
+  const cut = log.truncateFrom(3).then(() => true)
+  // each read takes along what lies behind
+  do t.strictSame(await read(first[0]!), bodyOf(first[0]!))
+  while (!await Promise.race([cut, new Promise<boolean>((resolve) => { setImmediate(resolve, false) })]))
+  const maker = EntryMaker.after(log)
+  const others = [maker.next(900, 2), maker.next(700, 2), maker.next(500, 2)]
+  log.append(others)
+  await log.syncThrough(5)
+  for (const entry of [...first.slice(0, 2), ...others]) t.strictSame(await read(entry), bodyOf(entry))
+  t.strictSame((await allEntries(log)).map(contentOf), [...first.slice(0, 2), ...others].map(contentOf))
+  await log.close()
 })
