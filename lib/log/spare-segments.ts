@@ -64,21 +64,22 @@ export class SpareSegments {
 
   /** Takes over the file of a segment below the floor, which nobody reads or will read, or removes it. */
   async keep (path: string, fileBytes: number): Promise<void> {
-    const { disk, directory, logger } = this.#options
-    try {
-      if (!this.#mayKeep(fileBytes) || await disk.isLinked(path)) return await disk.unlink(path)
-    } catch (error) {
-      // Harmless: the next start removes what lies below the floor.
-      return logger.warn(`${path} could not be removed`, { error })
-    }
+    const { disk, directory, logger, onFailure } = this.#options
     const spare: Spare = { path: `${directory}/spare.${++this.#made}`, sizeBytes: fileBytes }
     try {
+      // What is not kept is below the floor: when it cannot be removed, the next start does it.
+      if (!this.#mayKeep(fileBytes) || await disk.isLinked(path)) return await this.#remove({ path, sizeBytes: fileBytes })
       await disk.rename(path, spare.path)
       await disk.syncDirectory(directory)
+    } catch (error) {
+      if (!['ENOENT', ...HELD].includes(codeOf(error))) return onFailure(error)
+      return logger.warn(`${path} could not be removed`, { error })
+    }
+    try {
       await this.#prepare(spare)
     } catch (error) {
       // Where overwriting takes room, or others hold the file, there is nothing to gain.
-      if (!['ENOSPC', ...HELD].includes(codeOf(error))) return this.#options.onFailure(error)
+      if (!['ENOSPC', ...HELD].includes(codeOf(error))) return onFailure(error)
       logger.warn(`${path} is not used again`, { error })
       return await this.#remove(spare)
     }

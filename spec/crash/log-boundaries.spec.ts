@@ -16,7 +16,7 @@ for (const { how, inlineFlush, alignBytes } of [
     t.equal(whole.life.failure, undefined)
     t.equal(whole.machine.disk.openHandles, 0, 'every file was closed')
     const { boundaries } = whole.machine.faults
-    for (const what of [/^unlink .*\.seg$/, /^create .*\.seg$/, /^write .*\/mark/, /^rename .*\/intent$/, /^rename .*\/floor$/]) t.ok(whole.machine.faults.trace.some((line) => what.test(line)), `the workload does: ${what.source}`)
+    for (const what of [/^(unlink|rename) .*\.seg($| -> .*spare)/, /^create .*\.seg$/, /^write .*\/mark/, /^rename .*\/intent$/, /^rename .*\/floor$/]) t.ok(whole.machine.faults.trace.some((line) => what.test(line)), `the workload does: ${what.source}`)
     t.comment(`${boundaries} boundaries: ${summary(whole.machine.faults.trace)}`)
     let crashes = 0
     for (let boundary = 1; boundary <= boundaries; boundary++) {

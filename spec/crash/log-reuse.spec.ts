@@ -71,7 +71,7 @@ for (const code of ['EIO', 'ENOSPC'] satisfies FaultCode[]) {
       const life = new LogLife(machine, { inlineFlush: true })
       machine.faults.failAt(at + 1, code)
       const error = await machine.run(workload(life)).then(() => undefined, (thrown: unknown) => thrown)
-      const isQuiet = what.startsWith('unlink') || (code === 'ENOSPC' && !/^rename .*\.seg$/.test(what))
+      const isQuiet = what.startsWith('unlink') || (code === 'ENOSPC' && !what.startsWith('rename'))
       if (isQuiet !== (error === undefined && life.firstFailure === undefined)) t.fail(`${code} at ${what}`, { error, failure: life.firstFailure })
       else if (!isQuiet && codeUnder(error ?? life.firstFailure) !== code) t.fail(`${code} at ${what}: ${String(error)}`)
       const wrong = await complaints(life, machine.afterPowerCut('none', at))
