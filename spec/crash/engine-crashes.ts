@@ -4,7 +4,7 @@ import { complaints, runUntilStopped } from './engine-workload.ts'
 import { outcomesOf, stopPoints, summary, type Outcome } from './machine.ts'
 
 /** What the workload must bring about, or the crashes prove less than they seem to. */
-const wanted = [/^unlink .*\.seg$/, /^create .*\.seg$/, /^rename .*\.base$/, /^unlink .*\.base$/, /^rename .*\/floor$/, /^batch /]
+const wanted = [/^(unlink|rename) .*\.seg($| -> .*spare)/, /^create .*\.seg$/, /^rename .*\.base$/, /^unlink .*\.base$/, /^rename .*\/floor$/, /^batch /]
 
 /** Stops the workload before, in the middle of and after each boundary, and looks at one outcome of each. */
 export async function stopEverywhere (t: Test, outcomeOf: (outcomes: readonly Outcome[], boundary: number) => Outcome): Promise<void> {
