@@ -139,9 +139,11 @@ export class Machine {
 
   /** No power cut takes anything of the files of the log, nor their names. */
   get isLogDurable (): boolean {
-    const durable = new Set(Array.from(this.disk.images(LOG_PREFIX, true), ([path]) => path))
-    for (const [path] of this.disk.images(LOG_PREFIX, false)) {
-      if (positionOfSegmentName(path.slice(LOG_PREFIX.length)) !== undefined && (!durable.has(path) || this.disk.hasUnsynced(path))) return false
+    const durable = new Map(this.disk.images(LOG_PREFIX, true))
+    for (const [path, bytes] of this.disk.images(LOG_PREFIX, false)) {
+      if (positionOfSegmentName(path.slice(LOG_PREFIX.length)) === undefined) continue
+      const kept = durable.get(path)
+      if (kept === undefined || !isSame(kept.toBytes(), bytes.toBytes())) return false
     }
     return true
   }
