@@ -108,17 +108,20 @@ export class QueueRescan {
     queue.push(position, sizeBytes, tagsCode, this.#stampMs)
   }
 
-  /** The entry of the base dump was the last one: every queue must have come to where the dump says it was. */
-  finish (): void {
+  /**
+   * The entry of the base dump was the last one: every queue must have come to where the dump says it was. Of what lies below
+   * the floor, which is removed, the log's head need not tell the time.
+   */
+  finish (floorPosition: number): void {
     for (const [queue, { nextOffset, lastStampMs, maxPosition }] of this.#expected) {
       if (this.#begun.has(queue)) {
-        invariant(queue.nextOffset === nextOffset && queue.lastStampMs === lastStampMs, `${queue.topic}/${queue.queueId}: the log leads to offset ${queue.nextOffset}, the base dump says ${nextOffset}`)
+        invariant(queue.nextOffset === nextOffset && (queue.lastStampMs === lastStampMs || maxPosition < floorPosition), `${queue.topic}/${queue.queueId}: the log leads to offset ${queue.nextOffset}, the base dump says ${nextOffset}`)
       } else {
         queue.minOffset = queue.persistedTo = nextOffset
         queue.minPosition = Infinity
-        queue.lastStampMs = lastStampMs
         this.#queues.pages.markChanged(queue)
       }
+      queue.lastStampMs = lastStampMs
       queue.maxPosition = maxPosition
     }
   }

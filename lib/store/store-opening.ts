@@ -203,7 +203,7 @@ async function rebuildFromBase ({ options: { log, onProgress, logger }, settings
     if (entries % 16 === 0) onProgress?.({ entries, totalEntries })
   }
   rescan ??= new QueueRescan(consumeQueues, 0)
-  rescan.finish()
+  rescan.finish(commitLog.floorPosition)
   onProgress?.({ entries: totalEntries, totalEntries })
   await consumeQueues.settle(commitLog.floorPosition)
 

@@ -20,5 +20,6 @@ const unknownThen = { focus: 'everything', diskErrorTimes: 1 } as const
 
 export const regressions: readonly Regression[] = [
   { seed: 352, was: 'a leader stopped when the head of its log was removed while it read what a follower lacks', parameters: { ...unknownThen, ...parametersOf(lagging) } },
-  { seed: 1398794237, was: 'removing the head of a log failed with an error of the database when the queue was closed meanwhile', parameters: { ...unknownThen, ...parametersOf(closing) } }
+  { seed: 1398794237, was: 'removing the head of a log failed with an error of the database when the queue was closed meanwhile', parameters: { ...unknownThen, ...parametersOf(closing) } },
+  { seed: 979801517, was: 'a state was not made anew where all of a queue lay below the floor and the head of the log did not tell its time' }
 ]
