@@ -130,6 +130,9 @@ export class KvSnapshot {
   }
 }
 
+/** An iterator closes with its database. */
+const CLOSED_CODES: readonly string[] = ['LEVEL_DATABASE_NOT_OPEN', 'LEVEL_ITERATOR_NOT_OPEN']
+
 /** Gives damage one name, whoever found it, and tells of it. */
 class Guard {
   readonly #onDamage: (error: MqError) => void
@@ -144,7 +147,7 @@ class Guard {
     } catch (error) {
       const damage = damageIn(error)
       // whoever reads while the store closes hears that, in words of ours
-      if (damage === undefined) throw (error as { readonly code?: string }).code === 'LEVEL_DATABASE_NOT_OPEN' ? new MqError('MQ_CLOSED', 'the state store is closed', { cause: error }) : error
+      if (damage === undefined) throw CLOSED_CODES.includes((error as { readonly code?: string }).code!) ? new MqError('MQ_CLOSED', 'the state store is closed', { cause: error }) : error
       this.#onDamage(damage)
       throw damage
     }

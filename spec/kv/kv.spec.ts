@@ -82,8 +82,12 @@ function conformance (t: Test, opener: DatabaseOpener): void {
 
   t.test('whoever reads while it closes hears that it is closed', async (t) => {
     const kv = await opened(t)
+    await kv.batch([put('k', 'x')])
+    const begun = kv.entries(EVERYTHING)
+    await begun.next()
     await kv.close()
     const isClosed = { code: 'MQ_CLOSED' }
+    await t.rejects(begun.next(), isClosed, 'also one that is in the midst of it')
     await t.rejects(kv.entries({ gte: 'a', lt: 'b' }).next(), isClosed)
     await t.rejects(kv.last({ gte: 'a', lt: 'b' }), isClosed)
     await t.rejects(kv.get('a'), isClosed)
