@@ -1,11 +1,12 @@
 import { isMqError, MqError } from '../base/index.ts'
-import type { Change, Kv, KeyRange } from '../kv/index.ts'
+import type { Kv, KeyRange } from '../kv/index.ts'
 import { HIDDEN_TARGET, NO_QUEUE_OFFSET, type EntryBodyWriter, type Host, type MessageFields, type RecordFields } from '../message/index.ts'
 import { bucketKeyOf, bucketKeysAt, DelayBucket } from './delay-bucket.ts'
 import { delayDeliver, delayRemove, delaySchedule, type DelayDeliver, type DelayKey } from './delay-commands.ts'
 import { DelayPieceReader, type DelayPiece, type DelayUnit } from './delay-units.ts'
 import { addHidden } from './hidden-record.ts'
 import { on, type ApplyContext, type KeyChange, type KeyValue, type Machine } from './machine.ts'
+import { SlicedWrites } from './sliced-writes.ts'
 import { defineValue } from './stored-value.ts'
 
 /** A message that waits, with its name. */
@@ -20,9 +21,6 @@ export const DELAY_RANGE: KeyRange = { gte: 'delay/', lt: 'delay0' }
 function pieceKey (bucket: number, from: number): string { return `${bucketPrefix(bucket)}${from.toString(16).padStart(8, '0')}` }
 function bucketPrefix (bucket: number): string { return `delay/${bucket.toString(16).padStart(10, '0')}/` }
 function bucketRange (from: number, to = from + 1): KeyRange { return { gte: bucketPrefix(from), lt: bucketPrefix(to) } }
-
-/** Bytes of whole pieces that go to the kv in one batch, ahead of the checkpoint's last one. */
-const SLICE_BYTES = 1024 * 1024
 
 interface FrozenPiece {
   readonly bucket: number
@@ -320,18 +318,12 @@ export class DelayMachine implements Machine {
 
   /** Writes the whole pieces in slices. */
   async writeWhole ({ whole }: FrozenDelays): Promise<void> {
-    let slice: Change[] = []
-    let bytes = 0
+    const writes = new SlicedWrites(this.#kv)
     for (const frozen of whole) {
-      const change = delayChange(frozen)
-      slice.push(change)
-      bytes += change.value!.length
-      if (bytes < SLICE_BYTES) continue
-      await this.#kv.batch(slice)
-      slice = []
-      bytes = 0
+      const { key, value } = delayChange(frozen)
+      await writes.add(key, value)
     }
-    await this.#kv.batch(slice)
+    await writes.finish()
   }
 
   /** All that was frozen is durable. */
@@ -379,4 +371,4 @@ export function pendingUnit (bucket: number, ordinal: number, { deliverAtMs, top
 
 function bucketKey (number: number): string { return `bucket/${String(number).padStart(16, '0')}` }
 
-export function delayChange ({ bucket, piece }: FrozenPiece): Change { return { key: pieceKey(bucket, piece.from), value: piece.encode() } }
+export function delayChange ({ bucket, piece }: FrozenPiece): KeyValue { return { key: pieceKey(bucket, piece.from), value: piece.encode() } }

@@ -1,13 +1,12 @@
 import { invariant, isMqError } from '../base/index.ts'
 import type { Change, Kv } from '../kv/index.ts'
 import type { ConsumeQueue } from './consume-queue.ts'
+import { SlicedWrites } from './sliced-writes.ts'
 import { encodeUnits, PAGE_UNITS, UnitPage } from './unit-page.ts'
 import { pageKey, pageRange, queueRange, type UnitReader } from './unit-reader.ts'
 
 /** Pieces of an unfinished page that may be in the kv before they are made one. */
 const MAX_DELTAS = 8
-/** Bytes of whole pages that go to the kv in one batch, ahead of the checkpoint's last one. */
-const SLICE_BYTES = 1024 * 1024
 /** More units in memory than this after a checkpoint, and all queues let go of theirs, not only idle ones. */
 const RESIDENT_BYTES = 8 * 1024 * 1024
 
@@ -131,18 +130,9 @@ export class QueuePages {
 
   /** Writes the whole pages in slices. */
   async writeWhole ({ whole }: FrozenPages): Promise<void> {
-    let slice: Change[] = []
-    let bytes = 0
-    for (const write of whole) {
-      const change = { key: pageKey(write.queue.number, write.page.pageNumber, write.from), value: encodeUnits(write.page, write.from, write.to) }
-      slice.push(change)
-      bytes += change.value.length
-      if (bytes < SLICE_BYTES) continue
-      await this.#kv.batch(slice)
-      slice = []
-      bytes = 0
-    }
-    await this.#kv.batch(slice)
+    const writes = new SlicedWrites(this.#kv)
+    for (const { queue, page, from, to } of whole) await writes.add(pageKey(queue.number, page.pageNumber, from), encodeUnits(page, from, to))
+    await writes.finish()
   }
 
   /** The other pieces, for the checkpoint's last batch. */

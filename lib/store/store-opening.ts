@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { isMqError, MqError } from '../base/index.ts'
-import { checksumOf, Kv, type Change } from '../kv/index.ts'
+import { checksumOf, Kv } from '../kv/index.ts'
 import { ENTRY_HEADER_BYTES, seedOfGroup, bodyOf, stampMsOf } from '../log/index.ts'
 import { EntryBody } from '../message/index.ts'
 import { EntryKind } from '../raft/index.ts'
@@ -24,8 +24,7 @@ import { QueueRescan } from './queue-rescan.ts'
 import { StoreDamage } from './store-damage.ts'
 import { defaultStoreSettings, NO_MEMBERS, type CoreMachines, type StoreOptions, type StoreParts, type StoreRecovery, type StoreSettings } from './store-options.ts'
 import { UNIT_BYTES } from './unit-page.ts'
-
-const COPY_BYTES = 1024 * 1024
+import { SlicedWrites } from './sliced-writes.ts'
 
 interface Opening {
   readonly options: StoreOptions
@@ -185,7 +184,7 @@ async function rebuild (opening: Opening, reason: string): Promise<{ readonly lo
 async function rebuildFromBase ({ options: { log, onProgress, logger }, settings, bases, appliedFile }: Opening, { kv, core, machines }: Omit<Loaded, 'meta' | 'hasSettled'>, base: Base): Promise<CheckpointMeta> {
   const { consumeQueues, commitLog } = core
   const values: KeyChange[] = []
-  const copied = new CopiedValues(kv)
+  const copied = new SlicedWrites(kv)
   const meta = await bases.read(base, async (kvKey, value) => {
     if (kvKey < DELAY_RANGE.gte || kvKey >= DELAY_RANGE.lt) loadValue(machines, kvKey, value)
     else await copied.add(kvKey, value)
@@ -217,30 +216,6 @@ async function rebuildFromBase ({ options: { log, onProgress, logger }, settings
   await consumeQueues.pages.finish(units)
   logger.info(`the state store was rebuilt from the base dump of entry ${base.index} and ${totalEntries} entries of the log`)
   return written
-}
-
-/** Values that go from a base dump to the kv as they are, some at a time. */
-class CopiedValues {
-  readonly #kv: Kv
-  #changes: Change[] = []
-  #bytes = 0
-
-  constructor (kv: Kv) {
-    this.#kv = kv
-  }
-
-  async add (key: string, value: Uint8Array): Promise<void> {
-    this.#changes.push({ key, value })
-    this.#bytes += value.length
-    if (this.#bytes >= COPY_BYTES) await this.finish()
-  }
-
-  async finish (): Promise<void> {
-    const changes = this.#changes
-    this.#changes = []
-    this.#bytes = 0
-    await this.#kv.batch(changes)
-  }
 }
 
 /** Units go to the kv ahead of the checkpoint, to bound what is in memory. */
