@@ -10,7 +10,7 @@ import { endProgress, formatTable, progress } from '../harness/table.ts'
 const usage = `npm run bench -- delay [options]
 
 An embedded queue with messages that wait. How late they come: handler entry minus due time, while so many are due in each second.
-What many of them cost: memory, the time to open after the process has ended without closing, and a recall.
+What many of them cost: memory (20 s after the last of them, garbage collected), the time to open after the process has ended without closing, and a recall.
 
   --quick          1 s of lateness, 500,000 that wait
   --rate N         messages that are due in a second (100000)
