@@ -1,3 +1,4 @@
+import { barrierRead } from './barrier-read.ts'
 import type { Parameters } from './parameters.ts'
 import { repeat } from './repeat.ts'
 import { newestLeader, Rivals } from './rivals.ts'
@@ -25,6 +26,7 @@ export class FaultPlan {
       this.#rivals = new Rivals(world, nodes, {
         note: (kind, node) => { this.#note(kind, node) },
         ask: (leader) => { if (!this.#isOver) work.decideOne(leader, () => {}) },
+        read: (node) => { if (!this.#isOver) barrierRead(world, node) },
         startLater: (node, ms) => { this.#startLater(node, ms) }
       })
     }

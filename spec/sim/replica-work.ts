@@ -1,5 +1,6 @@
 import type { MqError } from '../../lib/base/index.ts'
 import type { ConfStep } from '../../lib/raft/index.ts'
+import { barrierRead } from './barrier-read.ts'
 import { Violation } from './ledger.ts'
 import type { ReplicaNode } from './replica-node.ts'
 import { repeat } from './repeat.ts'
@@ -28,7 +29,7 @@ export class ReplicaWork implements Work {
     })
     this.#repeat(readEveryMs, () => {
       const node = this.#someNode(0.3)
-      if (node !== undefined) this.#read(node)
+      if (node !== undefined) barrierRead(this.#world, node)
     })
   }
 
@@ -81,19 +82,6 @@ export class ReplicaWork implements Work {
         }
       })
     }))
-  }
-
-  #read (node: ReplicaNode): void {
-    const { replica } = node
-    if (replica === undefined) return
-    const { ledger, trace, clock } = this.#world
-    const acknowledgedBefore = ledger.acknowledgedIndex
-    replica.readBarrier().then(() => {
-      if (node.replica !== replica) return
-      const { appliedIndex } = replica.status()
-      trace.note(clock.nowMs(), 'read', node.number, appliedIndex)
-      this.#guard(() => { ledger.read(node.number, acknowledgedBefore, appliedIndex) })
-    }, () => {})
   }
 
   /** Mostly a leader, when there is one. */

@@ -1,4 +1,5 @@
 import type { SimNode } from './sim-node.ts'
+import { UnawareLeader } from './unaware-leader.ts'
 import type { World } from './world.ts'
 
 /** A leader is asked for so many things at most while nobody hears it, soon enough that it still leads. */
@@ -9,19 +10,22 @@ const PATIENCE_MS = 1_500
 
 export interface RivalsOptions {
   note (kind: string, node: SimNode): void
+  /** For a write. */
   ask (leader: SimNode): void
+  read (node: SimNode): void
   startLater (node: SimNode, ms: number): void
 }
 
 /**
  * Whoever leads is cut off or killed: at once, or when something of its term was decided. In the same instant the one before it is
  * heard again, with a tail that nobody else has and that may be the longest of all. So tails of several terms meet, and
- * those who must not win an election stand in it.
+ * those who must not win an election stand in it. Or it stays, and does not learn that another one leads.
  */
 export class Rivals {
   readonly #world: World
   readonly #nodes: readonly SimNode[]
   readonly #options: RivalsOptions
+  readonly #unaware: UnawareLeader
   /** Of the leader that is looked at. */
   #term = 0
   /** It goes then, or when so much of its term was decided. */
@@ -34,11 +38,14 @@ export class Rivals {
     this.#world = world
     this.#nodes = nodes
     this.#options = options
+    const { note, ask, read } = options
+    this.#unaware = new UnawareLeader(world, nodes, { newest: () => newestLeader(nodes), write: ask, read, note })
   }
 
   /** To be called often. */
   look (): void {
     const { clock, random, ledger, network, parameters: { retention } } = this.#world
+    if (this.#unaware.look()) return
     const nowMs = clock.nowMs()
     if (this.#isGone && nowMs >= this.#dueMs) {
       network.heal()
@@ -71,7 +78,7 @@ export class Rivals {
 
   #takeAway (leader: SimNode): void {
     const { clock, random, network, parameters: { oneWayPartitions, powerCuts, crashMs } } = this.#world
-    const { note, ask, startLater } = this.#options
+    const { note, ask, read, startLater } = this.#options
     network.heal()
     const back = this.#awayBefore
     this.#awayBefore = leader
@@ -86,6 +93,10 @@ export class Rivals {
       note(cut ? 'power cut' : 'kill', leader)
       leader.crash(cut)
       startLater(leader, random.next() * crashMs)
+      return
+    }
+    if (random.chance(0.25) && this.#nodes.length > 1 && this.#nodes.every(({ isUp }) => isUp)) {
+      this.#unaware.begin(leader)
       return
     }
     if (random.chance(0.25)) {
@@ -107,7 +118,13 @@ export class Rivals {
       }
     }
     this.#world.trace.note(clock.nowMs(), 'partition', ...side.map(({ number }) => number))
-    for (let asked = random.below(MAX_ASKED + 1); asked > 0; asked--) clock.setTimer(ASKED_WITHIN_MS * random.next(), () => { if (leader.isLeading && leader.isUp) ask(leader) })
+    for (let asked = random.below(MAX_ASKED + 1); asked > 0; asked--) {
+      clock.setTimer(ASKED_WITHIN_MS * random.next(), () => {
+        if (!leader.isLeading || !leader.isUp) return
+        ask(leader)
+        read(leader)
+      })
+    }
   }
 }
 
