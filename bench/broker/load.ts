@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { encodeRequest, HeaderType, OutboundBuffer, RemotingFrame, RequestCode, ResponseCode, SlabPool, type RemotingRequest } from '../../lib/remoting/index.ts'
+import { encodeRequest, HeaderType, OutboundBuffer, RemotingFrame, RequestCode, ResponseCode, SlabPool } from '../../lib/remoting/index.ts'
 import type { Driver } from '../harness/measure.ts'
 import { DEFAULT_PROPERTIES, FIRST_OPAQUE, frameOf, GROUP, pullRequest, SendRing, TOPIC } from './requests.ts'
 
@@ -15,6 +15,9 @@ const RECEIVE_BYTES = 256 * 1024
 export const MOST_CONNECTIONS = 4
 
 type OnResponse = (bytes: Buffer, from: number, to: number) => void
+
+/** Writes the one-way request that follows the answer at [from, to), with that number. */
+export type Next = (out: OutboundBuffer, answer: Buffer, from: number, to: number, opaque: number) => void
 
 /** A connection whose responses are handed on where they lie in what was received, in memory that is used again. */
 export class LoadConnection {
@@ -89,9 +92,9 @@ export class Load {
 
   /**
    * Sends messages, `inflight` of them under way at any time, one request and one answer each; upon each answer what `next` makes of it
-   * follows, one-way.
+   * follows.
    */
-  async send (messages: number, inflight: number, body: Uint8Array, driver?: Driver, properties = DEFAULT_PROPERTIES, next?: (answer: RemotingFrame) => RemotingRequest): Promise<void> {
+  async send (messages: number, inflight: number, body: Uint8Array, driver?: Driver, properties = DEFAULT_PROPERTIES, next?: Next): Promise<void> {
     const isJson = this.#type === HeaderType.json
     const startedMs = new Map<number, number>()
     const slabs = new SlabPool()
@@ -129,14 +132,18 @@ export class Load {
             return
           }
           answered++
-          if (next !== undefined) encodeRequest(out, this.#type, next(new RemotingFrame(bytes, from, to)), this.#nextOpaque(), true)
+          next?.(out, bytes, from, to, this.#nextOpaque())
           const opaque = opaqueOf(bytes, from, isJson)
           if (opaque % SAMPLE_EVERY === sampleRemainder) noteLatency(opaque)
         }
         connection.onBurst = () => {
           done += answered
-          for (const piece of next === undefined ? [] : out.take()) connection.socket.write(piece, () => { out.release([piece]) })
+          if (next !== undefined) {
+            connection.socket.cork()
+            for (const piece of out.take()) connection.socket.write(piece, () => { out.release([piece]) })
+          }
           sendOn(connection, ring, answered)
+          if (next !== undefined) connection.socket.uncork()
           answered = 0
           if (done === messages) resolve()
         }
@@ -203,6 +210,16 @@ export class Load {
       const told = (await this.ask({ code: RequestCode.QUERY_CONSUMER_OFFSET, extFields: key })).extFields().get('offset')
       if (Number(told) !== offset) throw new Error(`queue ${queueId} was consumed up to ${offset}, the broker says ${told}`)
     }
+  }
+
+  /** Messages that consumers can see, in all queues. */
+  async visible (): Promise<number> {
+    let count = 0
+    for (let queueId = 0; queueId < this.#queues; queueId++) {
+      const answer = await this.ask({ code: RequestCode.GET_MAX_OFFSET, extFields: { topic: TOPIC, queueId } })
+      count += Number(answer.extFields().get('offset'))
+    }
+    return count
   }
 
   close (): void {

@@ -1,29 +1,34 @@
 /** One case of the suite of kinds. Prints one JSON line, as the yardsticks do; without a case it is the yardstick itself: plain sends. */
+import { setTimeout } from 'node:timers/promises'
 import { SqlFilter } from '../../lib/filter/index.ts'
 import { encodeProperties } from '../../lib/message/index.ts'
-import { decodeMessageId, endTransaction, HeaderType, sendMessageResponse, TransactionState, type RemotingFrame, type RemotingRequest } from '../../lib/remoting/index.ts'
-import { Load, MOST_CONNECTIONS } from '../broker/load.ts'
+import { HeaderType } from '../../lib/remoting/index.ts'
+import { Load, MOST_CONNECTIONS, type Next } from '../broker/load.ts'
 import { DELAY_MS, UNIQUE_KEY } from '../broker/requests.ts'
 import { Driver, workloadFromArgs } from '../harness/measure.ts'
 import { inScratchFolder } from '../harness/scratch.ts'
-import { BrokerServer } from '../harness/server.ts'
+import { BrokerServer, usageOf } from '../harness/server.ts'
+import { EndFrames } from './end-frames.ts'
 
 const QUEUES = 8
+const COMMITTED_WITHIN_MS = 10_000
 const PLAIN = `UNIQ_KEY\u0001${UNIQUE_KEY}\u0002WAIT\u0001true\u0002TAGS\u0001bench\u0002`
 
 interface Kind {
   /** Text of properties; the unique key in it is another one for each message. */
   readonly properties: string
   readonly settings?: readonly string[]
-  /** What follows each answer, one-way. */
-  readonly next?: (answer: RemotingFrame) => RemotingRequest
+  readonly next?: Next
 }
+
+const PRODUCERS = 'bench-producers'
+const ends = new EndFrames(PRODUCERS)
 
 const kinds: Readonly<Record<string, Kind>> = {
   'plain send': { properties: PLAIN },
   'keyed send': { properties: `KEYS\u0001order-${UNIQUE_KEY}\u0002${PLAIN}` },
   'delay send': { properties: `TIMER_DELAY_MS\u0001${DELAY_MS}\u0002${PLAIN}` },
-  'transaction send': { properties: `TRAN_MSG\u0001true\u0002PGROUP\u0001bench-producers\u0002${PLAIN}`, next: commitOf },
+  'transaction send': { properties: `TRAN_MSG\u0001true\u0002PGROUP\u0001${PRODUCERS}\u0002${PLAIN}`, next: (...answer) => { ends.write(...answer) } },
   'unindexed send': { properties: PLAIN, settings: ['messageIndexEnable=false'] }
 }
 
@@ -44,26 +49,24 @@ async function send (kind: Kind | undefined): Promise<void> {
     const body = new Uint8Array(size).fill(65)
     await load.send(1, 1, body)
     const before = server.usage().cpuMs
+    const ownBefore = usageOf(process.pid).cpuMs
     for (let round = 0; round < rounds; round++) await load.send(messages, inflight, body, driver, kind.properties, kind.next)
     const cpuMs = server.usage().cpuMs - before
+    const ownCpuMs = usageOf(process.pid).cpuMs - ownBefore
+    if (kind.next !== undefined) await untilVisible(load, messages * rounds)
     load.close()
     await server.stop()
-    console.log(JSON.stringify({ ...driver.result(name, workload), serverCpuUs: cpuMs * 1000 / (messages * rounds) }))
+    console.log(JSON.stringify({ ...driver.result(name, workload), serverCpuUs: cpuMs * 1000 / (messages * rounds), clientCpuUs: ownCpuMs * 1000 / (messages * rounds) }))
   })
 }
 
-/** Its producer commits the half message that was answered. */
-function commitOf (answer: RemotingFrame): RemotingRequest {
-  const { msgId, queueOffset, transactionId } = sendMessageResponse.decode(answer)
-  const extFields = endTransaction.request.encode({
-    producerGroup: 'bench-producers',
-    tranStateTableOffset: queueOffset,
-    commitLogOffset: decodeMessageId(msgId).physicalOffset,
-    commitOrRollback: TransactionState.commit,
-    fromTransactionCheck: false,
-    msgId: transactionId!
-  })
-  return { code: endTransaction.code, extFields }
+/** The last commits are on their way: nobody answers them. @throws Error they do not come */
+async function untilVisible (load: Load, messages: number): Promise<void> {
+  const untilMs = performance.now() + COMMITTED_WITHIN_MS
+  for (let visible; (visible = await load.visible()) < messages;) {
+    if (performance.now() > untilMs) throw new Error(`${visible} of ${messages} transactions were committed`)
+    await setTimeout(10)
+  }
 }
 
 function evaluateSql (): void {

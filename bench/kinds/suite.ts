@@ -11,7 +11,10 @@ sends: evaluations of a > 5 AND b IN ('x', 'y') a second, on stored text of six 
 Unless given: --sizes 1024 --inflight 1000.
 `
 
-interface KindRun { readonly serverCpuUs?: number }
+interface KindRun {
+  readonly serverCpuUs?: number
+  readonly clientCpuUs?: number
+}
 
 export async function kindsSuite (args: string[]): Promise<void> {
   const defaults = [['--sizes', '1024'], ['--inflight', '1000']].filter(([option]) => !args.some((arg) => arg === option || arg.startsWith(`${option}=`))).flat()
@@ -21,7 +24,10 @@ export async function kindsSuite (args: string[]): Promise<void> {
     caseProcess: fileURLToPath(new URL('case-process.ts', import.meta.url)),
     limit: fileURLToPath(new URL('case-process.ts', import.meta.url)),
     description,
-    columns: [{ head: 'server us/msg', of: (run: KindRun) => Math.round((run.serverCpuUs ?? 0) * 100) / 100 }],
+    columns: [
+      { head: 'server us/msg', of: (run: KindRun) => Math.round((run.serverCpuUs ?? 0) * 100) / 100 },
+      { head: 'client us/msg', of: (run: KindRun) => Math.round((run.clientCpuUs ?? 0) * 100) / 100 }
+    ],
     profile: { program: ['--server-profile', 'bench/results'] }
   }, [...defaults, ...args])
 }
