@@ -12,7 +12,7 @@ import type { WaitingPops } from './waiting-pops.ts'
 
 /** Leases of consumers at the other end of a connection are nobody's: they end by their time, whatever becomes of connection and leader. */
 const OWNER = 'pop'
-/** A queue may have thousands of leases: after so many messages that are looked for among them others get their turn. */
+/** After so many messages that are looked for others get their turn. */
 const SOUGHT_AT_A_TIME = 64
 
 export interface RemoteConsumer extends WaitOptions {

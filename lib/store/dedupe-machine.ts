@@ -15,8 +15,10 @@ export interface DedupeRule {
 
 /** Of one topic. */
 export const MAX_DEDUPE_COUNT = 1_000_000
-/** Of all topics: beyond, a topic forgets its oldest message for each new one. */
+/** Of all topics together. Beyond, room is made where there is more than an equal share: so a topic that is busy takes nothing of what the others need. */
 const MAX_REMEMBERED = 1_000_000
+/** So many are forgotten at once of another topic: it is looked for among all. */
+const ROOM_MESSAGES = PIECE_MESSAGES
 /** So often all topics forget what is too old. */
 const SWEEP_MS = 60_000
 
@@ -45,7 +47,8 @@ interface Proposed extends Remembered {
 
 /**
  * Which messages of a topic were stored lately, by the id that their producer gave: what is sent again, after an answer
- * that was lost, is answered as the first time and not stored once more. Bounded by time and count for each topic, and in all.
+ * that was lost, is answered as the first time and not stored once more. Bounded by time and count for each topic, and in all; a topic
+ * with no more than an equal share of all keeps what it has.
  * Topics that do not ask for it cost nothing.
  */
 export class DedupeMachine implements Machine {
@@ -146,7 +149,30 @@ export class DedupeMachine implements Machine {
     }
     this.#changed.add(HEAD + topic)
     if (storeTimestampMs - this.#sweptMs >= SWEEP_MS) this.#sweep(storeTimestampMs)
-    this.#trim(topic, window, () => window.count > window.maxCount || this.#remembered > this.#maxRemembered || isTooOld(window, storeTimestampMs))
+    this.#trim(topic, window, () => window.count > window.maxCount || isTooOld(window, storeTimestampMs))
+    this.#makeRoom(topic, window)
+  }
+
+  /** What goes depends on what is remembered alone, never on the order in which topics came. */
+  #makeRoom (topic: string, window: DedupeWindow): void {
+    while (this.#remembered > this.#maxRemembered) {
+      const share = Math.floor(this.#maxRemembered / this.#windows.size)
+      if (window.count > share) {
+        this.#trim(topic, window, () => this.#remembered > this.#maxRemembered && window.count > share)
+        continue
+      }
+      const [other, most] = this.#fullest()
+      const left = Math.max(share, most.count - ROOM_MESSAGES)
+      this.#trim(other, most, () => most.count > left)
+    }
+  }
+
+  #fullest (): readonly [topic: string, window: DedupeWindow] {
+    let fullest: readonly [string, DedupeWindow] | undefined
+    for (const one of this.#windows) {
+      if (fullest === undefined || one[1].count > fullest[1].count || (one[1].count === fullest[1].count && one[0] < fullest[0])) fullest = one
+    }
+    return fullest!
   }
 
   #forget ({ topic, high, low }: DedupeForget): void {

@@ -26,6 +26,8 @@ const ownersValue = defineValue<Array<{ queueId: number, owner: string }>>([{
 export class LockMachine implements Machine {
   readonly name = 'lock'
   readonly #owners = new Map<string, Owners>()
+  /** In how many topics a group has locks. */
+  readonly #topicCounts = new Map<string, number>()
   readonly #changed = new Set<string>()
   #overlay: LockOverlay | undefined
   /** Told of each group of which queues are free now, as it is applied; may not throw. */
@@ -45,11 +47,7 @@ export class LockMachine implements Machine {
   ownerOf (group: string, topic: string, queueId: number): string | undefined { return this.#owners.get(keyOf(group, topic))?.get(queueId) }
 
   /** As applied: whether a client of the group holds any queue. */
-  holdsAny (group: string): boolean {
-    const prefix = keyOf(group, '')
-    for (const key of this.#owners.keys()) if (key.startsWith(prefix)) return true
-    return false
-  }
+  holdsAny (group: string): boolean { return this.#topicCounts.has(group) }
 
   /** When `expire` has something to do; never later than that. Infinity: never, or this node does not lead. */
   get nextExpiryMs (): number { return this.#overlay?.nextExpiryMs ?? Infinity }
@@ -135,7 +133,7 @@ export class LockMachine implements Machine {
 
   load (key: string, value: Uint8Array): void {
     if (!key.includes('@')) throw new MqError('MQ_CORRUPT', `state store: ${key} names no group and topic`, { key })
-    this.#owners.set(key, new Map(ownersValue.decode(key, value).map(({ queueId, owner }) => [queueId, owner])))
+    this.#add(key, new Map(ownersValue.decode(key, value).map(({ queueId, owner }) => [queueId, owner])))
   }
 
   * values (): Generator<KeyValue> {
@@ -144,6 +142,7 @@ export class LockMachine implements Machine {
 
   clear (): void {
     this.#owners.clear()
+    this.#topicCounts.clear()
     this.#changed.clear()
     this.#overlay = undefined
   }
@@ -173,9 +172,9 @@ export class LockMachine implements Machine {
     let owners = this.#owners.get(key)
     if (owner === undefined) {
       if (owners?.delete(queueId) !== true) return
-      if (owners.size === 0) this.#owners.delete(key)
+      if (owners.size === 0) this.#delete(key)
     } else {
-      if (owners === undefined) this.#owners.set(key, owners = new Map())
+      if (owners === undefined) this.#add(key, owners = new Map())
       owners.set(queueId, owner)
     }
     this.#changed.add(key)
@@ -184,9 +183,23 @@ export class LockMachine implements Machine {
   #remove (isGone: (key: string) => boolean): void {
     for (const key of [...this.#owners.keys()]) {
       if (!isGone(key)) continue
-      this.#owners.delete(key)
+      this.#delete(key)
       this.#changed.add(key)
     }
+  }
+
+  #add (key: string, owners: Owners): void {
+    const group = groupIn(key)
+    if (!this.#owners.has(key)) this.#topicCounts.set(group, (this.#topicCounts.get(group) ?? 0) + 1)
+    this.#owners.set(key, owners)
+  }
+
+  #delete (key: string): void {
+    if (!this.#owners.delete(key)) return
+    const group = groupIn(key)
+    const count = this.#topicCounts.get(group)! - 1
+    if (count === 0) this.#topicCounts.delete(group)
+    else this.#topicCounts.set(group, count)
   }
 }
 

@@ -118,10 +118,8 @@ export class PopMachine implements Machine {
    */
   leaseOf ({ group, topic, queueId, offset, invisibleUntilMs }: HeldMessage): LeasedRange | undefined {
     const queue = this.#applied.topic(group, topic)?.queues.get(queueId)
-    for (const lease of queue?.leases ?? []) {
-      if (lease.invisibleUntilMs === invisibleUntilMs && lease.holds(offset)) return { queue: queue!.number, lease: lease.id, first: offset, count: 1 }
-    }
-    return undefined
+    const lease = queue?.leaseAt(offset)
+    return lease?.invisibleUntilMs === invisibleUntilMs ? { queue: queue!.number, lease: lease.id, first: offset, count: 1 } : undefined
   }
 
   /** Whether the group has done with that message. */
@@ -167,8 +165,8 @@ export class PopMachine implements Machine {
     if (offset >= queue.nextOffset) return { is: 'fresh' }
     const run = queue.returned?.find(offset)
     if (run !== undefined) return { is: 'returned', attempts: run.attempts, visibleAtMs: run.visibleAtMs }
-    for (const lease of queue.leases) if (lease.holds(offset)) return { is: 'leased', attempts: lease.attempts, owner: lease.owner, untilMs: lease.invisibleUntilMs }
-    return { is: 'done' }
+    const lease = queue.leaseAt(offset)
+    return lease === undefined ? { is: 'done' } : { is: 'leased', attempts: lease.attempts, owner: lease.owner, untilMs: lease.invisibleUntilMs }
   }
 
   /** Groups that consume by pop, and what each of them consumes. */

@@ -1,5 +1,6 @@
 import { invariant } from '../base/index.ts'
 import { Lease, MAX_LEASE_SPAN, type LeasePositions } from './pop-lease.ts'
+import { LeasePlaces } from './pop-lease-places.ts'
 import { ReturnedOffsets } from './pop-returned.ts'
 
 /** [first, first + count) of a queue's offsets. */
@@ -37,6 +38,8 @@ interface Piece {
   readonly attempts: number
 }
 
+/** So many leases are looked through; of more it is noted where they are. */
+const FEW_LEASES = 32
 /** More deliveries than this are not told apart. */
 export const MAX_ATTEMPTS = 65535
 
@@ -56,6 +59,8 @@ export class PopQueue {
   /** No lease ends and no put-off offset becomes visible before. Only the leader looks at it; not part of the state. */
   dueMs = Infinity
   #leases: Map<number, Lease> | undefined
+  /** Made when it is first needed. */
+  #places: LeasePlaces | undefined
   #returned: ReturnedOffsets | undefined
   #leasedCount = 0
 
@@ -90,9 +95,15 @@ export class PopQueue {
   /** Handed out before, and neither leased nor returned. */
   isDone (offset: number): boolean {
     if (offset < 0 || offset >= this.nextOffset) return false
-    if (this.#returned?.find(offset) !== undefined) return false
-    for (const lease of this.leases) if (lease.holds(offset)) return false
-    return true
+    return this.#returned?.find(offset) === undefined && this.leaseAt(offset) === undefined
+  }
+
+  /** The lease that holds the offset. */
+  leaseAt (offset: number): Lease | undefined {
+    if (this.#leases === undefined) return undefined
+    if (this.#places === undefined && this.#leases.size > FEW_LEASES) this.#places = new LeasePlaces(this.leases)
+    for (const lease of this.#places?.near(offset) ?? this.leases) if (lease.holds(offset)) return lease
+    return undefined
   }
 
   /** Leases what `take` names: one lease for all offsets of equal delivery count that lie close together. */
@@ -198,6 +209,7 @@ export class PopQueue {
   seek (offset: number): void {
     this.nextOffset = offset
     this.#leases = undefined
+    this.#places = undefined
     this.#returned = undefined
     this.#leasedCount = 0
     this.dueMs = Infinity
@@ -239,6 +251,7 @@ export class PopQueue {
   #addLease (lease: Lease): void {
     this.#leases ??= new Map()
     this.#leases.set(lease.id, lease)
+    this.#places?.add(lease)
     this.#leasedCount += lease.heldCount
   }
 
@@ -247,7 +260,10 @@ export class PopQueue {
     if (lease === undefined) return 0
     const released = lease.clear(positions)
     this.#leasedCount -= released
-    if (lease.heldCount === 0) this.#leases!.delete(leaseId)
+    if (lease.heldCount === 0) {
+      this.#leases!.delete(leaseId)
+      this.#places?.remove(lease)
+    }
     return released
   }
 

@@ -89,6 +89,48 @@ t.test('bounded in all: then a topic forgets its oldest for each new one; topics
   t.same([...leader.kv.keys()], ['sweep'])
 })
 
+t.test('a busy topic leaves the others their share: they forget nothing as long as they have no more than that', async (t) => {
+  const leader = new Leader(3000)
+  const wide: DedupeRule = { windowMs: 1e9, maxCount: 1_000_000 }
+  const sendMany = (topic: string, from: number, to: number): void => {
+    for (let n = from; n < to; n++) leader.send(topic, [id(n)], wide)
+    leader.apply()
+  }
+  const knows = (topic: string, from: number, to: number): number => Array.from({ length: to - from }, (_, i) => leader.machine.find(topic, id(from + i), wide, leader.nowMs)).filter((found) => found !== undefined).length
+  sendMany('busy', 0, 3500)
+  t.equal(knows('busy', 500, 3500), 3000, 'alone it has all the room')
+  sendMany('small', 0, 40)
+  sendMany('busy', 3500, 7000)
+  sendMany('small', 40, 80)
+  t.equal(knows('small', 0, 80), 80)
+  t.ok(leader.machine.rememberedCount <= 3000)
+  t.ok(leader.machine.rememberedCount > 3000 - 512, `${leader.machine.rememberedCount} are remembered: no more room is made than is needed`)
+  t.equal(knows('busy', 6000, 7000), 1000, 'the latest')
+  sendMany('other', 0, 2500)
+  t.equal(knows('small', 0, 80), 80)
+  t.ok(knows('other', 1500, 2500) === 1000 && knows('busy', 6000, 7000) === 1000, 'a third has its thousand, as the first one has')
+})
+
+t.test('room is made alike wherever the state came from, however many topics share it', async (t) => {
+  const names = ['a', 'b', 'c', 'd', 'e']
+  const sends = fc.array(fc.record({ topic: fc.constantFrom(...names), count: fc.integer({ min: 1, max: 60 }), restarts: fc.boolean() }), { maxLength: 60 })
+  fc.assert(fc.property(sends, (steps) => {
+    const [one, other] = [new Leader(300), new Leader(300)]
+    let n = 0
+    for (const { topic, count, restarts } of steps) {
+      const ids = Array.from({ length: count }, () => id(++n))
+      for (const leader of [one, other]) {
+        leader.send(topic, ids, { windowMs: 1e9, maxCount: 250 })
+        leader.apply()
+      }
+      if (restarts) other.restart()
+      if (one.machine.rememberedCount > 300) throw new Error('too many')
+    }
+    t.same(stateOf(other.machine), stateOf(one.machine))
+  }), { numRuns: 60 })
+  t.pass()
+})
+
 t.test('against a naive list: over checkpoints, restarts, leaders and deletions; equal states have equal values', async (t) => {
   const step = fc.oneof(
     { weight: 20, arbitrary: fc.record({ kind: fc.constant('send' as const), topic: fc.constantFrom('t', 'u'), ids: fc.array(fc.nat(40), { minLength: 1, maxLength: 5 }) }) },

@@ -138,6 +138,11 @@ t.test('against a naive twin: decisions ahead of what is applied, new leaders, d
       t.equal(locks.ownerOf(group, topic, Number(queueId)), owner)
       t.equal(again.ownerOf(group, topic, Number(queueId)), owner)
     }
+    for (const group of ['g', 'h']) {
+      const holds = [...twin.keys()].some((key) => key.startsWith(`${group}@`))
+      t.equal(locks.holdsAny(group), holds)
+      t.equal(again.holdsAny(group), holds)
+    }
     const hash = await store.stateHash()
     const replayed = await Leader.open({ disk: new MemoryDisk(), database: new MemoryKv(), log })
     t.equal(await replayed.store.stateHash(), hash)

@@ -81,6 +81,38 @@ t.test('an offset is never taken twice', (t) => {
   t.end()
 })
 
+t.test('among thousands of leases the one that holds an offset is found, whatever became of the others', (t) => {
+  const random = new SeededRandom(11)
+  let queue = new PopQueue(1, 'g', 't', 0, 0)
+  const check = (): void => {
+    for (let offset = Math.max(0, queue.nextOffset - 4000); offset < queue.nextOffset + 3; offset += 1 + random.below(5)) {
+      const holding = [...queue.leases].filter((lease) => lease.holds(offset))
+      if (holding.length > 1 || queue.leaseAt(offset) !== holding[0]) t.fail(`offset ${offset}`)
+      if (queue.isDone(offset) !== (offset < queue.nextOffset && holding.length === 0 && queue.returned?.find(offset) === undefined)) t.fail(`offset ${offset} is done`)
+    }
+  }
+  for (let step = 0; step < 3000; step++) {
+    const some = [...queue.leases].filter(() => random.chance(0.02))
+    if (queue.leaseCount < 20 || random.chance(0.7)) {
+      const runs = queue.returned === undefined || random.chance(0.5) ? [] : queue.returned.runs.slice(0, 3).map(({ first, count }) => ({ first, count }))
+      queue.checkOut({ returned: runs, freshFirst: queue.nextOffset, freshCount: random.pick([1, 1, 1, 3, 40, 1100]), floor: 0, firstLeaseId: queue.nextLeaseId, countsAsDelivery: true }, { invisibleUntilMs: step, owner: '', attemptId: '' })
+    } else {
+      for (const { id, firstOffset, span } of some) {
+        const positions: number[] = []
+        queue.lease(id)!.select(firstOffset + random.below(span), 1 + random.below(span), positions)
+        if (random.chance(0.5)) queue.ack(id, random.chance(0.5) ? null : positions)
+        else if (random.chance(0.5)) queue.giveBack(id, positions, 0, false)
+        else queue.changeInvisible(id, positions, queue.nextLeaseId, step)
+      }
+    }
+    if (random.chance(0.005)) queue = queue.copy()
+    if (random.chance(0.002)) queue.seek(queue.nextOffset)
+    if (step % 100 === 0) check()
+  }
+  check()
+  t.end()
+})
+
 t.test('the schedule names queues in the order of their earliest time', (t) => {
   const random = new SeededRandom(3)
   const schedule = new ExpirySchedule()
