@@ -18,7 +18,9 @@ const names = {
   TIMER_DELAY_SEC: utf8.encode('TIMER_DELAY_SEC'),
   TIMER_DELIVER_MS: utf8.encode('TIMER_DELIVER_MS'),
   DEDUPE_ID: utf8.encode('DEDUPE_ID'),
-  STARTDELIVERTIME: utf8.encode('__STARTDELIVERTIME')
+  STARTDELIVERTIME: utf8.encode('__STARTDELIVERTIME'),
+  SHARDINGKEY: utf8.encode('__SHARDINGKEY'),
+  PRIORITY: utf8.encode('_SYS_MSG_PRIORITY_')
 } as const
 
 /** How a message may say when it is to come, the first one that it has counts; the last is that of Alibaba's clients. */
@@ -51,6 +53,9 @@ export class WireProperties {
   immunity: string | undefined
   /** 0: no level of delay is asked for. */
   delayLevel = 0
+  /** Below 0: it has none. */
+  priority = -1
+  hasShardingKey = false
   /** It was popped: the check-out of then is of no use any more. */
   hasPopCheck = false
   #timing: Timing = Timing.none
@@ -72,7 +77,8 @@ export class WireProperties {
 
   scan (bytes: Uint8Array, start: number, end: number): this {
     this.tagsCode = this.uniqueKeyStart = this.uniqueKeyEnd = this.delayLevel = this.#dedupeStart = this.#dedupeEnd = 0
-    this.isTransactional = this.hasPopCheck = false
+    this.isTransactional = this.hasPopCheck = this.hasShardingKey = false
+    this.priority = -1
     this.#timing = Timing.none
     this.producerGroup = ''
     this.immunity = undefined
@@ -118,6 +124,9 @@ export class WireProperties {
           this.#dedupeEnd = valueEnd
         }
         break
+      case 13:
+        if (isName(bytes, nameStart, names.SHARDINGKEY)) this.hasShardingKey = true
+        break
       case 14:
         if (isName(bytes, nameStart, names.TIMER_DELAY_MS)) this.#takeTime(Timing.delayMs, bytes, valueStart, valueEnd)
         break
@@ -128,7 +137,8 @@ export class WireProperties {
         if (isName(bytes, nameStart, names.TIMER_DELIVER_MS)) this.#takeTime(Timing.deliverMs, bytes, valueStart, valueEnd)
         break
       case 18:
-        if (isName(bytes, nameStart, names.STARTDELIVERTIME)) this.#takeTime(Timing.startDeliverTime, bytes, valueStart, valueEnd)
+        if (isName(bytes, nameStart, names.PRIORITY)) this.priority = priorityAt(bytes, valueStart, valueEnd)
+        else if (isName(bytes, nameStart, names.STARTDELIVERTIME)) this.#takeTime(Timing.startDeliverTime, bytes, valueStart, valueEnd)
         break
       case 30:
         if (isName(bytes, nameStart, names.IMMUNITY)) this.immunity = text.decode(bytes.subarray(valueStart, valueEnd))
@@ -142,6 +152,12 @@ export class WireProperties {
     this.#timingStart = start
     this.#timingEnd = end
   }
+}
+
+/** What is no whole number of 32 bits is none. */
+function priorityAt (bytes: Uint8Array, start: number, end: number): number {
+  const digits = digitsAt(bytes, start, end)
+  return digits <= 0x7fff_ffff ? digits : -1
 }
 
 /** The number that stands there in up to 15 digits; -1: there is something else. */

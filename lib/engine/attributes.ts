@@ -23,13 +23,16 @@ const oneOf = (isChangeable: boolean, ...values: string[]): AttributeRule => ({ 
  * @see RocketMQ TopicAttributes. Divergence: queues of inner batches (BatchCQ) and compaction are not there.
  */
 export const topicAttributeRules: AttributeRules = {
-  'message.type': oneOf(true, 'UNSPECIFIED', 'NORMAL', 'FIFO', 'DELAY', 'TRANSACTION', 'MIXED'),
+  'message.type': oneOf(true, 'UNSPECIFIED', 'NORMAL', 'FIFO', 'DELAY', 'TRANSACTION', 'PRIORITY', 'MIXED'),
   'queue.type': oneOf(false, 'SimpleCQ'),
   'cleanup.policy': oneOf(false, 'DELETE'),
   'dedupe.time': { isChangeable: true, accepts: (value) => isWithin(value, MAX_DEDUPE_MS), values: `milliseconds up to ${MAX_DEDUPE_MS}: a message that is sent again within them is stored once` },
   'dedupe.count': { isChangeable: true, accepts: (value) => isWithin(value, MAX_DEDUPE_COUNT), values: `a number up to ${MAX_DEDUPE_COUNT}: so many messages are remembered at most` },
   'reserve.time': { isChangeable: true, accepts: (value) => /^(-1|\d{1,15})$/.test(value), values: 'milliseconds, or -1' }
 }
+
+/** Whether messages of the topic are handed out by priority, which their queue is. */
+export function hasPriorities (attributes: Attributes | undefined): boolean { return attributes?.['message.type'] === 'PRIORITY' }
 
 /** What a topic's attributes say of messages that are sent again; undefined: they are stored again. */
 export function dedupeRuleOf (attributes: Attributes): DedupeRule | undefined {
@@ -39,8 +42,13 @@ export function dedupeRuleOf (attributes: Attributes): DedupeRule | undefined {
 
 function isWithin (value: string, most: number): boolean { return /^[1-9]\d{0,14}$/.test(value) && Number(value) <= most }
 
-/** Attributes of groups: none so far. */
-export const groupAttributeRules: AttributeRules = {}
+/** Attributes of groups. @see RocketMQ SubscriptionGroupAttributes */
+export const groupAttributeRules: AttributeRules = {
+  'priority.factor': { isChangeable: true, accepts: (value) => /^(100|\d{1,2})$/.test(value), values: 'a number from 0 to 100: of so many pops in a hundred the first queue is the one of highest priority' }
+}
+
+/** Of how many pops in a hundred. */
+export function priorityFactorOf (attributes: Attributes | undefined): number { return Number(attributes?.['priority.factor'] ?? 100) }
 
 /** Names with '+' (give a value) or '-' (take away) before them. */
 export type AttributeChanges = Readonly<Record<string, string>>

@@ -5,6 +5,7 @@ import {
   AckProposal, ChangeInvisibleProposal, OpenProposal, PopProposal, ReturnProposal,
   type ConsumeQueue, type LeasedRange, type PopMachine, type PoppedRange, type ReturnOptions, type StartPosition, type Store
 } from '../store/index.ts'
+import { hasPriorities, priorityFactorOf } from './attributes.ts'
 import { CoalescedAcks, leaseLost } from './coalesced-acks.ts'
 import { Delivery, type StoredRecord } from './delivery.ts'
 import type { MessageReader } from './message-reader.ts'
@@ -169,6 +170,12 @@ export class Pops {
     return Array.from({ length: count }, (_, id) => store.consumeQueues.proposed(topic, id))
   }
 
+  /** In how many pops of a hundred messages of high priority come first. */
+  #lastFirst (group: string, topic: string): number {
+    const { metadata } = this.#options.store
+    return hasPriorities(metadata.topic(topic)?.attributes) ? priorityFactorOf(metadata.group(group)?.attributes) : 0
+  }
+
   async #popOnce (options: PopOptions): Promise<Delivery[]> {
     const { machine, submit, session } = this.#options
     const { group, topic, queueId, max, invisibleMs, isOrdered = false, maxAttempts, owner = session, attemptId = '', wants } = options
@@ -176,7 +183,7 @@ export class Pops {
       const sources = this.sources(topic, queueId)
       options.prepare?.(sources)
       const proposal = new PopProposal(machine, {
-        group, topic, sources, max: count, invisibleMs, ordered: isOrdered, owner, attemptId, ...(maxAttempts === undefined ? {} : { maxAttempts })
+        group, topic, sources, max: count, invisibleMs, ordered: isOrdered, lastFirst: this.#lastFirst(group, topic), owner, attemptId, ...(maxAttempts === undefined ? {} : { maxAttempts })
       })
       submit(proposal)
       const { messages, exhausted, unopened, isRetired } = await proposal.done

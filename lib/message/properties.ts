@@ -25,7 +25,8 @@ export const Property = {
   correlationId: 'CORRELATION_ID',
   replyToClient: 'REPLY_TO_CLIENT',
   messageType: 'MSG_TYPE',
-  timeToLive: 'TTL'
+  timeToLive: 'TTL',
+  priority: '_SYS_MSG_PRIORITY_'
 } as const
 
 /** `name \x01 value \x02` for every pair, in map order. Pairs with an empty value are left out, as readers drop them anyway. */

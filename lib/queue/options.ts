@@ -77,9 +77,10 @@ export function checkOpenOptions (directory: string, options: OpenOptions<any>):
 
 /** Codec and queue count of one topic, as given by a user. The schema itself is checked where it is parsed. */
 export function checkTopicOptions (what: string, value: unknown): TopicOptions {
-  const given = checkKeys(what, value, ['codec', 'queues', 'dedupe'])
-  const { codec, queues, dedupe } = given
+  const given = checkKeys(what, value, ['codec', 'queues', 'dedupe', 'priority'])
+  const { codec, queues, dedupe, priority } = given
   if (dedupe !== undefined) dedupeAttributes(`${what}.dedupe`, dedupe)
+  checkFlag(`${what}.priority`, priority, false)
   if (queues !== undefined) checkInteger(`${what}.queues`, queues, 1, MAX_QUEUES)
   if (codec === undefined) return given as TopicOptions
   if (typeof codec === 'string') {
@@ -91,8 +92,12 @@ export function checkTopicOptions (what: string, value: unknown): TopicOptions {
   return given as TopicOptions
 }
 
-/** As attributes of the topic. */
-export function dedupeAttributes (what: string, value: unknown): Record<string, string> {
+/** What of the options are attributes of the topic; its codec aside. */
+export function attributesOf ({ dedupe, priority }: TopicOptions): Record<string, string> {
+  return { ...dedupe === undefined ? {} : dedupeAttributes('dedupe', dedupe), ...priority === true ? { 'message.type': 'PRIORITY' } : {} }
+}
+
+function dedupeAttributes (what: string, value: unknown): Record<string, string> {
   const { window, count = DEFAULT_DEDUPE_COUNT } = checkKeys(what, value, ['window', 'count'])
   const windowMs = checkDuration(`${what}.window`, window, 1)
   if (windowMs > MAX_DEDUPE_MS) throw invalid(`${what}.window`, 'a week at most', window)

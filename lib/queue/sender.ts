@@ -1,11 +1,11 @@
 import { MqError, type Clock } from '../base/index.ts'
-import { dedupeHashOf, DEFAULT_DEDUPE_COUNT, PutBatchProposal, PutProposal, SpecialPutProposal, type DeliveryTime, type Engine, type PutResult } from '../engine/index.ts'
+import { dedupeHashOf, DEFAULT_DEDUPE_COUNT, hasPriorities, PutBatchProposal, PutProposal, SpecialPutProposal, type DeliveryTime, type Engine, type PutResult } from '../engine/index.ts'
 import { encodeProperties, propertiesSizeBytes, MAX_PROPERTIES_BYTES, NAME_END, Property, PROPERTY_END, tagsCodeOf } from '../message/index.ts'
 import { checkDuration, checkTime, checkInteger, checkKeys, checkObject, checkSignal, invalid, isWellFormed, wrongType } from './arguments.ts'
 import type { TopicRoute, TopicRoutes } from './topic-routes.ts'
 import type { BatchItem, MessageOptions, SendOptions, WaitOptions } from './types.ts'
 
-const messageKeys = ['key', 'tag', 'properties', 'queueId', 'delay', 'deliverAt', 'dedupe', 'ttl']
+const messageKeys = ['key', 'tag', 'properties', 'queueId', 'delay', 'deliverAt', 'dedupe', 'ttl', 'priority']
 const sendKeys = [...messageKeys, 'signal', 'timeoutMs']
 const itemKeys = ['body', 'topic', ...messageKeys]
 /** Of a topic that does not say. */
@@ -13,6 +13,8 @@ const DEFAULT_DEDUPE = { windowMs: 10 * 60_000, maxCount: DEFAULT_DEDUPE_COUNT }
 
 /** The last moment of the year 2100: whatever waits beyond was not meant. */
 const MAX_TIME_MS = 4_133_980_799_999
+/** A priority is a number of 32 bits to RocketMQ's clients. */
+const MAX_PRIORITY = 0x7fff_ffff
 /** Property names that users set by options of their own, or that belong to the engine. */
 const reserved = new Set<string>(Object.values(Property))
 
@@ -69,21 +71,24 @@ export class Sender {
   #sendWith (route: TopicRoute, body: unknown, options: SendOptions, own: string, resolve: Resolve, reject: Reject): void {
     if (options === null || typeof options !== 'object') throw wrongType('options', 'an object', options)
     for (const name in options) if (name !== 'key' && name !== 'tag' && !sendKeys.includes(name)) checkKeys('options', options, sendKeys)
-    const { key, tag, properties, queueId, delay, deliverAt, dedupe, ttl, signal, timeoutMs } = options
+    const { key, tag, properties, queueId, delay, deliverAt, dedupe, ttl, priority, signal, timeoutMs } = options
     const time = delay === undefined && deliverAt === undefined ? undefined : checkDelivery(delay, deliverAt)
-    const proposal = this.#put(route, body, key, tag, properties, queueId, time, dedupe, ttl === undefined ? own : own + ttlText(ttl), resolve, reject)
+    const proposal = this.#put(route, body, key, tag, properties, queueId, time, dedupe, ttl === undefined ? own : own + ttlText(ttl), priority, resolve, reject)
     if (signal !== undefined || timeoutMs !== undefined) this.#guard(proposal, checkSignal(signal), timeoutMs)
     else this.#engine.submit(proposal)
   }
 
   #put (
-    route: TopicRoute, body: unknown, key: unknown, tag: unknown, properties: MessageOptions['properties'], queueId: unknown, time: DeliveryTime | undefined, dedupe: unknown, own: string, resolve: Resolve, reject: Reject
+    route: TopicRoute, body: unknown, key: unknown, tag: unknown, properties: MessageOptions['properties'], queueId: unknown, time: DeliveryTime | undefined, dedupe: unknown, own: string, priority: unknown,
+    resolve: Resolve, reject: Reject
   ): PutProposal {
     const keys = key === undefined ? '' : checkText('key', key)
     const tags = tag === undefined ? '' : tag === this.#lastTag ? tag as string : this.#checkTag(tag)
     // Before the body is encoded: others' code, which may send with another tag.
     const tagsCode = tags === '' ? 0 : this.#lastTagsCode
     let propertiesText = properties === undefined ? own : propertiesTextOf(properties) + own
+    const byPriority = priority === undefined ? undefined : checkPriority(route, priority, queueId)
+    if (byPriority !== undefined) propertiesText += `${Property.priority}${NAME_END}${priority as number}${PROPERTY_END}`
     let uniqueKey = ''
     const id = dedupe === undefined ? undefined : checkText('dedupe', dedupe)
     if (id !== undefined) propertiesText += `${Property.dedupeId}${NAME_END}${id}${PROPERTY_END}`
@@ -92,7 +97,7 @@ export class Sender {
       propertiesText += `${Property.uniqueKey}${NAME_END}${uniqueKey}${PROPERTY_END}`
     }
     if (3 * (keys.length + tags.length + propertiesText.length) + 12 > MAX_PROPERTIES_BYTES) checkPropertiesSize(keys, tags, propertiesText)
-    const queue = queueId !== undefined ? checkQueueId(route, queueId) : keys === '' ? route.nextQueueId() : route.queueOf(keys)
+    const queue = byPriority !== undefined ? byPriority : queueId !== undefined ? checkQueueId(route, queueId) : keys === '' ? route.nextQueueId() : route.queueOf(keys)
     const bytes = this.#encode(route, body)
     if (time === undefined && id === undefined) return new PutProposal(route.topic, queue, bytes, keys, tags, tagsCode, propertiesText, resolve, reject)
     const special = {
@@ -138,9 +143,9 @@ export class Sender {
     return this.#putOf(topic, body, options)
   }
 
-  #putOf (topic: string, body: unknown, { key, tag, properties, queueId, delay, deliverAt, dedupe, ttl }: MessageOptions): PutProposal {
+  #putOf (topic: string, body: unknown, { key, tag, properties, queueId, delay, deliverAt, dedupe, ttl, priority }: MessageOptions): PutProposal {
     const unused: Resolve & Reject = () => {}
-    return this.#put(this.#routes.get(topic), body, key, tag, properties, queueId, checkDelivery(delay, deliverAt), dedupe, ttl === undefined ? '' : ttlText(ttl), unused, unused)
+    return this.#put(this.#routes.get(topic), body, key, tag, properties, queueId, checkDelivery(delay, deliverAt), dedupe, ttl === undefined ? '' : ttlText(ttl), priority, unused, unused)
   }
 
   /** Submits several that are stored together. */
@@ -185,6 +190,14 @@ function checkQueueId (route: TopicRoute, queueId: unknown): number {
     throw new MqError('MQ_QUEUE_NOT_FOUND', `topic ${route.topic.name} has ${route.topic.queueCount} queues, there is no queue ${checked}`)
   }
   return checked
+}
+
+/** The queue of that priority. */
+function checkPriority ({ topic }: TopicRoute, priority: unknown, queueId: unknown): number {
+  const checked = checkInteger('priority', priority, 0, MAX_PRIORITY)
+  if (queueId !== undefined) throw invalid('queueId', 'left out where there is a priority', queueId)
+  if (!hasPriorities(topic.attributes)) throw new MqError('MQ_INVALID_ARGUMENT', `topic ${topic.name} has no priorities: make it with { priority: true }`)
+  return Math.min(checked, topic.queueCount - 1)
 }
 
 /** Short, of ASCII characters without the separators: one loop over it costs less than three calls that search it. */

@@ -3,7 +3,7 @@ import { deadLetterSettings, ORIGIN_CODEC, type Engine, type Topic, type TopicSe
 import { Property, tagsCodeOf } from '../message/index.ts'
 import { makeCodec, mergeCodec, type Codec, type CodecRecord } from './codec.ts'
 import { checkTopic } from './arguments.ts'
-import { dedupeAttributes } from './options.ts'
+import { attributesOf } from './options.ts'
 import type { TopicOptions } from './types.ts'
 
 /** Replies to requests, as RocketMQ's brokers of a cluster that nobody has named have it. */
@@ -94,23 +94,23 @@ export class TopicRoutes {
   }
 
   #defaultsOf (name: string): TopicSettings {
-    return deadLetterSettings(name) ?? { name, queueCount: name === REPLY_TOPIC ? 1 : this.#defaultQueues, attributes: attributesOf({ codec: 'json' }) }
+    return deadLetterSettings(name) ?? { name, queueCount: name === REPLY_TOPIC ? 1 : this.#defaultQueues, attributes: codecAttributesOf({ codec: 'json' }) }
   }
 
   /** Makes the topic, or brings it in line with `options`. */
   async ensure (name: string, options: TopicOptions): Promise<void> {
-    const { codec, queues, dedupe } = options
+    const { codec, queues } = options
     const { queueCount, attributes } = this.#defaultsOf(name)
-    const remembering = dedupe === undefined ? {} : dedupeAttributes('dedupe', dedupe)
+    const named = attributesOf(options)
     // at once: what is sent to it after this call comes after it
-    const made = this.#engine.createTopic({ name, queueCount: queues ?? queueCount, attributes: { ...codec === undefined ? attributes : attributesOf(mergeCodec(name, undefined, codec)), ...remembering } })
-    const ensured = this.#adjust(name, options, remembering, made, this.#ensuring)
+    const made = this.#engine.createTopic({ name, queueCount: queues ?? queueCount, attributes: { ...codec === undefined ? attributes : codecAttributesOf(mergeCodec(name, undefined, codec)), ...named } })
+    const ensured = this.#adjust(name, options, named, made, this.#ensuring)
     this.#ensuring = ensured.catch(() => {})
     await ensured
   }
 
   /** One after the other: each looks at what the one before has changed. */
-  async #adjust (name: string, { codec, queues }: TopicOptions, remembering: Readonly<Record<string, string>>, made: Promise<void>, before: Promise<void>): Promise<void> {
+  async #adjust (name: string, { codec, queues }: TopicOptions, named: Readonly<Record<string, string>>, made: Promise<void>, before: Promise<void>): Promise<void> {
     await Promise.all([made, before])
     const topic = this.#engine.topic(name)
     if (topic === undefined) return // deleted meanwhile
@@ -119,9 +119,9 @@ export class TopicRoutes {
     if (queues !== undefined && queues < topic.queueCount) {
       throw new MqError('MQ_INVALID_ARGUMENT', `topic ${name} has ${topic.queueCount} queues; their number can grow, not shrink to ${queues}`)
     }
-    const hasChanged = Object.entries(remembering).some(([name, value]) => topic.attributes[name] !== value)
+    const hasChanged = Object.entries(named).some(([name, value]) => topic.attributes[name] !== value)
     if (record !== stored || hasChanged || (queues !== undefined && queues > topic.queueCount)) {
-      await this.#engine.updateTopic({ name, queueCount: Math.max(queues ?? 0, topic.queueCount), attributes: { ...topic.attributes, ...attributesOf(record), ...remembering } })
+      await this.#engine.updateTopic({ name, queueCount: Math.max(queues ?? 0, topic.queueCount), attributes: { ...topic.attributes, ...codecAttributesOf(record), ...named } })
     }
     // the route may be older than the topic, or than its newest schema
     const route = this.#routes.get(name)
@@ -134,6 +134,6 @@ function codecRecordOf ({ codec = 'bytes', schemas }: Readonly<Record<string, st
   return schemas === undefined ? { codec } : { codec, schemas: JSON.parse(schemas) as string[] }
 }
 
-function attributesOf ({ codec, schemas }: CodecRecord): Record<string, string> {
+function codecAttributesOf ({ codec, schemas }: CodecRecord): Record<string, string> {
   return schemas === undefined ? { codec } : { codec, schemas: JSON.stringify(schemas) }
 }

@@ -24,6 +24,11 @@ export interface TopicOptions {
   readonly queues?: number
   /** How ids given with `dedupe` are remembered: for so long (up to a week), and so many (100,000 unless given, up to a million). Clients of a broker have theirs in UNIQ_KEY. */
   readonly dedupe?: { readonly window: Duration, readonly count?: number }
+  /**
+   * Messages may have a `priority`: each has a queue of its own, so there are as many as queues, and what waits is handed out by it, the highest
+   * first. Messages without one come to all queues in turn. Consumers that keep order (`order: 'key'`) do not look at it.
+   */
+  readonly priority?: boolean
 }
 
 export interface RetentionOptions {
@@ -143,6 +148,11 @@ export interface MessageOptions {
   readonly dedupe?: string
   /** From so long after it came to its queue on no group gets it any more (of a message that waits: after its delivery). What a consumer has in hand by then stays with it. */
   readonly ttl?: Duration
+  /**
+   * From 0 on; what is higher is handed out first, as far as it waits: consumers are not interrupted. More than the topic has queues is as much as it has.
+   * Only in topics with `priority`. It names the queue, so there is no `queueId` beside it, and messages of one key stay in order only where they have one priority.
+   */
+  readonly priority?: number
 }
 
 /** When a message is to be delivered instead: one of the two. */

@@ -17,6 +17,8 @@ export interface PopRequest {
   readonly max: number
   readonly invisibleMs: number
   readonly ordered?: boolean
+  /** Of so many pops in a hundred the last queue is emptied first, then the one before it; default 0. Not for ordered ones. */
+  readonly lastFirst?: number
   readonly owner?: string
   /** The same again by the same owner: an ordered queue hands out again what this attempt still holds. */
   readonly attemptId?: string
@@ -36,7 +38,7 @@ export interface PopResult {
   readonly isRetired: boolean
 }
 
-/** Takes up to `max` messages from the queues named, beginning with another queue each time. */
+/** Takes up to `max` messages from the queues named, beginning with another queue each time, or with the last one. */
 export class PopProposal extends PopDecision<PopResult> {
   override readonly costBytes: number
   readonly #machine: PopMachine
@@ -58,7 +60,7 @@ export class PopProposal extends PopDecision<PopResult> {
   }
 
   decide (writer: EntryBodyWriter, storeTimestampMs: number): void {
-    const { group, topic, sources, max, invisibleMs, ordered = false, owner = '', attemptId = '' } = this.#request
+    const { group, topic, sources, max, invisibleMs, ordered = false, lastFirst = 0, owner = '', attemptId = '' } = this.#request
     const { maxAttempts = DEFAULT_MAX_ATTEMPTS, maxOutstanding = DEFAULT_MAX_OUTSTANDING } = this.#request
     if (sources.some(({ isRetired }) => isRetired)) {
       this.result = { messages: [], count: 0, exhausted: [], unopened: false, isRetired: true }
@@ -72,9 +74,10 @@ export class PopProposal extends PopDecision<PopResult> {
     const renewals: InvisibleChange[] = []
     let unopened = sources.length > 0 && popTopic === undefined
     if (popTopic !== undefined) {
-      const start = sources.length === 0 ? 0 : popTopic.turns.next(sources, popTopic.queues)
+      const isLastFirst = !ordered && popTopic.turns.isLastFirst(lastFirst)
+      const start = isLastFirst ? sources.length - 1 : sources.length === 0 ? 0 : popTopic.turns.next(sources, popTopic.queues)
       for (let i = 0; i < sources.length && this.#count < max; i++) {
-        const source = sources[(start + i) % sources.length]!
+        const source = sources[isLastFirst ? start - i : (start + i) % sources.length]!
         const queue = popTopic.queues.get(source.queueId)
         if (queue === undefined) {
           unopened = true

@@ -21,6 +21,14 @@ const MOST_CREDIT = 2
 export class PopTurns {
   readonly #credits = new Map<number, number>()
   #count = 0
+  #asked = 0
+
+  /** Whether this pop is one of those that look at the last queue first, which are so many in a hundred. */
+  isLastFirst (percent: number): boolean {
+    if (percent <= 0) return false
+    this.#asked = this.#asked % 100 + 1
+    return Math.floor(this.#asked * percent / 100) > Math.floor((this.#asked - 1) * percent / 100)
+  }
 
   /** A position in `sources`, which must not be empty. */
   next (sources: readonly PopSource[], queues: ReadonlyMap<number, PopQueue>): number {

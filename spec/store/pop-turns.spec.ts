@@ -56,3 +56,13 @@ t.test('messages that came back count as waiting', async (t) => {
   const chosen = Array.from({ length: 8 }, () => turn(turns, queues))
   t.ok(chosen.filter((i) => i === 1).length >= 6)
 })
+
+t.test('of a hundred pops as many look at the last queue first as are to, spread evenly', (t) => {
+  for (const percent of [0, 1, 30, 50, 99, 100]) {
+    const turns = new PopTurns()
+    const looks = Array.from({ length: 200 }, () => turns.isLastFirst(percent))
+    t.equal(looks.filter((look) => look).length, 2 * percent)
+    t.equal(looks.slice(0, 50).filter((look) => look).length, Math.floor(percent / 2))
+  }
+  t.end()
+})

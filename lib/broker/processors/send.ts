@@ -1,5 +1,5 @@
 import type { BrokerConfig } from '../../config/index.ts'
-import { SysFlag } from '../../message/index.ts'
+import { Property, SysFlag } from '../../message/index.ts'
 import { delayOfLevel, type HalfWish, type Topic, type WireBatchItem, type WireMessage } from '../../engine/index.ts'
 import { BatchItems, failure, RequestCode, ResponseCode, SendMessageHeader, VersionGate, type Processor, type RemotingConnection, type RemotingFrame, type RemotingResponse } from '../../remoting/index.ts'
 import { deadLetterTopicOf, dedupeHashOf, HALF_FORMAT } from '../../store/index.ts'
@@ -84,8 +84,14 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
       uniqueKeyEnd = uniqueKeyBytes.length
     }
     if (properties.hasPopCheck) sent = withoutProperties(sent, 'POP_CK')
+    let { queueId } = destination
+    if (properties.priority >= 0) {
+      // what is something else as well is only that
+      if (properties.isTransactional || properties.delayLevel > 0 || properties.isTimed || properties.hasShardingKey) sent = withoutProperties(sent, Property.priority)
+      else if (!destination.isDeadLetter) queueId = Math.min(properties.priority, Math.max(0, destination.topic.queueCount - 1))
+    }
     if (destination.isDeadLetter) sent = withoutProperties(sent, 'DELAY')
-    message.queueId = destination.queueId
+    message.queueId = queueId
     message.flag = header.flag
     message.sysFlag = (header.sysFlag & ~SysFlag.transactionMask) | (isHalf ? SysFlag.prepared : 0)
     message.bornTimestampMs = header.bornTimestampMs
