@@ -22,6 +22,8 @@ export class DiskRoom {
   readonly #options: DiskRoomOptions
   #freeBytes = Infinity
   #writtenSince = 0
+  /** What there was no room for when it was last asked for. */
+  #wantedBytes = 0
   #timer: Timer | undefined
   #checking: Promise<void> | undefined
   #closed = false
@@ -33,6 +35,14 @@ export class DiskRoom {
   get hasRoom (): boolean { return this.roomBytes >= 0 }
   /** Above the reserve; negative when it is touched. */
   get roomBytes (): number { return this.#freeBytes - this.#writtenSince - this.#options.reserveBytes }
+
+  /** Whether so much may be written. Where it may not, it is looked from time to time until there is room for it. */
+  hasRoomFor (sizeBytes: number): boolean {
+    if (sizeBytes <= this.roomBytes) return true
+    this.#wantedBytes = sizeBytes
+    this.#arm()
+    return false
+  }
 
   noteWritten (sizeBytes: number): void {
     if (this.#options.reserveBytes === 0) return
@@ -66,7 +76,8 @@ export class DiskRoom {
       logger.warn(`${directory}: free space is unknown`, { error })
     }
     this.#options.onLook?.()
-    if (!this.hasRoom) this.#arm()
+    if (this.roomBytes < this.#wantedBytes) this.#arm()
+    else this.#wantedBytes = 0
   }
 
   #arm (): void {

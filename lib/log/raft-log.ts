@@ -177,8 +177,8 @@ export class RaftLog {
   get hasRoom (): boolean { return this.#room.hasRoom }
   /** Of files that retention has dropped and that are kept to become segments; given up when room is short. */
   get spareBytes (): number { return this.#segments.spareBytes }
-  /** What may be written before that. */
-  get roomBytes (): number { return this.#room.roomBytes }
+  /** Whether entries of so many bytes would leave the reserve alone. Once it was false, it turns true by itself when there is room for them. */
+  hasRoomFor (sizeBytes: number): boolean { return this.#room.hasRoomFor(sizeBytes) }
 
   /** Entries through this index are covered by a base dump, so their segments may go when they are below the floor. */
   get mayDeleteThrough (): number { return this.#upkeep.mayDeleteThrough }

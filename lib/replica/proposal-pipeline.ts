@@ -26,8 +26,8 @@ export interface PipelineOptions {
   readonly leaderTime: LeaderTime
   readonly target: ProposalTarget
   readonly appliedIndex: () => number
-  /** What the disk has left above its reserve. */
-  readonly roomBytes: () => number
+  /** Whether the disk has so much left above its reserve. */
+  readonly hasRoomFor: (sizeBytes: number) => boolean
   /** An entry was put into raft. */
   readonly onSealed: () => void
   readonly onFailure: (error: unknown) => void
@@ -88,7 +88,7 @@ export class ProposalPipeline {
   #refusalOf ({ costBytes, relieves = false }: Proposal): MqError | undefined {
     if (this.#refusal !== undefined) return this.#refusal()
     if (this.#mode === 'following') return this.#notLeader()
-    const { settings: { maxPendingProposals, maxPendingBytes }, roomBytes } = this.#options
+    const { settings: { maxPendingProposals, maxPendingBytes }, hasRoomFor } = this.#options
     const count = this.#pending.count + this.#undecided.count
     const bytes = costBytes + this.#pending.costBytes + this.#undecided.costBytes
     if (relieves) {
@@ -98,7 +98,7 @@ export class ProposalPipeline {
     if (costBytes > this.#maxProposalBytes) return this.#tooLarge(costBytes)
     if (count >= maxPendingProposals) return busy('maxPendingProposals', maxPendingProposals)
     if (bytes > maxPendingBytes) return busy('maxPendingBytes', maxPendingBytes)
-    return bytes > roomBytes() ? new MqError('MQ_DISK_ROOM', 'free disk space is down to the reserve (reserveBytes): nothing more is taken until there is room') : undefined
+    return hasRoomFor(bytes) ? undefined : new MqError('MQ_DISK_ROOM', 'free disk space is down to the reserve (reserveBytes): nothing more is taken until there is room')
   }
 
   /** This node leads and has applied its no-op. */

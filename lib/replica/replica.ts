@@ -213,7 +213,7 @@ export class Replica {
       leaderTime,
       target: raft,
       appliedIndex: () => this.#applier.appliedIndex,
-      roomBytes: () => log.roomBytes,
+      hasRoomFor: (sizeBytes) => log.hasRoomFor(sizeBytes),
       onSealed: () => { this.#pump() },
       onFailure: fail
     })

@@ -8,6 +8,8 @@ const META_KEY = 'checkpoint'
 /** The newest, and the one before it in case the newest rots. */
 const KEPT = 2
 
+const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code
+
 /** A base dump in the directory. */
 export interface Base {
   readonly index: number
@@ -71,13 +73,13 @@ export class BaseDumps {
   }
 
   /**
-   * Writes a dump, unless it is not wanted any more before it is whole. Resolves with true when it is durable and the older
-   * ones but one are gone. One at a time.
+   * Writes a dump, unless it is not wanted any more before it is whole, or there is no room for it. Resolves with true when it is
+   * durable and the older ones but one are gone. One at a time.
    */
   async write (meta: CheckpointMeta, pairs: AsyncIterable<Pair>, isWanted: () => boolean): Promise<boolean> {
     if (this.#bases[0]?.index === meta.index) return true
     const path = join(this.#directory, `${String(meta.index).padStart(20, '0')}${SUFFIX}`)
-    await writeBaseFile(this.#disk, `${path}.new`, this.#groupSeed, whileWanted(withMeta(meta, pairs), isWanted))
+    if (!await this.#hasWritten(`${path}.new`, whileWanted(withMeta(meta, pairs), isWanted))) return false
     if (!isWanted()) {
       await this.#disk.unlink(`${path}.new`)
       return false
@@ -90,6 +92,23 @@ export class BaseDumps {
     for (const { path } of later) await this.#disk.unlink(path)
     await this.#dropOld()
     return true
+  }
+
+  /** False: there was no room for it. Nobody knows of the file yet, so nothing else is lost. */
+  async #hasWritten (path: string, pairs: AsyncIterable<Pair>): Promise<boolean> {
+    try {
+      await writeBaseFile(this.#disk, path, this.#groupSeed, pairs)
+      return true
+    } catch (error) {
+      if (codeOf(error) !== 'ENOSPC') throw error
+      this.#logger.warn(`there is no room for a base dump: ${(error as Error).message}`, { file: path })
+    }
+    try {
+      await this.#disk.unlink(path)
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT') throw error
+    }
+    return false
   }
 
   /** Keeps the dump until the function returned is called, however many newer ones come. */

@@ -56,6 +56,8 @@ export class Store {
   /** Something that a checkpoint writes has changed since the last one. */
   #isChanged = false
   #floorAtCheckpoint: number
+  /** No base dump is due before the state has come to that position of the log. */
+  #nextDumpPosition = 0
   /** Retention moved queues' minOffset, which is not yet in the kv. */
   #hasSettled: boolean
   #isClosed = false
@@ -245,20 +247,22 @@ export class Store {
   get baseDumpDue (): boolean {
     const { bases: { kept }, settings } = this.#parts
     const newest = kept[0]
-    if (this.#appliedIndex === (newest?.index ?? 0)) return false
+    if (this.#appliedIndex === (newest?.index ?? 0) || this.#appliedPosition < this.#nextDumpPosition) return false
     return this.#appliedPosition - (newest?.position ?? 0) >= settings.baseDumpBytes || (kept.at(-1)?.position ?? 0) < this.floorPosition
   }
 
   /** Fixes the state as of the call, for a file of its own: a checkpoint, and a snapshot of the kv as it leaves that. */
   async beginBaseDump (): Promise<WriteBaseDump> {
     await this.checkpoint()
-    const { kv, bases } = this.#parts
+    const { kv, bases, settings } = this.#parts
     const snapshot = kv.snapshot()
     return async (isWanted) => {
       try {
         const meta = await readMeta(snapshot)
         if (meta === undefined) return 0
         const isWritten = await bases.write(meta, entriesOf(snapshot, [MACHINE_RANGE, DELAY_RANGE]), isWanted)
+        // what there was no room for is not tried at every step
+        if (!isWritten) this.#nextDumpPosition = this.#appliedPosition + settings.checkpointBytes
         return isWritten ? meta.index : undefined
       } finally {
         await snapshot.close()

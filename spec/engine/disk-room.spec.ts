@@ -48,3 +48,23 @@ t.test('on a disk that is nearly full sends are refused, consuming goes on, and 
   t.equal((await send(again, 'd')).queueOffset, 3)
   await again.close()
 })
+
+t.test('a send that would touch the reserve is refused until there is room, also where nothing is written meanwhile', async (t) => {
+  const disk = new SmallDisk()
+  const clock = new VirtualClock()
+  const engine = await Engine.open({
+    ...checkOpenOptions('/data', { logger: silentLogger, limits: { reserveBytes: 1_000_000 } }),
+    directory: '/data',
+    ports: { disk, kv: new MemoryKv(), clock, random: new NodeRandom(), lock: noLock }
+  })
+  disk.freeBytes = 1_000_010
+  await send(engine, 'a')
+  await clock.advance(1000)
+  await t.rejects(send(engine, 'b'), { code: 'MQ_DISK_ROOM' }, '10 bytes are left')
+  await clock.advance(60_000)
+  await t.rejects(send(engine, 'b'), { code: 'MQ_DISK_ROOM' }, 'still')
+  disk.freeBytes = 1024 * 1024 * 1024
+  await clock.advance(1000)
+  t.equal((await send(engine, 'b')).queueOffset, 1)
+  await engine.close()
+})

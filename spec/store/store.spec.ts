@@ -2,6 +2,7 @@ import t from 'tap'
 import { MemoryDisk, MemoryKv } from '../../lib/adapters/index.ts'
 import { loadChecksum } from '../../lib/base/index.ts'
 import { defineCommand, type TopicConfig } from '../../lib/message/index.ts'
+import { FaultyDisk } from '../support/faulty-disk.ts'
 import { Leader, MemoryLog, writeBaseDump } from './leader.ts'
 
 await loadChecksum()
@@ -200,6 +201,29 @@ t.test('rebuild: lost, damaged, older or ahead of the log, the state comes back'
   t.equal(alone.store.recovery.baseIndex, undefined)
   t.equal(await alone.store.stateHash(), hash)
   await alone.store.close()
+})
+
+t.test('a base dump for which the disk has no room is given up, leaves nothing behind, and is due again later', async (t) => {
+  const disk = new FaultyDisk({ directories: ['/data'] })
+  const leader = await Leader.open({ disk, database: new MemoryKv(), log: new MemoryLog(), settings: { checkpointBytes: 2_000, baseDumpBytes: 4_000 } })
+  work(leader, 0, 300)
+  await leader.store.checkpoint()
+  t.ok(leader.store.baseDumpDue)
+  for (const roomBytes of [0, 7, 100]) {
+    disk.capacityBytes = disk.usedBytes + roomBytes
+    t.equal(await writeBaseDump(leader.store), undefined, `${roomBytes} bytes`)
+    t.same(disk.paths().filter((path) => path.includes('/base/')), [])
+    t.notOk(leader.store.baseDumpDue, 'not at once')
+    work(leader, 0, 100)
+    t.ok(leader.store.baseDumpDue, 'when the state has changed')
+  }
+  disk.capacityBytes = Infinity
+  disk.faults.failAt(1, 'ENOSPC', { kinds: ['create'], of: '.base.new' })
+  t.equal(await writeBaseDump(leader.store), undefined, 'not even for its name')
+  disk.faults.failAt(1, 'EIO', { kinds: ['write'], of: '.base.new' })
+  await t.rejects(writeBaseDump(leader.store), { code: 'EIO' }, 'any other error is one of the disk')
+  t.equal(await writeBaseDump(leader.store), leader.store.appliedIndex)
+  await leader.store.close()
 })
 
 t.test('rebuild after retention removed the head, with clocks that went back', async (t) => {

@@ -295,11 +295,17 @@ t.test('room: a write beyond the capacity fails, freed space can be used', async
   const { disk, file } = await diskWith('0000', { capacityBytes: 10 })
   t.same(await disk.room(), { freeBytes: 6, totalBytes: 10 })
   await t.rejects(file.write(bytes('1234567'), 4), { code: 'ENOSPC' })
+  t.equal(textOf(disk, '/d/f'), '0000123456', 'what there is room for is written')
   await t.rejects(file.truncate(11), { code: 'ENOSPC' })
   await file.write(bytes('9999'), 0)
   disk.capacityBytes = 20
+  disk.takenBytes = 10
+  t.equal((await disk.room()).freeBytes, 0, 'the rest is taken by others')
+  disk.takenBytes = 0
   await file.write(bytes('1234567'), 4)
   t.equal((await disk.room()).freeBytes, 9)
+  disk.takenBytes = 8
+  t.equal(disk.kill().freeBytes, 1, 'what others take is theirs after the end of the process, too')
 })
 
 t.test('a flip shows to this process and after a power cut', async (t) => {

@@ -52,6 +52,8 @@ export class FaultyDisk implements Disk {
   readonly alignBytes: number
   readonly faults: Faults
   capacityBytes: number
+  /** What files that are nobody's here take of that. */
+  takenBytes = 0
   /** Handles that were opened and not closed. */
   openHandles = 0
   readonly lies: ReadonlySet<string>
@@ -173,7 +175,7 @@ export class FaultyDisk implements Disk {
 
   async room (): Promise<{ readonly freeBytes: number, readonly totalBytes: number }> {
     await this.read('room')
-    return { freeBytes: this.#freeBytes(), totalBytes: this.capacityBytes }
+    return { freeBytes: this.freeBytes, totalBytes: this.capacityBytes }
   }
 
   async bootId (): Promise<string | undefined> { return `boot-${this.#boot}` }
@@ -323,14 +325,16 @@ export class FaultyDisk implements Disk {
   }
 
   assertRoom (growthBytes: number, path: string): void {
-    if (growthBytes > this.#freeBytes()) throw diskError('ENOSPC', 'write', path)
+    if (growthBytes > this.freeBytes) throw diskError('ENOSPC', 'write', path)
   }
 
-  #freeBytes (): number {
+  get usedBytes (): number {
     let usedBytes = 0
     for (const file of this.#now.files.values()) usedBytes += file.now.sizeBytes
-    return Math.max(0, this.capacityBytes - usedBytes)
+    return usedBytes
   }
+
+  get freeBytes (): number { return Math.max(0, this.capacityBytes - this.takenBytes - this.usedBytes) }
 
   #completion (): Promise<void> | undefined {
     const schedule = this.#schedule
@@ -355,6 +359,7 @@ export class FaultyDisk implements Disk {
   #successor (options: FaultyDiskOptions): FaultyDisk {
     const next = new FaultyDisk({ schedule: this.#schedule, onRename: this.#onRename, sectorBytes: this.#sectorBytes, capacityBytes: this.capacityBytes, alignBytes: this.alignBytes, ...options })
     next.#boot = this.#boot
+    next.takenBytes = this.takenBytes
     return next
   }
 }
@@ -481,8 +486,18 @@ class Handle implements DiskFile {
 
   #land (issued: WritePiece, landed: WritePiece): void {
     this.#file.inFlight.delete(issued)
-    this.#disk.assertRoom(landed.position + landed.bytes.length - this.#file.now.sizeBytes, this.path)
-    this.#file.apply(landed)
+    const { position, bytes } = landed
+    const { sizeBytes } = this.#file.now
+    const growthBytes = position + bytes.length - sizeBytes
+    const freeBytes = growthBytes > 0 ? this.#disk.freeBytes : 0
+    if (growthBytes <= freeBytes) {
+      this.#file.apply(landed)
+      return
+    }
+    // as much as there is room for, as the first of several calls for the same bytes does
+    const fitting = Math.max(0, sizeBytes + freeBytes - position)
+    if (fitting > 0) this.#file.apply({ ...landed, bytes: bytes.subarray(0, fitting) })
+    throw diskError('ENOSPC', 'write', this.path)
   }
 
   #syncing () {

@@ -15,6 +15,8 @@ export interface FaultyKvOptions {
   readonly schedule?: ((fn: () => void) => void) | undefined
   /** `sync: true` counts for nothing, to see that a spec notices. */
   readonly lies?: boolean
+  /** Whether the disk has room for a batch of that size; without it, always. */
+  readonly hasRoom?: ((sizeBytes: number) => boolean) | undefined
 }
 
 /** What AbstractLevel calls on an implementation; its published types leave these out. */
@@ -36,6 +38,7 @@ export class FaultyKv implements DatabaseOpener {
   readonly faults: Faults
   readonly schedule: ((fn: () => void) => void) | undefined
   readonly #lies: boolean
+  readonly #hasRoom: ((sizeBytes: number) => boolean) | undefined
   /** Batches in the order they were written; what holds is those from the start. */
   #batches: Batch[] = []
   /** What was removed and may come back. */
@@ -44,8 +47,9 @@ export class FaultyKv implements DatabaseOpener {
   #ruined = false
   #open: FaultyLevel | undefined
 
-  constructor ({ faults = new Faults(), schedule, lies = false }: FaultyKvOptions = {}) {
+  constructor ({ faults = new Faults(), schedule, lies = false, hasRoom }: FaultyKvOptions = {}) {
     this.#lies = lies
+    this.#hasRoom = hasRoom
     this.faults = faults
     this.schedule = schedule
   }
@@ -76,7 +80,7 @@ export class FaultyKv implements DatabaseOpener {
   /** The database as found after a power cut. */
   powerCut ({ keep, random = new SeededRandom(1), ...options }: FaultyKvOptions & { readonly keep: Keep, readonly random?: Random }): FaultyKv {
     this.faults.stop()
-    const next = new FaultyKv({ schedule: this.schedule, ...options })
+    const next = new FaultyKv({ schedule: this.schedule, hasRoom: this.#hasRoom, ...options })
     const fate = this.#removed === undefined || keep === 'all' ? 'gone' : keep === 'none' ? 'back' : (['gone', 'back', 'ruined'] as const)[Math.floor(random.next() * 3)]
     next.#ruined = fate === 'ruined' || (fate === 'gone' && this.#ruined)
     for (const { writes, durable } of fate === 'back' ? this.#removed! : this.#batches) {
@@ -88,7 +92,7 @@ export class FaultyKv implements DatabaseOpener {
   /** The database as the next process finds it. */
   kill (options: FaultyKvOptions = {}): FaultyKv {
     this.faults.stop()
-    const next = new FaultyKv({ schedule: this.schedule, ...options })
+    const next = new FaultyKv({ schedule: this.schedule, hasRoom: this.#hasRoom, ...options })
     next.#batches = this.#batches.slice()
     next.#removed = this.#removed
     next.#ruined = this.#ruined
@@ -138,6 +142,7 @@ export class FaultyKv implements DatabaseOpener {
     if (this.schedule !== undefined) await new Promise<void>((resolve) => { this.schedule!(resolve) })
     if (this.faults.stopped) return this.faults.dead()
     if (verdict === 'EIO' || verdict === 'ENOSPC') throw diskError(verdict, 'batch', 'database')
+    if (this.#hasRoom?.(writes.reduce((sum, { key, value }) => sum + key.length + (value?.length ?? 0), 0)) === false) throw diskError('ENOSPC', 'batch', 'database')
     const batch = { writes, durable: sync && !this.#lies && verdict !== 'stop-middle' }
     this.#batches.push(batch)
     if (batch.durable) this.#removed = undefined
