@@ -100,6 +100,14 @@ export const mutants: readonly Mutant[] = [
   mutant('28', 'the state that was sent lies beside the old log', 'replica/install.ts', 'for (const part of PARTS) await removeOthers(disk, join(directory, part), filesOf[part])', ''),
   // 29: what stood before the first entry is known
   mutant('29', 'the head is removed before its end is noted', 'log/log-upkeep.ts', 'await this.#floorFile.save(floor)\n', ''),
+  // 30: no new work before the disk is full, consumers go on, and all of it by itself
+  mutant('30', 'sends take what is kept in reserve', 'replica/proposal-pipeline.ts', 'return hasRoomFor(bytes) ? undefined', 'return hasRoomFor(bytes) || bytes >= 0 ? undefined'),
+  mutant('30', 'who had no room once never has any', 'log/disk-room.ts', 'this.#freeBytes = (await disk.room(directory)).freeBytes', 'this.#freeBytes = Math.min(this.#freeBytes, (await disk.room(directory)).freeBytes)'),
+  mutant('30', 'what was refused is not looked after', 'log/disk-room.ts', 'this.#wantedBytes = sizeBytes\n    this.#arm()\n', ''),
+  mutant('30', 'a send that is refused for want of room may have happened', 'base/errors.ts', "MQ_DISK_ROOM: entry('not-applied'", "MQ_DISK_ROOM: entry('unknown'"),
+  mutant('30', 'consumers need room as senders do', 'replica/proposal-pipeline.ts', 'if (relieves) {', 'if (relieves && hasRoomFor(bytes)) {'),
+  mutant('30', 'a node ends when there is no room for a base dump', 'store/base-dumps.ts', "if (codeOf(error) !== 'ENOSPC') throw error", 'if (codeOf(error) !== undefined) throw error'),
+  mutant('30', 'files of segments to come stay where room is short', 'log/raft-log.ts', 'this.#segments.removeSpares().then(', 'Promise.resolve().then('),
   // 31: old, repeated and foreign messages do no harm
   mutant('31', 'a heartbeat commits what was not compared', 'raft/replication.ts', 'const commitIndex = Math.min(peer.matchIndex, commitIndexFor(core, peer))', 'const commitIndex = commitIndexFor(core, peer)'),
   mutant('31', 'an append commits beyond itself', 'raft/follower.ts', 'log.commitTo(Math.min(message.commitIndex, matched))', 'log.commitTo(Math.min(message.commitIndex, log.lastIndex))'),

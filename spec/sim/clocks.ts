@@ -5,6 +5,6 @@ import type { Job } from './worker.ts'
 export function * clockWorlds (firstSeed: number, count: number): Generator<Job> {
   for (let seed = firstSeed; seed < firstSeed + count; seed++) {
     const nodeCount = seed % 3 === 0 ? 5 : 3
-    yield { seed, parameters: { ...calmed({ ...drawParameters(seed), mode: 'calm' }), nodeCount, clockDrift: 0.1, clockStepMs: 3_600_000, asyncFlush: false } }
+    yield { seed, parameters: { ...calmed({ ...drawParameters(seed), mode: 'calm' }), nodeCount, clockDrift: 0.1, clockStepMs: 3_600_000, asyncFlush: false, reserveBytes: 0 } }
   }
 }

@@ -6,6 +6,11 @@ import type { SimNode } from './sim-node.ts'
 import type { Work } from './work.ts'
 import type { World } from './world.ts'
 
+/** Of a disk that has no room for more than some small writes. */
+const ALMOST_NONE_BYTES = 1_000
+/** The log can go on there for a while. */
+const LITTLE_BYTES = 20_000
+
 /** What goes wrong, when: each kind by itself, around every so many ms, until the faults end. */
 export class FaultPlan {
   readonly #world: World
@@ -116,6 +121,7 @@ export class FaultPlan {
       if (isStuck) node.machine.stick(random.next() * parameters.stuckMs)
       else node.machine.slowDown(random.next() * parameters.stuckMs)
     })
+    this.#repeat(parameters.fullEveryMs, () => { this.#fill(parameters) })
     this.#repeat(parameters.clockStepEveryMs, () => {
       const node = random.pick(this.#nodes)
       if (!node.isRunning) return
@@ -179,6 +185,19 @@ export class FaultPlan {
 
   #startLater (node: SimNode, ms: number): void {
     this.#world.clock.setTimer(ms, () => { if (!node.isRunning && !this.#isOver) node.start() })
+  }
+
+  /** A stranger's file: one that sends notice, or so large that nothing more can be written. */
+  #fill ({ reserveBytes, fullMs }: Parameters): void {
+    const { random, clock } = this.#world
+    const leader = this.#newestLeader
+    const nodes = random.chance(0.2) ? this.#nodes : [leader !== undefined && random.chance(0.6) ? leader : random.pick(this.#nodes)]
+    const leaveBytes = Math.floor(random.pick([0, random.below(ALMOST_NONE_BYTES), random.below(LITTLE_BYTES), reserveBytes * random.next(), reserveBytes * random.next(), reserveBytes + random.below(ALMOST_NONE_BYTES)]))
+    for (const node of nodes) {
+      this.#note(leaveBytes < ALMOST_NONE_BYTES ? 'full disk' : 'nearly full disk', node)
+      node.fill(leaveBytes)
+    }
+    clock.setTimer(fullMs * (0.5 + random.next()), () => { for (const node of nodes) node.fill(Infinity) })
   }
 
   #partition ({ temper, oneWayPartitions, partitionMs }: Parameters): void {

@@ -9,6 +9,7 @@ import { Faults } from '../support/faults.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { checksumOf } from './ledger.ts'
 import type { NodeClock } from './node-clock.ts'
+import { RoomWatch } from './room-watch.ts'
 import type { World } from './world.ts'
 
 export const DIRECTORY = '/data'
@@ -17,6 +18,8 @@ const FLOOR_FILE = `${LOG_PREFIX}floor`
 const MARK_FILE = `${LOG_PREFIX}mark`
 /** So long a disk is slow that fails more than once. */
 const FAILING_MS = 1_000
+/** Of a disk that never fills up. */
+const ENOUGH_BYTES = 2 ** 50
 export const VOTE_FILE = `${DIRECTORY}/vote`
 
 /** What outlives a process: a disk and a database, each of which may be slow, stuck, damaged, cut off from power, or replaced. */
@@ -31,6 +34,8 @@ export class Machine {
   /** See SimNode.isDark. */
   isDark = false
   wipes = 0
+  /** Since when there is room on it, or none. */
+  readonly room: RoomWatch
   /** The process that uses it: it learns of nothing while it is paused, nor after its end. */
   process: NodeClock | undefined
   /** Its disk was replaced: what it held then and confirmed is not to be looked for on it. */
@@ -40,13 +45,19 @@ export class Machine {
 
   constructor (world: World) {
     this.#world = world
+    this.room = new RoomWatch(world.parameters.reserveBytes)
     const faults = new Faults()
     this.disk = this.#emptyDisk(faults)
-    this.kv = new FaultyKv({ faults, schedule: this.#schedule })
+    this.kv = this.#emptyKv(faults)
   }
 
   #emptyDisk (faults: Faults): FaultyDisk {
-    return new FaultyDisk({ faults, schedule: this.#schedule, alignBytes: this.#world.parameters.alignBytes, directories: ['/'], onRename: this.#noteRename })
+    const { parameters: { alignBytes, capacityBytes } } = this.#world
+    return new FaultyDisk({ faults, schedule: this.#schedule, alignBytes, capacityBytes: Math.min(capacityBytes, ENOUGH_BYTES), directories: ['/'], onRename: this.#noteRename })
+  }
+
+  #emptyKv (faults: Faults): FaultyKv {
+    return new FaultyKv({ faults, schedule: this.#schedule, hasRoom: (sizeBytes) => sizeBytes <= this.disk.freeBytes })
   }
 
   /** How often a file of a dropped segment becomes the next one. */
@@ -68,7 +79,8 @@ export class Machine {
   wipe (heldThrough: number): void {
     const faults = new Faults()
     this.disk = this.#emptyDisk(faults)
-    this.kv = new FaultyKv({ faults, schedule: this.#schedule })
+    this.kv = this.#emptyKv(faults)
+    this.room.changed(this.#world.clock.nowMs())
     this.isDamaged = false
     this.heldThrough = heldThrough
     this.wipes++
@@ -76,15 +88,31 @@ export class Machine {
 
   /** Only the database is gone, which everything in the log makes anew. */
   loseDatabase (): void {
-    this.kv = new FaultyKv({ faults: this.disk.faults, schedule: this.#schedule })
+    this.kv = this.#emptyKv(this.disk.faults)
   }
 
   /** Nothing it is asked for is done before that. */
-  stick (ms: number): void { this.#stuckUntilMs = Math.max(this.#stuckUntilMs, this.#world.clock.nowMs() + ms) }
+  stick (ms: number): void {
+    this.#stuckUntilMs = Math.max(this.#stuckUntilMs, this.#world.clock.nowMs() + ms)
+    this.room.changed(this.#stuckUntilMs)
+  }
 
-  slowDown (ms: number): void { this.#slowUntilMs = this.#world.clock.nowMs() + ms }
+  slowDown (ms: number): void {
+    this.#slowUntilMs = this.#world.clock.nowMs() + ms
+    this.room.changed(this.#slowUntilMs)
+  }
 
-  mend (): void { this.#stuckUntilMs = this.#slowUntilMs = 0 }
+  mend (): void {
+    this.#stuckUntilMs = this.#slowUntilMs = 0
+    this.disk.takenBytes = 0
+    this.disk.capacityBytes = ENOUGH_BYTES
+  }
+
+  /** A stranger's file takes all room but that; Infinity: it is gone. */
+  fill (leaveBytes: number): void {
+    const { disk } = this
+    disk.takenBytes = Math.max(0, disk.capacityBytes - disk.usedBytes - leaveBytes)
+  }
 
   /** Some write or sync soon, and perhaps the next ones: of anything, of the log, or of what is written twice, which is rare otherwise. */
   failNextWrite (): void {

@@ -41,7 +41,7 @@ export class MemberNode extends SimNode {
       },
       replicaSettings: replicaSettingsOf(parameters),
       settings: { leaderSilenceMs: 1_500, diskStallTimeoutMs: DISK_STALL_TIMEOUT_MS, handOverPauseMs: 2_000, promotionLagEntries: 8 },
-      catchUp: { donorSettings: { idleMs: 3_000 }, receiverSettings: { chunkBytes: parameters.chunkBytes, callTimeoutMs: 500, reserveBytes: 0, dumpAttempts: 20 } },
+      catchUp: { donorSettings: { idleMs: 3_000 }, receiverSettings: { chunkBytes: parameters.chunkBytes, callTimeoutMs: 500, reserveBytes: parameters.reserveBytes, dumpAttempts: 20 } },
       engine: this.#engineOptions(clock, random)
     })
     if (this.isOver(life)) return
@@ -51,7 +51,7 @@ export class MemberNode extends SimNode {
   }
 
   #engineOptions (clock: NodeClock, random: SeededRandom): Omit<EngineOptions, 'group'> {
-    const { parameters: { segmentBytes, tailCacheBytes, maxEntryBytes, checkpointEntries }, isSynced } = this.world
+    const { parameters: { segmentBytes, reserveBytes, tailCacheBytes, maxEntryBytes, checkpointEntries }, isSynced } = this.world
     const checkpointBytes = checkpointEntries * 500
     return {
       directory: DIRECTORY,
@@ -59,7 +59,7 @@ export class MemberNode extends SimNode {
       flush: { timed: true, intervalMs: 100, leastPages: 4, thoroughIntervalMs: 1_000 },
       logger: this.logger,
       retention: { maxAgeMs: Infinity, maxBytes: Infinity },
-      limits: { maxEntryBytes: Math.max(maxEntryBytes, 4096), maxPendingProposals: 200, maxPendingBytes: 256 * 1024, tailCacheBytes, coldCacheBytes: 64 * 1024, segmentBytes, maxWaitingConsumers: 10 },
+      limits: { maxEntryBytes: Math.max(maxEntryBytes, 4096), maxPendingProposals: 200, maxPendingBytes: 256 * 1024, tailCacheBytes, coldCacheBytes: 64 * 1024, segmentBytes, reserveBytes, maxWaitingConsumers: 10 },
       storeSettings: { checkpointBytes, baseDumpBytes: checkpointBytes * 4, unpersistedBytes: 32 * 1024, pageCacheBytes: 16 * 1024 },
       ports: { disk: this.machine.disk, kv: this.machine.kv, clock, random, lock: noLock } as unknown as EnginePorts
     }

@@ -32,6 +32,8 @@ export class MemberWork implements Work {
   readonly #transactions: TransactionWork
   readonly #tx: TxWork
   readonly #operations: readonly Operation[]
+  /** What brings nothing in: of that nothing is refused for want of room. */
+  readonly #mustGoOn: readonly Operation[]
   readonly #offsets = new Map<number, { readonly register: Register<number>, isBusy: boolean }>()
   readonly #setting = new Register<string>('a setting')
   #isWritingSetting = false
@@ -52,6 +54,7 @@ export class MemberWork implements Work {
     this.#tx = new TxWork(world)
     for (let queueId = 0; queueId < QUEUES; queueId++) this.#offsets.set(queueId, { register: new Register(`the offset of queue ${queueId}`), isBusy: false })
     const { random } = world
+    this.#mustGoOn = [this.#pop, this.#popMany, this.#commitOffset, this.#readOffset, this.#readSetting, this.#lock, this.#unlock, this.#seek, this.#read, this.#raiseFloor]
     // each world does some things, some of them often
     const all: Operation[] = [
       this.#pop, this.#popMany, this.#sendLater, this.#sendBatch, this.#commitOffset, this.#readOffset, this.#writeSetting, this.#readSetting,
@@ -87,7 +90,7 @@ export class MemberWork implements Work {
 
   decideOne (leader: MemberNode, onSettled: () => void): void {
     const { engine } = leader
-    if (engine !== undefined) this.#run(async () => { await this.#send(engine); onSettled() }, engine, leader)
+    if (engine !== undefined) this.#run(async () => { await this.#send(engine, leader); onSettled() }, engine, leader)
   }
 
   /** A member goes; whoever runs it gives it an empty disk, and it asks to come back. Only of those that may lose what they hold. */
@@ -160,8 +163,9 @@ export class MemberWork implements Work {
 
   // ---- messages ----
 
-  readonly #send = async (engine: Engine): Promise<void> => {
+  readonly #send = async (engine: Engine, node: MemberNode): Promise<void> => {
     const { random, parameters: { payloadBytes } } = this.#world
+    const { mustRefuse } = node
     const queueId = random.below(QUEUES)
     const sent = this.#messages.sends('sim', queueId, 1)
     const body = bodyFor(sent.ids[0]!, random.below(payloadBytes + 1))
@@ -169,6 +173,7 @@ export class MemberWork implements Work {
       engine.submit(new PutProposal(engine.topicToBe({ name: 'sim', queueCount: QUEUES, attributes: {} }), queueId, body, '', '', 0, '', resolve, reject))
     }))
     this.#messages.stored(sent, [result])
+    node.answered(mustRefuse)
   }
 
   readonly #sendBatch = async (engine: Engine): Promise<void> => {
@@ -445,8 +450,14 @@ export class MemberWork implements Work {
     trace.note(clock.nowMs(), 'ask', node.number, name)
     operation(engine, node).then(() => { trace.note(clock.nowMs(), 'done', node.number, name) }, (error: unknown) => {
       trace.note(clock.nowMs(), `failed ${(error as MqError).code}`, node.number, name)
-      // whatever has a code is an answer
-      if (!isMqError(error) || error.code === 'MQ_INVARIANT') this.#world.violated(error)
+      try {
+        node.answered(false, error)
+        if (isMqError(error, 'MQ_DISK_ROOM') && this.#mustGoOn.includes(operation)) throw new Violation('consumers go on without room', `what node ${node.number} is asked for is refused: ${error.message}`)
+        // whatever has a code is an answer
+        if (!isMqError(error) || error.code === 'MQ_INVARIANT') throw error
+      } catch (violation) {
+        this.#world.violated(violation)
+      }
     })
   }
 

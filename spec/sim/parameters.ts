@@ -46,6 +46,13 @@ export interface Parameters {
   readonly stuckEveryMs: number
   readonly stuckMs: number
   readonly alignBytes: number
+  /** A stranger's file takes all room of a disk but for a little, and goes again. */
+  readonly fullEveryMs: number
+  readonly fullMs: number
+  /** All that a disk holds: log and state come to that end by themselves. */
+  readonly capacityBytes: number
+  /** What sends leave of it; 0: nobody looks. */
+  readonly reserveBytes: number
   // what is lost, of a minority that is always the same
   readonly flipEveryMs: number
   readonly wipeEveryMs: number
@@ -102,6 +109,7 @@ export type Focus = 'everything' | 'transactions' | 'once' | 'timed' | 'names' |
 const never = Infinity
 /** What was thought of later is drawn from a stream of its own, so that worlds without it are what they were. */
 const LATER_STREAM = 0x7A1B_55C3
+const ROOM_STREAM = 0x41D8_0E6F
 
 /** The world of a seed. */
 export function drawParameters (seed: number): Parameters {
@@ -109,8 +117,35 @@ export function drawParameters (seed: number): Parameters {
   const drawn = { ...drawnFirst(new SeededRandom(seed)), diskErrorTimes: later.pick([1, 1, 2, 3]) }
   const isCalm = drawn.mode === 'calm'
   const tempered = drawn.nodeCount > 1 && !isCalm && later.chance(0.12) ? rivals(later, drawn) : drawn
-  if (drawn.level === 'replica' || isCalm || !later.chance(tempered.temper === 'rivals' ? 0.6 : 0.3)) return tempered
-  return focused(later, tempered)
+  const world = drawn.level === 'replica' || isCalm || !later.chance(tempered.temper === 'rivals' ? 0.6 : 0.3) ? tempered : focused(later, tempered)
+  const room = new SeededRandom(seed ^ ROOM_STREAM)
+  return isCalm || !room.chance(0.08) ? world : crowded(room, world)
+}
+
+/** Disks fill up. What else fails is rarer, so that it can be seen what nodes make of that. */
+function crowded (random: SeededRandom, drawn: Parameters): Parameters {
+  const reserveBytes = drawn.segmentBytes + 96 * 1024
+  const isSmall = random.chance(0.4)
+  const isQuiet = random.chance(0.5)
+  return {
+    ...drawn,
+    ...(isQuiet && { temper: 'ordinary', partitionEveryMs: never, transferEveryMs: never, closeEveryMs: never, slowDiskRate: 0 }),
+    reserveBytes,
+    capacityBytes: isSmall ? reserveBytes + 160 * 1024 + Math.floor(within(random, 2, 12)) * drawn.segmentBytes : never,
+    fullEveryMs: !isSmall || random.chance(0.5) ? within(random, 1_500, 5_000) : never,
+    fullMs: within(random, 2_000, 7_000),
+    faultyMs: within(random, 8_000, 14_000),
+    maxSteps: within(random, 2_500, 5_000),
+    pauseEveryMs: isQuiet || random.chance(0.5) ? never : drawn.pauseEveryMs,
+    stuckEveryMs: isQuiet || random.chance(0.5) ? never : drawn.stuckEveryMs,
+    diskErrorEveryMs: isQuiet || random.chance(0.5) ? never : drawn.diskErrorEveryMs,
+    crashEveryMs: isQuiet || random.chance(0.5) ? never : drawn.crashEveryMs,
+    // there is time for it to be seen
+    proposeEveryMs: within(random, 20, 60),
+    rumourEveryMs: Math.max(drawn.rumourEveryMs, 500),
+    checkpointEntries: random.pick([3, 20, drawn.checkpointEntries]),
+    ...(isSmall && { payloadBytes: 3_000 })
+  }
 }
 
 function within (random: SeededRandom, low: number, high: number): number { return low + random.next() * (high - low) }
@@ -191,6 +226,10 @@ function drawnFirst (random: SeededRandom): Parameters {
     stuckEveryMs: temper === 'torn' ? between(200, 1_000) : some(0.2, () => between(1_000, 5_000)),
     stuckMs: temper === 'torn' ? between(200, 1_200) : between(100, random.chance(0.3) ? 6_000 : 800),
     alignBytes: random.pick([1, 512, 4096]),
+    fullEveryMs: never,
+    fullMs: 0,
+    capacityBytes: never,
+    reserveBytes: 0,
     flipEveryMs: mayLose ? some(0.3, () => between(500, 4_000)) : never,
     wipeEveryMs: mayLose ? some(0.3, () => between(1_500, 6_000)) : never,
     loseVoteEveryMs: mayLose ? some(0.1, () => between(1_000, 4_000)) : never,
@@ -242,6 +281,8 @@ export function calmed (parameters: Parameters): Parameters {
     partitionEveryMs: never,
     diskErrorEveryMs: never,
     stuckEveryMs: never,
+    fullEveryMs: never,
+    capacityBytes: never,
     flipEveryMs: never,
     wipeEveryMs: never,
     loseVoteEveryMs: never,

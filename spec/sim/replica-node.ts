@@ -41,7 +41,7 @@ export class ReplicaNode extends SimNode {
       peers,
       onReceived: ({ index }) => { this.#reopen(life, clock, random, index).catch((error) => { this.failed(life, error) }) },
       donorSettings: { idleMs: 3_000 },
-      receiverSettings: { chunkBytes: parameters.chunkBytes, callTimeoutMs: 500, reserveBytes: 0, dumpAttempts: 20 }
+      receiverSettings: { chunkBytes: parameters.chunkBytes, callTimeoutMs: 500, reserveBytes: parameters.reserveBytes, dumpAttempts: 20 }
     })
     await this.#open(life, clock, random)
     if (!this.isOver(life)) catchUp.attach(this.replica!)
@@ -67,7 +67,7 @@ export class ReplicaNode extends SimNode {
 
   async #open (life: number, clock: NodeClock, random: SeededRandom): Promise<void> {
     const { parameters, founders, isSynced } = this.world
-    const { segmentBytes, tailCacheBytes } = parameters
+    const { segmentBytes, tailCacheBytes, reserveBytes } = parameters
     await Replica.open({
       clock,
       random: new SeededRandom(Math.floor(random.next() * 2 ** 32)),
@@ -78,7 +78,7 @@ export class ReplicaNode extends SimNode {
       founding: { groupId: GROUP_ID, founders },
       transport: this.#network!.transport(),
       settings: { ...replicaSettingsOf(parameters), maxEntryBytes: parameters.maxEntryBytes },
-      logSettings: { segmentBytes, tailCacheBytes, coldCacheBytes: 64 * 1024, preallocate: false, spareSegments: 2, inlineFlush: founders.length === 1, flush: { mode: isSynced ? 'sync' : 'async', intervalMs: 100 } },
+      logSettings: { segmentBytes, reserveBytes, tailCacheBytes, coldCacheBytes: 64 * 1024, preallocate: false, spareSegments: 2, inlineFlush: founders.length === 1, flush: { mode: isSynced ? 'sync' : 'async', intervalMs: 100 } },
       openStateMachine: async ({ log }) => {
         const machine = await this.#openMachine(log)
         if (this.isOver(life)) return machine

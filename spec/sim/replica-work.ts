@@ -68,11 +68,13 @@ export class ReplicaWork implements Work {
     if (replica === undefined || machineOnTop === undefined) return
     const id = this.#nextId++
     let isAnswered = false
+    const { mustRefuse } = node
     replica.submit(machineOnTop.add(id, random.below(parameters.payloadBytes + 1), (error) => {
       this.#guard(() => {
         if (isAnswered) throw new Violation('one answer', `request ${id} was answered twice`)
         isAnswered = true
         if (error instanceof Violation) throw error
+        node.answered(mustRefuse, error)
         trace.note(clock.nowMs(), error === undefined ? 'settled' : `failed ${(error as MqError).code}`, node.number, id)
         if (error === undefined) {
           ledger.acknowledged(id)

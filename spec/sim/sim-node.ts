@@ -5,7 +5,7 @@ import type { Replica } from '../../lib/replica/index.ts'
 import type { Store } from '../../lib/store/index.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 import { Violation } from './ledger.ts'
-import { Machine, VOTE_FILE } from './machine.ts'
+import { DIRECTORY, Machine, VOTE_FILE } from './machine.ts'
 import { NodeClock } from './node-clock.ts'
 import { watchDisk } from './probes.ts'
 import { Promises } from './promises.ts'
@@ -13,6 +13,9 @@ import type { World } from './world.ts'
 
 /** Who asks for votes may be ignored, and a pre-vote names a term that may never come. */
 const ASKING: ReadonlySet<RaftMessage['type']> = new Set(['requestVote', 'requestPreVote', 'requestPreVoteReply'])
+
+/** What nobody has to have: where there is no room for it, all else goes on. */
+const DISPENSABLE = new RegExp(`^${DIRECTORY}/(?:base/|incoming/|log/next|log/spare)`)
 
 /** One process on its machine: what it runs is said by those that extend this. */
 export abstract class SimNode {
@@ -72,6 +75,7 @@ export abstract class SimNode {
     const drift = 1 + (random.next() * 2 - 1) * parameters.clockDrift
     const nodeClock = new NodeClock(clock, drift, Math.floor(random.next() * 2000 - 1000), () => { this.world.touched = this })
     this.clock = this.machine.process = nodeClock
+    this.machine.room.changed(clock.nowMs())
     trace.note(clock.nowMs(), 'start', this.number)
     this.#seen = { term: 0, commitIndex: 0, appliedIndex: 0, leadsTerm: 0 }
     this.#watch(life)
@@ -95,6 +99,8 @@ export abstract class SimNode {
     if (this.isOver(life)) return
     const code = (error as { code?: string }).code ?? ''
     if (['MQ_IO', 'EIO', 'ENOSPC', 'MQ_DISK_ROOM'].includes(code)) {
+      const path = pathWithoutRoom(error)
+      if (path !== undefined && DISPENSABLE.test(path)) this.world.violated(new Violation('who can go without goes on', `node ${this.number} has ended for want of room for ${path}`))
       this.#stopped()
     } else if (isMqError(error, 'MQ_CORRUPT') && this.machine.isDamaged) {
       // whoever runs the node gives it an empty disk
@@ -197,6 +203,7 @@ export abstract class SimNode {
   /** What must hold whenever something has run here. */
   check (): void {
     const { replica } = this
+    this.#lookAtRoom()
     if (replica === undefined) return
     const { term, commitIndex, appliedIndex, lastIndex, state, role, nodeId, peers, confState: { voters, votersOutgoing } } = replica.status()
     if (state === 'failed' || state === 'closed') return
@@ -277,7 +284,37 @@ export abstract class SimNode {
   }
 
   pause (): void { this.clock?.pause() }
-  resume (): void { this.clock?.resume() }
+
+  resume (): void {
+    this.clock?.resume()
+    this.machine.room.changed(this.world.clock.nowMs())
+  }
+
+  /** All room of its disk is taken but so much; Infinity: none any more. */
+  fill (leaveBytes: number): void {
+    this.machine.fill(leaveBytes)
+    this.guard(() => { this.#lookAtRoom() })
+  }
+
+  #lookAtRoom (): void {
+    const { room, disk } = this.machine
+    if (!room.isWatched) return
+    room.look(this.world.clock.nowMs(), disk.freeBytes, this.#log?.writtenIndex ?? 0)
+    const spareBytes = this.replica?.log.spareBytes ?? 0
+    if (spareBytes > 0 && this.mustRefuse) throw new Violation('what only saves time goes first', `node ${this.number} has no room, and keeps ${spareBytes} bytes for segments to come`)
+  }
+
+  /** Sends may not touch the room that is left, and it must know. */
+  get mustRefuse (): boolean { return this.machine.room.mustRefuse(this.world.clock.nowMs()) }
+
+  /** To be called with what became of a send that was asked for while it was so. */
+  answered (mustRefuse: boolean, error?: unknown): void {
+    if (error === undefined && mustRefuse) throw new Violation('a reserve is kept', `node ${this.number} has taken a send, and has known that its disk has only ${this.machine.disk.freeBytes} bytes left`)
+    if (!isMqError(error, 'MQ_DISK_ROOM')) return
+    if (error.outcome !== 'not-applied') throw new Violation('what is refused is not applied', `node ${this.number} has no room, and says that the outcome is ${error.outcome}`)
+    if (this.machine.room.isWronglyRefused(this.world.clock.nowMs())) throw new Violation('who has room again takes writes', `node ${this.number} refuses for want of room, and has ${this.machine.disk.freeBytes} bytes`)
+  }
+
   stepClock (ms: number): void { this.clock?.step(ms) }
 
   /** Errors that were planned and have not come yet would come after the faults' time: the machine is replaced by a sound one. */
@@ -299,4 +336,13 @@ export abstract class SimNode {
 
   /** Its id in raft, while it has one. */
   get nodeId (): NodeId | undefined { return this.replica?.nodeId }
+}
+
+/** The file for which there was no room. */
+function pathWithoutRoom (error: unknown): string | undefined {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { code, path } = cause as NodeJS.ErrnoException
+    if (code === 'ENOSPC') return path
+  }
+  return undefined
 }
