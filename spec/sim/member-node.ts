@@ -6,6 +6,7 @@ import { EntryBody, NO_QUEUE_OFFSET, RecordView } from '../../lib/message/index.
 import { EntryKind, type RaftEntry } from '../../lib/raft/index.ts'
 import type { PopMachine, Store } from '../../lib/store/index.ts'
 import type { SeededRandom } from '../support/seeded-random.ts'
+import { keyIndexSettings } from './key-work.ts'
 import { DIRECTORY } from './machine.ts'
 import { GROUPS, idOf, PRIMARY_TOPICS } from './names.ts'
 import type { NodeClock } from './node-clock.ts'
@@ -27,6 +28,7 @@ export class MemberNode extends SimNode {
 
   protected async boot (life: number, clock: NodeClock, random: SeededRandom): Promise<void> {
     const { network, hosts, numbers, parameters } = this.world
+    if (parameters.kinds.includes('keys') && random.chance(0.3)) this.#loseKeyIndex(random)
     const member = await GroupMember.open({
       groupName: 'sim',
       number: this.number,
@@ -50,8 +52,19 @@ export class MemberNode extends SimNode {
     member.onEngine((engine) => { engine.onFailure((error) => { this.failed(life, error) }) })
   }
 
+  /** Files of the index of keys go, or rot: it follows from the log. */
+  #loseKeyIndex (random: SeededRandom): void {
+    const { disk } = this.machine
+    for (const [path, bytes] of [...disk.images(`${DIRECTORY}/index/`, false)]) {
+      const { sizeBytes } = bytes
+      if (random.chance(0.3)) disk.lose(path)
+      // the keys are at its end
+      else if (sizeBytes > 0) disk.flip(path, sizeBytes - 1 - random.below(random.chance(0.3) ? sizeBytes : Math.min(sizeBytes, 24 * 8)), 1 << random.below(8))
+    }
+  }
+
   #engineOptions (clock: NodeClock, random: SeededRandom): Omit<EngineOptions, 'group'> {
-    const { parameters: { segmentBytes, reserveBytes, tailCacheBytes, maxEntryBytes, checkpointEntries }, isSynced } = this.world
+    const { parameters: { segmentBytes, reserveBytes, tailCacheBytes, maxEntryBytes, checkpointEntries, kinds }, isSynced } = this.world
     const checkpointBytes = checkpointEntries * 500
     return {
       directory: DIRECTORY,
@@ -61,6 +74,7 @@ export class MemberNode extends SimNode {
       retention: { maxAgeMs: Infinity, maxBytes: Infinity },
       limits: { maxEntryBytes: Math.max(maxEntryBytes, 4096), maxPendingProposals: 200, maxPendingBytes: 256 * 1024, tailCacheBytes, coldCacheBytes: 64 * 1024, segmentBytes, reserveBytes, maxWaitingConsumers: 10 },
       storeSettings: { checkpointBytes, baseDumpBytes: checkpointBytes * 4, unpersistedBytes: 32 * 1024, pageCacheBytes: 16 * 1024 },
+      ...(kinds.includes('keys') && { keyIndex: keyIndexSettings }),
       ports: { disk: this.machine.disk, kv: this.machine.kv, clock, random, lock: noLock } as unknown as EnginePorts
     }
   }

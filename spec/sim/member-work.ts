@@ -3,13 +3,19 @@ import { PutBatchProposal, PutProposal, type Delivery, type Engine, type PutResu
 import { numberOf } from '../../lib/replica/index.ts'
 import type { HeldMessage } from '../../lib/store/index.ts'
 import { groupConfig, Put, topicConfig, wireMessage } from '../engine/wire.ts'
+import { FilterWork } from './filter-work.ts'
+import { FleetingWork } from './fleeting-work.ts'
+import { KeyWork } from './key-work.ts'
+import type { Kind, KindWork } from './kind-work.ts'
 import { Violation } from './ledger.ts'
+import { LetterWork } from './letter-work.ts'
 import { Messages } from './messages.ts'
 import type { MemberNode } from './member-node.ts'
 import type { Focus } from './parameters.ts'
 import { bodyFor, DEAD_LETTER_TOPIC, idOf, LATER, QUEUES, RETRY_TOPIC, TEMPORARY } from './names.ts'
 import { Register } from './register.ts'
 import { repeat } from './repeat.ts'
+import { RetryWork } from './retry-work.ts'
 import { someNode } from './some-node.ts'
 import { TimedWork } from './timed-work.ts'
 import { TransactionWork } from './transaction-work.ts'
@@ -23,6 +29,8 @@ const CLIENTS = ['client-a', 'client-b', 'client-c']
 
 type Operation = (engine: Engine, node: MemberNode) => Promise<unknown>
 
+const kindWork: Readonly<Record<Kind, new (world: World) => KindWork>> = { letters: LetterWork, fleeting: FleetingWork, retries: RetryWork, filters: FilterWork, keys: KeyWork }
+
 /** Everything a broker or an embedded queue asks of an engine, by several clients at once, and what they may conclude from the answers. */
 export class MemberWork implements Work {
   readonly #world: World
@@ -31,6 +39,7 @@ export class MemberWork implements Work {
   readonly #timed: TimedWork
   readonly #transactions: TransactionWork
   readonly #tx: TxWork
+  readonly #kinds: readonly KindWork[]
   readonly #operations: readonly Operation[]
   /** What brings nothing in: of that nothing is refused for want of room. */
   readonly #mustGoOn: readonly Operation[]
@@ -63,7 +72,9 @@ export class MemberWork implements Work {
     all.push(...this.#timed.operations, ...this.#transactions.operations, ...this.#tx.operations)
     if (world.parameters.retention) all.push(this.#raiseFloor)
     const { focus } = world.parameters
-    this.#operations = focus !== 'everything' ? [this.#send, ...this.#operationsOf(focus)] : [this.#send, this.#send, ...all.filter(() => random.chance(0.5)).flatMap((operation) => random.chance(0.3) ? [operation, operation, operation] : [operation])]
+    const some = focus !== 'everything' ? [this.#send, ...this.#operationsOf(focus)] : [this.#send, this.#send, ...all.filter(() => random.chance(0.5)).flatMap((operation) => random.chance(0.3) ? [operation, operation, operation] : [operation])]
+    this.#kinds = world.parameters.kinds.map((kind) => new kindWork[kind](world))
+    this.#operations = [...some, ...this.#kinds.flatMap(({ operations }) => operations)]
   }
 
   #operationsOf (focus: Exclude<Focus, 'everything'>): readonly Operation[] {
@@ -72,6 +83,7 @@ export class MemberWork implements Work {
       case 'once': return this.#timed.onceOperations
       case 'timed': return this.#timed.operations
       case 'retention': return [this.#send, this.#send, this.#sendBatch, this.#sendLater, ...this.#timed.operations, this.#popMany, this.#read, this.#raiseFloor]
+      case 'kinds': return this.#world.parameters.retention ? [this.#raiseFloor] : []
       case 'names': return [this.#commitOffset, this.#readOffset, this.#writeSetting, this.#readSetting, this.#lock, this.#unlock, this.#changeConfig, this.#changeTopic, ...this.#tx.operations]
     }
   }
@@ -132,12 +144,14 @@ export class MemberWork implements Work {
     if (leader === undefined || engine === undefined) return false
     if (this.#world.parameters.clockStepEveryMs !== Infinity) return true
     if (engine.store.delays.pendingCount > 0) return false
+    if (!this.#kinds.every((kind) => kind.isSettled(engine))) return false
     return engine.progress('workers').every(({ lag }) => lag === 0)
   }
 
   settle (leader: MemberNode): void {
     const { engine } = leader
     if (engine === undefined || this.#world.parameters.clockStepEveryMs !== Infinity) return
+    for (const kind of this.#kinds) this.#run(() => kind.settle(engine), engine, leader)
     for (const topic of engine.progress('workers').filter(({ lag }) => lag > 0).map(({ topic }) => topic)) {
       this.#run(async () => {
         const deliveries = await engine.pop({ group: 'workers', topic, max: 200, invisibleMs: 2_000 })
@@ -158,6 +172,7 @@ export class MemberWork implements Work {
     await this.#timed.verify(engine)
     await this.#transactions.verify(engine)
     await this.#tx.verify(engine)
+    for (const kind of this.#kinds) await kind.verify(engine, node)
     return await engine.store.stateHash()
   }
 

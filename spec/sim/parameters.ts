@@ -1,6 +1,7 @@
 import type { ReplicaSettings } from '../../lib/replica/index.ts'
 import type { Keep } from '../support/faults.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
+import { KINDS, type Kind } from './kind-work.ts'
 
 /** What one seed's world is like. Each is drawn by itself, so that seeds differ in kind and not only in luck (swarm testing). */
 export interface Parameters {
@@ -81,6 +82,8 @@ export interface Parameters {
   // work
   /** Of whole nodes: all that they can do, or much of one thing. */
   readonly focus: Focus
+  /** Done beside all else, or with focus `kinds` almost alone. */
+  readonly kinds: readonly Kind[]
   readonly proposeEveryMs: number
   readonly burst: number
   readonly payloadBytes: number
@@ -104,12 +107,13 @@ export interface Parameters {
   readonly rebuilds: boolean
 }
 
-export type Focus = 'everything' | 'transactions' | 'once' | 'timed' | 'names' | 'retention'
+export type Focus = 'everything' | 'transactions' | 'once' | 'timed' | 'names' | 'retention' | 'kinds'
 
 const never = Infinity
 /** What was thought of later is drawn from a stream of its own, so that worlds without it are what they were. */
 const LATER_STREAM = 0x7A1B_55C3
 const ROOM_STREAM = 0x41D8_0E6F
+const KINDS_STREAM = 0x31C6_0B9D
 
 /** The world of a seed. */
 export function drawParameters (seed: number): Parameters {
@@ -117,7 +121,7 @@ export function drawParameters (seed: number): Parameters {
   const drawn = { ...drawnFirst(new SeededRandom(seed)), diskErrorTimes: later.pick([1, 1, 2, 3]) }
   const isCalm = drawn.mode === 'calm'
   const tempered = drawn.nodeCount > 1 && !isCalm && later.chance(0.12) ? rivals(later, drawn) : drawn
-  const world = drawn.level === 'replica' || isCalm || !later.chance(tempered.temper === 'rivals' ? 0.6 : 0.3) ? tempered : focused(later, tempered)
+  const world = drawn.level === 'replica' || isCalm ? tempered : later.chance(tempered.temper === 'rivals' ? 0.6 : 0.3) ? focused(later, tempered) : withKinds(new SeededRandom(seed ^ KINDS_STREAM), tempered)
   const room = new SeededRandom(seed ^ ROOM_STREAM)
   return isCalm || !room.chance(0.08) ? world : crowded(room, world)
 }
@@ -189,6 +193,19 @@ function focused (random: SeededRandom, drawn: Parameters): Parameters {
   }
 }
 
+/** Some of them beside all else, or one or two of them by themselves, in worlds as those of `focused`. */
+function withKinds (random: SeededRandom, drawn: Parameters): Parameters {
+  if (random.chance(0.6)) return { ...drawn, kinds: KINDS.filter(() => random.chance(0.25)) }
+  return {
+    ...drawn,
+    focus: 'kinds',
+    kinds: random.shuffle(KINDS.slice()).slice(0, random.pick([1, 1, 2])),
+    checkpointEntries: random.pick([3, 20]),
+    crashEveryMs: drawn.temper === 'rivals' ? drawn.crashEveryMs : Math.min(drawn.crashEveryMs, within(random, 300, 1_000)),
+    retention: drawn.retention && random.chance(0.3)
+  }
+}
+
 function drawnFirst (random: SeededRandom): Parameters {
   const some = (rate: number, value: () => number) => random.chance(rate) ? value() : never
   const between = (low: number, high: number) => low + random.next() * (high - low)
@@ -246,6 +263,7 @@ function drawnFirst (random: SeededRandom): Parameters {
     clockStepMs: random.pick([2_000, 60_000, 3_600_000]),
     rumourEveryMs: hasPeers ? some(0.4, () => between(20, 1_000)) : never,
     focus: 'everything',
+    kinds: [],
     proposeEveryMs: between(5, 60),
     burst: random.pick([1, 1, 3, 10]),
     payloadBytes: random.pick([0, 50, 400, 3_000]),

@@ -3,8 +3,9 @@ import type { Engine } from '../../lib/engine/index.ts'
 import type { RecallHandle, TopicConfig } from '../../lib/message/index.ts'
 import { DEDUPE_FORMAT, dedupeHashOf } from '../../lib/store/index.ts'
 import { Put, topicConfig, wireMessage } from '../engine/wire.ts'
+import { stampsOf } from './contents.ts'
 import { Violation } from './ledger.ts'
-import { bodyFor, idOf } from './names.ts'
+import { bodyFor } from './names.ts'
 import type { World } from './world.ts'
 
 const TIMED = 'timed'
@@ -138,7 +139,7 @@ export class TimedWork {
     // what is delivered while the queues are read may be missed
     const isOver = engine.store.delays.pendingCount === 0
     const onces = this.#onces.map(({ id, position }) => ({ id, position }))
-    const came = await contentsOf(engine, TIMED)
+    const came = await stampsOf(engine, TIMED)
     for (const { id, handle, dueMs, isRecalled } of this.#timed) {
       const stamps = came.ids.get(id) ?? []
       if (stamps.length > 1) throw new Violation('delivered once', `message ${id} came ${stamps.length} times`)
@@ -146,7 +147,7 @@ export class TimedWork {
       for (const stamp of stamps) if (stamp < dueMs) throw new Violation('never early', `message ${id} was due at ${dueMs} and came at ${stamp}`)
       if (stamps.length === 0 && handle !== undefined && isRecalled === false && came.isComplete && isOver) throw new Violation('nothing lost', `message ${id}, due at ${dueMs}, has not come`)
     }
-    const stored = await contentsOf(engine, ONCE)
+    const stored = await stampsOf(engine, ONCE)
     for (const { id, position } of onces) {
       const times = stored.ids.get(id)?.length ?? 0
       if (times > 1) throw new Violation('stored once', `message ${id} is there ${times} times`)
@@ -156,23 +157,3 @@ export class TimedWork {
 }
 
 function isUnknown (error: unknown): error is MqError { return isMqError(error) && error.outcome !== 'not-applied' }
-
-/** When each message came, by the stamps of the queues. */
-export async function contentsOf (engine: Engine, topic: string): Promise<{ readonly ids: ReadonlyMap<number, number[]>, readonly isComplete: boolean }> {
-  const ids = new Map<number, number[]>()
-  let isComplete = engine.store.floorPosition === 0
-  for (const { queueId, minOffset, maxOffset } of engine.topics().find(({ name }) => name === topic)?.queues ?? []) {
-    if (minOffset > 0) isComplete = false
-    for (let at = minOffset; at < maxOffset;) {
-      const records = await engine.read({ topic, queueId, fromOffset: at, maxMessages: 100 }).catch((error: unknown) => {
-        if (!isMqError(error, 'MQ_OFFSET_TOO_SMALL')) throw error
-        isComplete = false
-        return undefined
-      })
-      if (records === undefined || records.length === 0) break
-      for (const { record, storeTimestampMs } of records) ids.set(idOf(record.body), [...ids.get(idOf(record.body)) ?? [], storeTimestampMs])
-      at = records.at(-1)!.queueOffset + 1
-    }
-  }
-  return { ids, isComplete }
-}

@@ -2,9 +2,9 @@ import type { EndRequest, Engine } from '../../lib/engine/index.ts'
 import { SysFlag } from '../../lib/message/index.ts'
 import { HALF_FORMAT, HalfOutcome } from '../../lib/store/index.ts'
 import { endHalf, Put, topicConfig, wireMessage } from '../engine/wire.ts'
+import { stampsOf } from './contents.ts'
 import { Violation } from './ledger.ts'
 import { bodyFor } from './names.ts'
-import { contentsOf } from './timed-work.ts'
 import type { World } from './world.ts'
 
 const TOPIC = 'halves'
@@ -84,7 +84,7 @@ export class TransactionWork {
   async verify (engine: Engine): Promise<void> {
     // what is committed while the queues are read may be missed
     const ended = new Set(this.#all.filter(({ isEnded }) => isEnded))
-    const { ids, isComplete } = await contentsOf(engine, TOPIC)
+    const { ids, isComplete } = await stampsOf(engine, TOPIC)
     const { halves } = engine.store
     for (const transaction of this.#all) {
       const { id, sent, wanted, isEnded } = transaction

@@ -1,10 +1,10 @@
 import type { MqError } from '../../lib/base/index.ts'
 import { PutProposal, type Delivery, type Engine, type PutResult, type TxParts } from '../../lib/engine/index.ts'
 import { KEYED_FORMAT } from '../../lib/store/index.ts'
+import { stampsOf } from './contents.ts'
 import { Violation } from './ledger.ts'
 import { bodyFor, idOf } from './names.ts'
 import { Register } from './register.ts'
-import { contentsOf } from './timed-work.ts'
 import type { World } from './world.ts'
 
 const TASKS = 'tasks'
@@ -103,7 +103,7 @@ export class TxWork {
     const { keyed } = engine.store
     const noted = (id: number): boolean => keyed.get(`done-${id}`) === String(id)
     const before = new Set([...this.#begun.keys()].filter(noted))
-    const { ids, isComplete } = await contentsOf(engine, RESULTS)
+    const { ids, isComplete } = await stampsOf(engine, RESULTS)
     for (const [id, stamps] of ids) {
       if (stamps.length > 1) throw new Violation('done once', `task ${id} was done ${stamps.length} times`)
       if (!noted(id)) throw new Violation('all or nothing', `the result of task ${id} is there, its note is not`)
