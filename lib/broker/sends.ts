@@ -1,7 +1,7 @@
 import type { Clock, MqError } from '../base/index.ts'
 import type { BrokerConfig, RunningConfig } from '../config/index.ts'
 import { WireBatchPut, WirePut, type Topic, type WireBatchItem, type WireMessage, type WireOrigin } from '../engine/index.ts'
-import { encodeRecallHandle, type Host } from '../message/index.ts'
+import { RecallHandleWriter, type Host } from '../message/index.ts'
 import { ResponseCode, SendResponseEncoder, sendMessageResponse, type RemotingConnection, type RemotingFrame } from '../remoting/index.ts'
 import { codeOf, type TakeOver } from './failures.ts'
 import { RETRY_PREFIX } from './names.ts'
@@ -47,10 +47,12 @@ export class Sends {
   readonly pending: PendingSends
   readonly maybeTakeOver: TakeOver
   readonly acks: ReplicaAcks
+  readonly recallHandles: RecallHandleWriter
   #settings: SendSettings
 
   constructor (options: SendsOptions) {
     this.#options = options
+    this.recallHandles = new RecallHandleWriter(options.brokerName)
     this.pending = new PendingSends(options.clock, () => options.config.values.syncFlushTimeout)
     this.stats = options.stats
     this.maybeTakeOver = options.maybeTakeOver
@@ -73,7 +75,6 @@ export class Sends {
     if (!this.maybeTakeOver(request, connection, error)) connection.respond(request, { code: codeOf(error), remark: error.message })
   }
 
-  get brokerName (): string { return this.#options.brokerName }
   get inFlight (): number { return this.pending.count + this.acks.waitingCount }
 
   get settings (): SendSettings {
@@ -131,10 +132,7 @@ export class SendPut extends WirePut implements PendingSend, StoredSend {
   get #recallHandle (): Uint8Array | undefined {
     const { destination: { name: topic }, deliverAtMs, physicalOffset } = this
     if (!this.#isRecallable || deliverAtMs === 0 || topic.startsWith(RETRY_PREFIX)) return undefined
-    const { buffer, byteOffset } = this.#uniqueKeyBytes
-    const uniqueKey = Buffer.from(buffer, byteOffset + this.#uniqueKeyStart, this.#uniqueKeyEnd - this.#uniqueKeyStart).toString()
-    const handle = encodeRecallHandle({ topic, brokerName: this.#sends.brokerName, deliverAtMs, uniqueKey, physicalOffset })
-    return handle === undefined ? undefined : Buffer.from(handle, 'latin1')
+    return this.#sends.recallHandles.encode(topic, deliverAtMs, this.#uniqueKeyBytes, this.#uniqueKeyStart, this.#uniqueKeyEnd, physicalOffset)
   }
 
   timeOut (): void {

@@ -51,12 +51,13 @@ export class DelayDelivery {
     this.#expiry = new Expiry({ clock, nextMs: () => this.#isLeading ? this.#due.nextMs : Infinity, expire: () => this.#step(), againMs: AGAIN_MS })
     this.#loading = new Expiry({ clock, nextMs: () => this.#isLeading ? this.#due.nextLoadMs() : Infinity, expire: () => this.#load() })
     this.#preparing = new DelayPreparing({ clock, log: options.log, due: this.#due, isLeading: () => this.#isLeading })
-    delays.onScheduled = (pending) => {
+    delays.onScheduled = (bucket, ordinal, unit) => {
       if (!this.#isLeading) return
-      this.#due.note(pending)
-      if (pending.deliverAtMs < this.#expiry.dueMs) this.#expiry.look()
-      if (pending.deliverAtMs - LOAD_BEFORE_MS < this.#loading.dueMs) this.#loading.look()
-      this.#preparing.look()
+      this.#due.note(bucket, ordinal, unit)
+      const { deliverAtMs } = unit
+      if (deliverAtMs < this.#expiry.dueMs) this.#expiry.look()
+      if (deliverAtMs - LOAD_BEFORE_MS < this.#loading.dueMs) this.#loading.look()
+      this.#preparing.lookFor(deliverAtMs)
     }
   }
 

@@ -42,6 +42,9 @@ export class DelayPreparing {
   /** Messages that are due next have come to memory. */
   look (): void { this.#expiry.look() }
 
+  /** One that is due then has. */
+  lookFor (deliverAtMs: number): void { if (deliverAtMs - MOST_AHEAD_MS < this.#expiry.dueMs) this.#expiry.look() }
+
   stop (): void {
     this.#isStopped = true
     this.#expiry.stop()

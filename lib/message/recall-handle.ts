@@ -1,3 +1,5 @@
+import { writeUtf8 } from './utf8.ts'
+
 /** Names a message that waits for its time: what its sender may take it back by. */
 export interface RecallHandle {
   readonly topic: string
@@ -18,6 +20,12 @@ const NO_BROKER = '-'
 const PADDING = ['', '', '==', '=']
 const MAX_HANDLE_CHARACTERS = 4096
 const utf8 = new TextDecoder()
+const encoder = new TextEncoder()
+const ALPHABET = encoder.encode('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_')
+const PAD = 0x3d
+const BLANK = 0x20
+/** Two numbers with a blank before each, and what the last three bytes may lack. */
+const NUMBERS_BYTES = 2 * 17 + 2
 
 /**
  * As RocketMQ's clients read it: base64 (of the alphabet for URLs, with padding) of `v1 topic brokerName deliverAtMs uniqueKey physicalOffset`;
@@ -29,6 +37,67 @@ export function encodeRecallHandle ({ topic, brokerName, deliverAtMs, uniqueKey,
   const items = `${VERSION} ${topic} ${brokerName === '' ? NO_BROKER : brokerName} ${deliverAtMs} ${uniqueKey}${physicalOffset === undefined ? '' : ` ${physicalOffset}`}`
   const text = Buffer.from(items).toString('base64url')
   return text + PADDING[text.length & 3]!
+}
+
+/** Writes `encodeRecallHandle`s of messages that one broker has, without a text for each: every send of such a message is answered with one. */
+export class RecallHandleWriter {
+  readonly #brokerName: string
+  #topic: string | undefined
+  /** What all handles of the topic begin with. */
+  #head: Uint8Array | undefined
+  #items = new Uint8Array(0)
+  #handle = new Uint8Array(0)
+
+  constructor (brokerName: string) {
+    this.#brokerName = brokerName
+  }
+
+  /** UNIQ_KEY is at `key` [keyStart, keyEnd). The result is plain ASCII and overwritten by the next one. */
+  encode (topic: string, deliverAtMs: number, key: Uint8Array, keyStart: number, keyEnd: number, physicalOffset: number): Uint8Array | undefined {
+    if (topic !== this.#topic) this.#begin(topic)
+    const head = this.#head
+    if (head === undefined || keyEnd === keyStart) return undefined
+    const mostBytes = head.length + NUMBERS_BYTES + keyEnd - keyStart
+    if (mostBytes > this.#items.length) {
+      this.#items = new Uint8Array(2 * mostBytes)
+      this.#items.set(head)
+      this.#handle = new Uint8Array(4 * Math.ceil(this.#items.length / 3))
+    }
+    const items = this.#items
+    let at = writeUtf8(items, head.length, String(deliverAtMs))
+    items[at++] = BLANK
+    for (let i = keyStart; i < keyEnd; i++) {
+      const byte = key[i]!
+      if (byte === BLANK) return undefined
+      items[at++] = byte
+    }
+    items[at++] = BLANK
+    return this.#handle.subarray(0, writeBase64(this.#handle, items, writeUtf8(items, at, String(physicalOffset))))
+  }
+
+  #begin (topic: string): void {
+    this.#topic = topic
+    const hasBlank = topic === '' || topic.includes(' ') || this.#brokerName.includes(' ')
+    this.#head = hasBlank ? undefined : encoder.encode(`${VERSION} ${topic} ${this.#brokerName === '' ? NO_BROKER : this.#brokerName} `)
+    this.#items = new Uint8Array(0)
+  }
+}
+
+/** Of the first `length` bytes, after which two more are scratch; returns how many characters. */
+function writeBase64 (into: Uint8Array, bytes: Uint8Array, length: number): number {
+  bytes[length] = bytes[length + 1] = 0
+  let at = 0
+  for (let i = 0; i < length; i += 3) {
+    const bits = bytes[i]! << 16 | bytes[i + 1]! << 8 | bytes[i + 2]!
+    into[at] = ALPHABET[bits >>> 18]!
+    into[at + 1] = ALPHABET[bits >>> 12 & 63]!
+    into[at + 2] = ALPHABET[bits >>> 6 & 63]!
+    into[at + 3] = ALPHABET[bits & 63]!
+    at += 4
+  }
+  if (length % 3 !== 0) into[at - 1] = PAD
+  if (length % 3 === 1) into[at - 2] = PAD
+  return at
 }
 
 /** Undefined: the text is no such handle. */

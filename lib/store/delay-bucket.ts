@@ -13,15 +13,19 @@ const levels = [
   { widthMs: DAY_MS, upToMs: Infinity }
 ] as const
 
+/** Names the buckets of a span: by level and index, in one number. */
+function bucketKey (level: number, index: number): number { return index * levels.length + level }
+
 /** Which bucket a message belongs to. */
-export function bucketKeyOf (deliverAtMs: number, nowMs: number): { readonly level: number, readonly index: number } {
-  const level = levels.findIndex(({ upToMs }) => deliverAtMs - nowMs < upToMs)
-  return { level, index: Math.floor(deliverAtMs / levels[level]!.widthMs) }
+export function bucketKeyOf (deliverAtMs: number, nowMs: number): number {
+  let level = 0
+  while (deliverAtMs - nowMs >= levels[level]!.upToMs) level++
+  return bucketKey(level, Math.floor(deliverAtMs / levels[level]!.widthMs))
 }
 
 /** Every bucket that a message of that time may be in: it depends on how long it has waited. */
-export function bucketKeysAt (deliverAtMs: number): ReadonlyArray<{ readonly level: number, readonly index: number }> {
-  return levels.map(({ widthMs }, level) => ({ level, index: Math.floor(deliverAtMs / widthMs) }))
+export function bucketKeysAt (deliverAtMs: number): readonly number[] {
+  return levels.map(({ widthMs }, level) => bucketKey(level, Math.floor(deliverAtMs / widthMs)))
 }
 
 /** What is saved of a bucket beside its units. */
@@ -72,6 +76,9 @@ export class DelayBucket {
   #removed = new Uint8Array(0)
   #digest = 0n
 
+  /** `key` as of `bucketKeyOf`. */
+  static of (number: number, key: number): DelayBucket { return new DelayBucket(number, key % levels.length, Math.floor(key / levels.length)) }
+
   constructor (number: number, level: number, index: number) {
     this.number = number
     this.level = level
@@ -80,6 +87,7 @@ export class DelayBucket {
 
   get fromMs (): number { return this.index * levels[this.level]!.widthMs }
   get toMs (): number { return (this.index + 1) * levels[this.level]!.widthMs }
+  get key (): number { return bucketKey(this.level, this.index) }
   get isEmpty (): boolean { return this.removedCount === this.count }
 
   /** Returns the unit's ordinal. */

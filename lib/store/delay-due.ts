@@ -1,5 +1,6 @@
 import { isMqError, type MqError } from '../base/index.ts'
 import { pendingUnit, type DelayMachine, type PendingUnit } from './delay-machine.ts'
+import type { DelayUnit } from './delay-units.ts'
 import { DueUnits, isPlaceBefore, Targets, type Place } from './due-units.ts'
 
 /** Messages that are due within this time are in memory, unless they are too many. */
@@ -152,12 +153,12 @@ export class DelayDue {
   }
 
   /** A message has come to wait. */
-  note (pending: PendingUnit): void {
-    if (isBefore(pending, this.#horizon)) {
-      this.#push(pending)
+  note (bucket: number, ordinal: number, unit: DelayUnit): void {
+    if (isPlaceBefore(unit.deliverAtMs, unit.physicalOffset, this.#horizon)) {
+      this.#push(pendingUnit(bucket, ordinal, unit))
       if (this.#units.size > 1.5 * this.#maxUnits) this.#shrink()
     } else if (this.#scheduled !== undefined) {
-      this.#scheduled.push(pending)
+      this.#scheduled.push(pendingUnit(bucket, ordinal, unit))
     }
   }
 

@@ -47,8 +47,8 @@ export class DelayMachine implements Machine {
   readonly #kv: Kv
   readonly #onDamage: (error: MqError) => void
   readonly #buckets = new Map<number, DelayBucket>()
-  /** The buckets that take new units, by level and index. */
-  readonly #open = new Map<string, DelayBucket>()
+  /** The buckets that take new units, by `bucketKeyOf` these. */
+  readonly #open = new Map<number, DelayBucket>()
   #nextNumber = 1
   readonly #changed = new Set<DelayBucket>()
   #garbage: KeyRange[] = []
@@ -57,7 +57,7 @@ export class DelayMachine implements Machine {
   /** By bucket: the ordinals of units whose delivery or removal is proposed. */
   readonly #proposed = new Map<number, Set<number>>()
   /** Called for each unit that comes to wait. For the leader, who has to know when it is due. */
-  onScheduled: ((pending: PendingUnit) => void) | undefined
+  onScheduled: ((bucket: number, ordinal: number, unit: DelayUnit) => void) | undefined
 
   readonly handlers = [
     on(delaySchedule, (unit, context) => { this.#add(unit, context) }),
@@ -137,18 +137,17 @@ export class DelayMachine implements Machine {
   resetOverlay (): void { this.#proposed.clear() }
 
   #add (unit: DelayUnit, { storeTimestampMs }: ApplyContext): void {
-    const { level, index } = bucketKeyOf(unit.deliverAtMs, storeTimestampMs)
-    const key = `${level}/${index}`
+    const key = bucketKeyOf(unit.deliverAtMs, storeTimestampMs)
     let bucket = this.#open.get(key)
     if (bucket === undefined) {
-      bucket = new DelayBucket(this.#nextNumber++, level, index)
+      bucket = DelayBucket.of(this.#nextNumber++, key)
       this.#open.set(key, bucket)
       this.#buckets.set(bucket.number, bucket)
     }
     const ordinal = bucket.add(unit)
     this.#changed.add(bucket)
     this.#unpersistedBytes += 32 + unit.topic.length
-    this.onScheduled?.(pendingUnit(bucket.number, ordinal, unit))
+    this.onScheduled?.(bucket.number, ordinal, unit)
   }
 
   #removeAll (units: readonly DelayKey[]): void {
@@ -166,7 +165,7 @@ export class DelayMachine implements Machine {
     bucket.isGone = true
     bucket.pieces = []
     this.#buckets.delete(bucket.number)
-    this.#open.delete(`${bucket.level}/${bucket.index}`)
+    this.#open.delete(bucket.key)
     this.#proposed.delete(bucket.number)
     this.#garbage.push(bucketRange(bucket.number))
   }
@@ -242,7 +241,7 @@ export class DelayMachine implements Machine {
   }
 
   #bucketsAt (deliverAtMs: number): DelayBucket[] {
-    return bucketKeysAt(deliverAtMs).flatMap(({ level, index }) => this.#open.get(`${level}/${index}`) ?? [])
+    return bucketKeysAt(deliverAtMs).flatMap((key) => this.#open.get(key) ?? [])
   }
 
   /** Undefined: the bucket is gone. */
@@ -290,7 +289,7 @@ export class DelayMachine implements Machine {
   freeze (): KeyChange[] {
     const changes: KeyChange[] = []
     if (this.#changed.size > 0) changes.push({ key: NEXT_NUMBER_KEY, value: nextNumberValue.encode(this.#nextNumber) })
-    for (const bucket of this.#changed) changes.push({ key: bucketKey(bucket.number), value: bucket.isGone ? undefined : bucket.encode() })
+    for (const bucket of this.#changed) changes.push({ key: valueKey(bucket.number), value: bucket.isGone ? undefined : bucket.encode() })
     this.#changed.clear()
     return changes
   }
@@ -345,12 +344,12 @@ export class DelayMachine implements Machine {
     if (bucket.number > this.#lastLoaded + 1) this.#garbage.push(bucketRange(this.#lastLoaded + 1, bucket.number))
     this.#lastLoaded = bucket.number
     this.#buckets.set(bucket.number, bucket)
-    this.#open.set(`${bucket.level}/${bucket.index}`, bucket)
+    this.#open.set(bucket.key, bucket)
   }
 
   * values (): Generator<KeyValue> {
     if (this.#nextNumber > 1) yield { key: NEXT_NUMBER_KEY, value: nextNumberValue.encode(this.#nextNumber) }
-    for (const bucket of this.#buckets.values()) yield { key: bucketKey(bucket.number), value: bucket.encode() }
+    for (const bucket of this.#buckets.values()) yield { key: valueKey(bucket.number), value: bucket.encode() }
   }
 
   clear (): void {
@@ -369,6 +368,6 @@ export function pendingUnit (bucket: number, ordinal: number, { deliverAtMs, top
   return { bucket, ordinal, deliverAtMs, topic, queueId, tagsCode, physicalOffset, sizeBytes }
 }
 
-function bucketKey (number: number): string { return `bucket/${String(number).padStart(16, '0')}` }
+function valueKey (number: number): string { return `bucket/${String(number).padStart(16, '0')}` }
 
 export function delayChange ({ bucket, piece }: FrozenPiece): KeyValue { return { key: pieceKey(bucket, piece.from), value: piece.encode() } }

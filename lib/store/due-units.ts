@@ -135,10 +135,8 @@ export class DueUnits {
    */
   tell (fromMs: number, toMs: number, maxBytes: number, onUnit: (physicalOffset: number, sizeBytes: number, deliverAtMs: number) => void): number {
     let bytes = 0
-    for (const slot of this.#inOrder()) {
-      if ((slot.number + 1) * SLOT_MS <= fromMs) continue
+    for (const slot of this.#inOrder(fromMs, toMs)) {
       const slotMs = slot.number * SLOT_MS
-      if (slotMs >= toMs) break
       if (bytes >= maxBytes) return Math.max(fromMs, slotMs)
       slot.forEach((deliverAtMs, physicalOffset, sizeBytes) => {
         if (deliverAtMs < fromMs || deliverAtMs >= toMs || bytes >= MOST_EXCESS * maxBytes) return
@@ -149,7 +147,22 @@ export class DueUnits {
     return toMs
   }
 
-  #inOrder (): Slot[] { return [...this.#slots.values()].sort((a, b) => a.number - b.number) }
+  /** Those of spans that have a part in [fromMs, toMs). */
+  #inOrder (fromMs = -Infinity, toMs = Infinity): Slot[] {
+    const first = Math.floor(fromMs / SLOT_MS)
+    const end = Math.ceil(toMs / SLOT_MS)
+    const slots: Slot[] = []
+    if (end - first > this.#slots.size) {
+      for (const slot of this.#slots.values()) if (slot.number >= first && slot.number < end) slots.push(slot)
+      return slots.sort((a, b) => a.number - b.number)
+    }
+    // there may be thousands of others, and a few are asked for many times a second
+    for (let number = first; number < end; number++) {
+      const slot = this.#slots.get(number)
+      if (slot !== undefined) slots.push(slot)
+    }
+    return slots
+  }
 
   #add (slot: Slot): void {
     this.#slots.set(slot.number, slot)

@@ -1,6 +1,6 @@
 import { invariant, MqError } from '../base/index.ts'
 import { ENTRY_HEADER_BYTES, bodyOf, stampMsOf } from '../log/index.ts'
-import { deleteGroup, deleteTopic, EntryBody, raiseFormat, setFloor, type EntryBodyWriter } from '../message/index.ts'
+import { deleteGroup, deleteTopic, EntryBody, raiseFormat, setFloor, type BodyCommand, type EntryBodyWriter } from '../message/index.ts'
 import { EntryKind, type ConfState, type RaftEntry } from '../raft/index.ts'
 import type { KeyRange, KvSnapshot } from '../kv/index.ts'
 import type { BaseDump, WriteBaseDump } from '../replica/index.ts'
@@ -127,11 +127,13 @@ export class Store {
     const directory = this.consumeQueues.directory(body, entry.physicalOffset + ENTRY_HEADER_BYTES, stampMs)
     if (body.commands.length > 0) {
       const context = { index: entry.index, term: entry.term, storeTimestampMs: stampMs, physicalOffset: entry.physicalOffset, recordPosition: 0 }
-      const steps = body.commands.map(({ recordsBefore, type, payload }) => ({ recordsBefore, ...this.#decode(type, payload) }))
-      for (const { recordsBefore, handlers, value } of steps) {
+      // what cannot be read is found out before anything is applied
+      const values = body.commands.map(this.#decode)
+      for (let i = 0; i < values.length; i++) {
+        const { recordsBefore, type } = body.commands[i]!
         directory.apply(recordsBefore)
         context.recordPosition = directory.position
-        for (const handler of handlers) handler.apply(value, context satisfies ApplyContext)
+        for (const handler of this.#handlers.get(type)!) handler.apply(values[i], context satisfies ApplyContext)
       }
     }
     directory.apply(body.messageCount)
@@ -139,10 +141,10 @@ export class Store {
     return body
   }
 
-  #decode (type: number, payload: Uint8Array): { readonly handlers: readonly CommandHandler[], readonly value: unknown } {
+  readonly #decode = ({ type, payload }: BodyCommand): unknown => {
     const handlers = this.#handlers.get(type)
     if (handlers === undefined) throw new MqError('MQ_FORMAT_TOO_NEW', `the log holds a command of type 0x${type.toString(16)}, which this code does not know`)
-    return { handlers, value: handlers[0]!.command.decode(payload) }
+    return handlers[0]!.command.decode(payload)
   }
 
   setConfState (state: ConfState): void {

@@ -1,6 +1,6 @@
 import t from 'tap'
 import fc from 'fast-check'
-import { bodyCrcOf, decodeMessageBatch, decodeOffsetMessageId, decodeProperties, findProperty, hostHex, offsetMessageId, tagsCodeIn, tagsCodeOf } from '../../lib/message/index.ts'
+import { bodyCrcOf, decodeMessageBatch, decodeOffsetMessageId, decodeProperties, decodeRecallHandle, encodeRecallHandle, findProperty, hostHex, offsetMessageId, RecallHandleWriter, tagsCodeIn, tagsCodeOf } from '../../lib/message/index.ts'
 
 const text = (bytes: Uint8Array | undefined) => bytes === undefined ? undefined : Buffer.from(bytes).toString()
 
@@ -21,6 +21,21 @@ t.test('golden: CRC-32, offset message id, batch items', async (t) => {
     [9, 'bb', { WAIT: 'true' }]
   ])
   t.equal(tagsCodeIn(items[0]!.properties), 2598919)
+})
+
+t.test('handles written as bytes are those written as text', async (t) => {
+  const key = fc.string({ maxLength: 300, unit: 'grapheme' })
+  const topic = fc.constantFrom('', 'orders', 'a b', 'räume')
+  for (const brokerName of ['broker-a', '', 'broker a', 'b'.repeat(1000)]) {
+    const writer = new RecallHandleWriter(brokerName)
+    fc.assert(fc.property(topic, key, fc.maxSafeNat(), fc.maxSafeNat(), (topic, uniqueKey, deliverAtMs, physicalOffset) => {
+      const bytes = Buffer.from(`xx${uniqueKey}yy`)
+      const written = writer.encode(topic, deliverAtMs, bytes, 2, bytes.length - 2, physicalOffset)
+      const handle = encodeRecallHandle({ topic, brokerName, deliverAtMs, uniqueKey, physicalOffset })
+      t.equal(text(written), handle)
+      if (handle !== undefined && deliverAtMs < 1e15 && physicalOffset < 1e15 && handle.length <= 4096) t.match(decodeRecallHandle(handle), { topic, deliverAtMs, uniqueKey, physicalOffset })
+    }))
+  }
 })
 
 t.test('a batch whose lengths lie is refused, whatever they say', async (t) => {

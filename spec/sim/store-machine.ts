@@ -67,7 +67,7 @@ export class StoreMachine implements SimMachine {
     this.#options = options
     this.#store = store
     this.#due = new DelayDue(store.delays, 4)
-    store.delays.onScheduled = (pending) => { if (this.#isLeading) this.#due.note(pending) }
+    store.delays.onScheduled = (...scheduled) => { if (this.#isLeading) this.#due.note(...scheduled) }
   }
 
   static async open (options: StoreMachineOptions): Promise<StoreMachine> {

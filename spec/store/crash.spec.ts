@@ -25,7 +25,7 @@ const newMachine = (faults = new Faults()): Machine => ({ disk: new FaultyDisk({
 async function open (machine: Machine, log = new MemoryLog()): Promise<{ readonly leader: Leader, readonly due: DelayDue }> {
   const leader = await Leader.open({ ...machine, log, settings: SETTINGS })
   const due = new DelayDue(leader.store.delays, 5)
-  leader.store.delays.onScheduled = (pending) => { due.note(pending) }
+  leader.store.delays.onScheduled = (...scheduled) => { due.note(...scheduled) }
   return { leader, due }
 }
 

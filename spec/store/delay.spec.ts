@@ -40,7 +40,7 @@ class Node {
     this.leader.replay()
     this.leader.store.startLeading()
     this.due = new DelayDue(this.leader.store.delays, this.maxUnits)
-    this.leader.store.delays.onScheduled = (pending) => { this.due.note(pending) }
+    this.leader.store.delays.onScheduled = (...scheduled) => { this.due.note(...scheduled) }
   }
 
   async load (nowMs: number): Promise<void> {

@@ -24,3 +24,17 @@ t.test('what has been overdue for days lies in as many spans as there are units:
     return -1
   }
 })
+
+t.test('a part of what waits is told of in order, whether it is most of it or little, and so is the rest', async (t) => {
+  const units = new DueUnits(new Targets())
+  for (let i = 0; i < 1000; i++) units.push(unit(5000 + (i * 379 % 1000) * 37, i))
+  const told = (fromMs: number, toMs: number): number[] => {
+    const times: number[] = []
+    t.equal(units.tell(fromMs, toMs, Infinity, (physicalOffset, sizeBytes, deliverAtMs) => { times.push(deliverAtMs) }), toMs)
+    return times.sort((a, b) => a - b)
+  }
+  const expected = (fromMs: number, toMs: number): number[] => Array.from({ length: 1000 }, (_, i) => 5000 + i * 37).filter((ms) => ms >= fromMs && ms < toMs)
+  for (const [fromMs, toMs] of [[-Infinity, Infinity], [-Infinity, 6000], [0, 100], [5000, 5001], [5037, 12_345], [20_000, 20_000], [41_963, 41_964], [30_000, Infinity], [4000, 1e12]] as const) {
+    t.same(told(fromMs, toMs), expected(fromMs, toMs), `${fromMs} ${toMs}`)
+  }
+})
