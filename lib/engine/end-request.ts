@@ -9,8 +9,8 @@ export interface EndRequest {
   readonly producerGroup: string
   /** Its UNIQ_KEY, or the offset message id of its place; undefined: it is known by its place. */
   readonly uniqueKey: string | undefined
-  /** `tagsCodeOf` it, where that is known: the text is needed only when it does not fit then. */
-  readonly idHash?: number
+  /** `tagsCodeOf` it; the text is needed only when that does not fit. Of no meaning without one. */
+  readonly idHash: number
   readonly outcome: typeof HalfOutcome.commit | typeof HalfOutcome.rollback
   /** The producer was asked. */
   readonly isAnswer: boolean

@@ -10,42 +10,53 @@ import type { Transactions } from './transactions.ts'
 const COST_BYTES = halfCost.commit(LONGEST_TOPIC)
 
 /**
- * The end of a transaction on its way into the log. Whoever answers extends this: exactly one of `onEnded` and `onFailed` is
- * called, once; neither may throw.
+ * The end of a transaction on its way into the log: the request and its decision in one object, as each transaction has one. Whoever
+ * answers extends this: exactly one of `onEnded` and `onFailed` is called, once; neither may throw.
  */
-export abstract class HalfEnding implements Proposal {
-  readonly request: EndRequest
+export abstract class HalfEnding implements Proposal, EndRequest {
+  readonly halfOffset: number
+  readonly preparedPosition: number
+  readonly producerGroup: string
+  readonly idHash: number
+  readonly outcome: EndRequest['outcome']
+  readonly isAnswer: boolean
   readonly costBytes: number
   /** Consuming must go on where a disk is full. */
-  readonly relieves = true
+  get relieves (): boolean { return true }
   readonly #transactions: Transactions
   #result: EndResult | 'needs-bytes' = 'not-found'
   #unit: HalfUnit | undefined
 
-  constructor (transactions: Transactions, request: EndRequest) {
+  /** @see EndRequest */
+  constructor (transactions: Transactions, halfOffset: number, preparedPosition: number, producerGroup: string, idHash: number, outcome: EndRequest['outcome'], isAnswer: boolean) {
+    this.halfOffset = halfOffset
+    this.preparedPosition = preparedPosition
+    this.producerGroup = producerGroup
+    this.idHash = idHash
+    this.outcome = outcome
+    this.isAnswer = isAnswer
     this.#transactions = transactions
-    this.request = request
-    const unit = transactions.store.halves.find(request.halfOffset)
+    const unit = transactions.store.halves.find(halfOffset)
     this.costBytes = unit === undefined ? COST_BYTES : halfCost.commit(unit.topic)
   }
 
+  abstract get uniqueKey (): string | undefined
   /** That is durable. `unit`: the half message, if it was ended by this. */
   protected abstract onEnded (result: EndResult, unit: HalfUnit | undefined): void
   /** `error.outcome` says what became of it. */
   protected abstract onFailed (error: MqError): void
 
   decide (writer: EntryBodyWriter, storeTimestampMs: number): void {
-    const { request } = this
     const transactions = this.#transactions
     const { halves } = transactions.store
-    const unit = this.#unit = halves.proposed(request.halfOffset)
-    const refusal = refusalOf(halves, unit, request, storeTimestampMs)
+    const unit = this.#unit = halves.proposed(this.halfOffset)
+    const refusal = refusalOf(halves, unit, this, storeTimestampMs)
     if (refusal !== undefined) {
       this.#result = refusal
       return
     }
     this.#result = 'done'
-    if (request.outcome === HalfOutcome.rollback) {
+    if (this.outcome === HalfOutcome.rollback) {
       halves.end(writer, unit!, HalfOutcome.rollback)
       return
     }
@@ -65,7 +76,7 @@ export abstract class HalfEnding implements Proposal {
       this.onEnded(this.#result, this.#result === 'done' ? this.#unit : undefined)
       return
     }
-    this.#transactions.commitAnew(this.request).then((result) => { this.onEnded(result, result === 'done' ? this.#unit : undefined) }, (error: MqError) => { this.onFailed(error) })
+    this.#transactions.commitAnew(this).then((result) => { this.onEnded(result, result === 'done' ? this.#unit : undefined) }, (error: MqError) => { this.onFailed(error) })
   }
 
   fail (error: MqError): void { this.onFailed(error) }

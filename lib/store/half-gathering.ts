@@ -2,6 +2,8 @@ import type { EntryBodyWriter } from '../message/index.ts'
 import type { ConsumeQueue } from './consume-queue.ts'
 import { halfBytes, halfCommit, halfPrepare, type CommittedHalf, type HalfCommit, type PreparedHalf } from './half-commands.ts'
 
+type Writable<Value> = { -readonly [Name in keyof Value]: Value[Name] }
+
 /** Gathers the half messages that an entry stores. */
 export class Prepares {
   #generation = -1
@@ -9,8 +11,8 @@ export class Prepares {
   #names = new Map<string, number>()
   #halves: PreparedHalf[] = []
 
-  /** Within a decision; returns whether this has added a command. */
-  add (writer: EntryBodyWriter, halfOffset: number, half: Omit<PreparedHalf, 'topic' | 'producerGroup'>, topic: string, producerGroup: string): boolean {
+  /** Within a decision; takes `half` over, whose names get their numbers. Returns whether this has added a command. */
+  add (writer: EntryBodyWriter, halfOffset: number, half: Writable<PreparedHalf>, topic: string, producerGroup: string): boolean {
     const isFirst = this.#generation !== writer.generation
     if (isFirst) {
       this.#generation = writer.generation
@@ -20,8 +22,9 @@ export class Prepares {
       writer.addGrowing(halfPrepare.type, () => halfPrepare.encode({ firstHalfOffset: this.#firstHalfOffset, names: [...names.keys()], halves }))
       writer.grow(halfBytes.command)
     }
-    const { physicalOffset, sizeBytes, queueId, tagsCode, idHash, checkAtMs, immuneUntilMs } = half
-    this.#halves.push({ physicalOffset, sizeBytes, topic: this.#numberOf(writer, topic), queueId, tagsCode, producerGroup: this.#numberOf(writer, producerGroup), idHash, checkAtMs, immuneUntilMs })
+    half.topic = this.#numberOf(writer, topic)
+    half.producerGroup = this.#numberOf(writer, producerGroup)
+    this.#halves.push(half)
     writer.grow(halfBytes.prepared)
     return isFirst
   }

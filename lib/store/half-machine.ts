@@ -24,11 +24,9 @@ export interface HalfTerms extends Pick<PreparedHalf, 'idHash' | 'checkAtMs' | '
   readonly producerGroup: string
 }
 
+/** A half message as it will be, and how many commands on their way make it so. */
 interface Proposed {
-  /** As it will be; undefined: it is decided. */
-  unit: HalfUnit | undefined
-  outcome: HalfOutcome
-  /** Commands on their way. */
+  unit: HalfUnit
   count: number
 }
 
@@ -45,7 +43,9 @@ export class HalfMachine implements Machine {
   #count = 0
   #discardedCount = 0
   #names = new Map<string, string>()
+  /** Those that are changed and still wait; what is decided is in their pages. */
   readonly #proposed = new Map<number, Proposed>()
+  #leadership = 0
   #proposedNextOffset = -1
   readonly #prepares = new Prepares()
   readonly #commits = new Commits()
@@ -124,12 +124,13 @@ export class HalfMachine implements Machine {
 
   /** As it will be once all that is proposed is applied; undefined: it is decided, or there is none. */
   proposed (halfOffset: number): HalfUnit | undefined {
-    const proposed = this.#proposed.get(halfOffset)
-    return proposed === undefined ? this.find(halfOffset) : proposed.unit
+    const page = this.#pageOf(halfOffset)
+    if (page === undefined || page.proposedOutcomeOf(halfOffset, this.#leadership) !== HalfOutcome.unknown) return undefined
+    return (this.#proposed.size === 0 ? undefined : this.#proposed.get(halfOffset)?.unit) ?? page.get(halfOffset)
   }
 
   /** What will have become of it. */
-  proposedOutcome (halfOffset: number): HalfOutcome { return this.#proposed.get(halfOffset)?.outcome || this.outcomeOf(halfOffset) }
+  proposedOutcome (halfOffset: number): HalfOutcome { return this.#pageOf(halfOffset)?.proposedOutcomeOf(halfOffset, this.#leadership) ?? HalfOutcome.unknown }
 
   /** Stores a half message; `record` gets its place. Returns its number. Costs `halfCost.prepare` beside the record. */
   prepare (writer: EntryBodyWriter, record: RecordFields, topic: string, tagsCode: number, storeTimestampMs: number, terms: HalfTerms): number {
@@ -137,7 +138,7 @@ export class HalfMachine implements Machine {
     const halfOffset = this.#proposedNextOffset++
     const { physicalOffset, sizeBytes } = addHidden(writer, record, tagsCode, storeTimestampMs)
     const { producerGroup, idHash, checkAtMs, immuneUntilMs } = terms
-    const half = { physicalOffset, sizeBytes, queueId: record.queueId, tagsCode, idHash, checkAtMs, immuneUntilMs }
+    const half = { physicalOffset, sizeBytes, topic: 0, queueId: record.queueId, tagsCode, producerGroup: 0, idHash, checkAtMs, immuneUntilMs }
     if (this.#prepares.add(writer, halfOffset, half, topic, producerGroup)) this.#commits.noteOther(writer)
     return halfOffset
   }
@@ -146,14 +147,14 @@ export class HalfMachine implements Machine {
   commit (writer: EntryBodyWriter, unit: HalfUnit, queue: ConsumeQueue): number {
     const queueOffset = queue.appendDelivered(writer, 1)
     this.#commits.add(writer, unit, queue, queueOffset)
-    this.#propose(unit.halfOffset, undefined, HalfOutcome.commit)
+    this.#proposeEnd(unit.halfOffset, HalfOutcome.commit)
     return queueOffset
   }
 
   /** It is decided; one that is committed was stored anew in this entry. */
   end (writer: EntryBodyWriter, { halfOffset }: HalfUnit, outcome: HalfOutcome): void {
     writer.addCommand(halfEnd.type, halfEnd.encode({ halfOffset, outcome }))
-    this.#propose(halfOffset, undefined, outcome)
+    this.#proposeEnd(halfOffset, outcome)
   }
 
   /** Producers are asked about them, and again at that time. */
@@ -191,22 +192,24 @@ export class HalfMachine implements Machine {
     if (this.#discardedCount === 0) return
     for (const { halfOffset } of this.all()) {
       const unit = this.proposed(halfOffset)
-      if (unit?.isDiscarded === true && unit.physicalOffset < position) this.#propose(halfOffset, undefined, HalfOutcome.lost)
+      if (unit?.isDiscarded === true && unit.physicalOffset < position) this.#proposeEnd(halfOffset, HalfOutcome.lost)
     }
   }
 
-  #propose (halfOffset: number, unit: HalfUnit | undefined, outcome: HalfOutcome = HalfOutcome.unknown): void {
+  #proposeEnd (halfOffset: number, outcome: HalfOutcome): void { this.#pageOf(halfOffset)!.propose(halfOffset, outcome, this.#leadership) }
+
+  #propose (halfOffset: number, unit: HalfUnit): void {
     const proposed = this.#proposed.get(halfOffset)
     if (proposed === undefined) {
-      this.#proposed.set(halfOffset, { unit, outcome, count: 1 })
+      this.#proposed.set(halfOffset, { unit, count: 1 })
     } else {
       proposed.unit = unit
-      proposed.outcome = outcome
       proposed.count++
     }
   }
 
   resetOverlay (): void {
+    this.#leadership++
     this.#proposed.clear()
     this.#proposedNextOffset = -1
   }
@@ -260,7 +263,6 @@ export class HalfMachine implements Machine {
   }
 
   #end (halfOffset: number, outcome: HalfOutcome): void {
-    this.#settle(halfOffset)
     const page = this.#pageOf(halfOffset)
     const unit = page?.get(halfOffset)
     if (page === undefined || unit === undefined) throw noSuchHalf(halfOffset)

@@ -61,6 +61,9 @@ export class HalfPage {
   readonly number: number
   readonly #units: Array<HalfUnit | undefined> = new Array<undefined>(HALF_PAGE_UNITS).fill(undefined)
   readonly #outcomes = new Uint8Array(HALF_PAGE_UNITS)
+  /** What those that are not decided are proposed to become, under one leadership. */
+  readonly #proposed = new Uint8Array(HALF_PAGE_UNITS)
+  #leadership = -1
   /** Not decided. */
   count = 0
   /** Of the first check, or earlier. */
@@ -81,9 +84,25 @@ export class HalfPage {
     if (unit.checkAtMs < this.earliestCheckMs && !unit.isDiscarded) this.earliestCheckMs = unit.checkAtMs
   }
 
+  /** `leadership`: a number of its own for each time that this node leads. */
+  propose (halfOffset: number, outcome: HalfOutcome, leadership: number): void {
+    if (this.#leadership !== leadership) {
+      this.#leadership = leadership
+      this.#proposed.fill(HalfOutcome.unknown)
+    }
+    this.#proposed[halfOffset % HALF_PAGE_UNITS] = outcome
+  }
+
+  /** What it will have become, or has. */
+  proposedOutcomeOf (halfOffset: number, leadership: number): HalfOutcome {
+    const at = halfOffset % HALF_PAGE_UNITS
+    return ((this.#leadership === leadership && this.#proposed[at]) || this.#outcomes[at]) as HalfOutcome
+  }
+
   end (halfOffset: number, outcome: HalfOutcome): void {
     const at = halfOffset % HALF_PAGE_UNITS
     this.#units[at] = undefined
+    this.#proposed[at] = HalfOutcome.unknown
     this.#outcomes[at] = outcome
     this.count--
   }

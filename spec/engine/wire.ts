@@ -108,8 +108,11 @@ class Ending extends HalfEnding {
   #resolve!: (result: EndResult) => void
   #reject!: (error: MqError) => void
 
-  constructor (engine: Engine, request: EndRequest) {
-    super(engine.transactions, request)
+  readonly uniqueKey: string | undefined
+
+  constructor (engine: Engine, { halfOffset, preparedPosition, producerGroup, idHash, outcome, isAnswer, uniqueKey }: EndRequest) {
+    super(engine.transactions, halfOffset, preparedPosition, producerGroup, idHash, outcome, isAnswer)
+    this.uniqueKey = uniqueKey
     this.done = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -122,7 +125,7 @@ class Ending extends HalfEnding {
 
 /** As the producer of that group ends the transaction of a half message that it has sent. */
 export async function endHalf (engine: Engine, { queueOffset, physicalOffset }: Put, how: Pick<EndRequest, 'producerGroup' | 'outcome'> & { readonly isAnswer?: boolean }): Promise<EndResult> {
-  const ending = new Ending(engine, { halfOffset: queueOffset, preparedPosition: physicalOffset, uniqueKey: undefined, isAnswer: false, ...how })
+  const ending = new Ending(engine, { halfOffset: queueOffset, preparedPosition: physicalOffset, uniqueKey: undefined, idHash: 0, isAnswer: false, ...how })
   engine.submit(ending)
   return await ending.done
 }

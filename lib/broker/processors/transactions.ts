@@ -1,5 +1,5 @@
 import { isMqError, type MqError } from '../../base/index.ts'
-import { HalfEnding, type EndRequest, type EndResult } from '../../engine/index.ts'
+import { HalfEnding, type EndResult } from '../../engine/index.ts'
 import { HalfOutcome } from '../../store/index.ts'
 import {
   decodeMessageId, EndTransactionHeader, failure, resumeCheckHalfMessage, ResponseCode, success, TransactionState, type Processor, type RemotingConnection, type RemotingFrame, type RemotingResponse
@@ -32,7 +32,7 @@ export function transactionProcessors (context: BrokerContext): { readonly end: 
     // the producer does not know yet: it will be asked
     if (commitOrRollback === TransactionState.unknown) return success
     if (commitOrRollback !== TransactionState.commit && commitOrRollback !== TransactionState.rollback) return failure(ResponseCode.SYSTEM_ERROR, `${commitOrRollback} is no way to end a transaction`)
-    engine.submit(new Ending(context, request, connection, new ReceivedEnd(header)))
+    engine.submit(new Ending(context, request, connection, header))
     return undefined
   }
 
@@ -57,49 +57,32 @@ function positionIn (msgId: string): number | undefined {
   }
 }
 
-/** What the header says. The text of the id is made only when its hash does not fit. */
-class ReceivedEnd implements EndRequest {
-  readonly halfOffset: number
-  readonly preparedPosition: number
-  readonly producerGroup: string
-  readonly idHash: number
-  readonly outcome: EndRequest['outcome']
-  readonly isAnswer: boolean
+/** The end of a transaction, answered when it is durable. The text of the id is made only when its hash does not fit. */
+class Ending extends HalfEnding {
+  readonly #context: BrokerContext
+  readonly #request: RemotingFrame
+  readonly #connection: RemotingConnection
   readonly #idBytes: Uint8Array
   readonly #idStart: number
   readonly #idEnd: number
 
-  constructor ({ tranStateTableOffset, commitLogOffset, producerGroup, commitOrRollback, fromTransactionCheck, msgIdBytes, msgIdStart, msgIdEnd }: EndTransactionHeader) {
-    this.halfOffset = tranStateTableOffset
-    this.preparedPosition = commitLogOffset
-    this.producerGroup = producerGroup
-    this.idHash = tagsCodeAt(msgIdBytes, msgIdStart, msgIdEnd)
-    this.outcome = commitOrRollback === TransactionState.commit ? HalfOutcome.commit : HalfOutcome.rollback
-    this.isAnswer = fromTransactionCheck
+  constructor (context: BrokerContext, request: RemotingFrame, connection: RemotingConnection, header: EndTransactionHeader) {
+    const { tranStateTableOffset, commitLogOffset, producerGroup, commitOrRollback, fromTransactionCheck, msgIdBytes, msgIdStart, msgIdEnd } = header
+    const outcome = commitOrRollback === TransactionState.commit ? HalfOutcome.commit : HalfOutcome.rollback
+    super(context.engine.transactions, tranStateTableOffset, commitLogOffset, producerGroup, tagsCodeAt(msgIdBytes, msgIdStart, msgIdEnd), outcome, fromTransactionCheck)
+    this.#context = context
+    this.#request = request
+    this.#connection = connection
     this.#idBytes = msgIdBytes
     this.#idStart = msgIdStart
     this.#idEnd = msgIdEnd
   }
 
   get uniqueKey (): string { return text.decode(this.#idBytes.subarray(this.#idStart, this.#idEnd)) }
-}
-
-/** The end of a transaction, answered when it is durable. */
-class Ending extends HalfEnding {
-  readonly #context: BrokerContext
-  readonly #request: RemotingFrame
-  readonly #connection: RemotingConnection
-
-  constructor (context: BrokerContext, request: RemotingFrame, connection: RemotingConnection, end: EndRequest) {
-    super(context.engine.transactions, end)
-    this.#context = context
-    this.#request = request
-    this.#connection = connection
-  }
 
   protected onEnded (result: EndResult, unit: Parameters<HalfEnding['onEnded']>[1]): void {
     const { stats, logger } = this.#context
-    const { halfOffset, producerGroup, outcome } = this.request
+    const { halfOffset, producerGroup, outcome } = this
     const isCommit = outcome === HalfOutcome.commit
     if (unit !== undefined) stats.transactions[isCommit ? 'committed' : 'rolledBack']++
     if (unit !== undefined && isCommit) stats.stored(unit.topic, 1, unit.sizeBytes)
