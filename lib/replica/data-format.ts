@@ -3,7 +3,7 @@
  *
  *     1  the first
  *     2  the log says which format the group writes (raiseFormat), and the state keeps it
- *     3  half messages of transactions, messages that are remembered (dedupe), values by key
+ *     3  half messages of transactions, messages that are remembered (dedupe), values by key; what an entry schedules is one command
  *
  * A change that older code cannot read adds a number. A directory is upgraded when it is opened (upgrade.ts), and bears the
  * newest format that its node may write; a node may read all from the oldest one on. What goes into the log, and to other

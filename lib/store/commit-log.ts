@@ -1,7 +1,7 @@
 import { ENTRY_HEADER_BYTES, bodyOf, stampMsOf } from '../log/index.ts'
 import { EntryBody, HIDDEN_TARGET, RecordView, setFloor, tagsCodeIn } from '../message/index.ts'
 import { EntryKind, type RaftEntry } from '../raft/index.ts'
-import { delaySchedule, type DelaySchedule } from './delay-commands.ts'
+import { delaySchedule, delaySchedules, scheduledOf, type DelaySchedule } from './delay-commands.ts'
 import { halfMove, halfPrepare, halfRevive, type HalfMove } from './half-commands.ts'
 import { on, type KeyChange, type KeyValue, type Machine } from './machine.ts'
 import { defineValue } from './stored-value.ts'
@@ -173,6 +173,10 @@ function hiddenAt (entry: RaftEntry, body: EntryBody, record: Uint8Array, physic
     if (type === delaySchedule.type) {
       const schedule = delaySchedule.decode(payload)
       if (schedule.physicalOffset === physicalOffset) return { entry, record, physicalOffset, schedule }
+    } else if (type === delaySchedules.type) {
+      const command = delaySchedules.decode(payload)
+      const number = command.units.findIndex(({ distance }) => command.fromPosition + distance === physicalOffset)
+      if (number >= 0) return { entry, record, physicalOffset, schedule: scheduledOf(command, number) }
     } else if (type === halfPrepare.type) {
       const { firstHalfOffset, halves } = halfPrepare.decode(payload)
       const ordinal = halves.findIndex((half) => half.physicalOffset === physicalOffset)

@@ -2,6 +2,9 @@ import { defineCommand, EntryBodyWriter, recordSchema } from '../message/index.t
 
 /** What is logged about messages that are delivered later. The leader has decided everything. */
 
+/** The data format that has `delaySchedules`; before, each is a `delaySchedule`. */
+export const SCHEDULES_FORMAT = 3
+
 /** The hidden record at `physicalOffset`, in the same entry, becomes a message of the queue at that time. */
 export interface DelaySchedule {
   readonly deliverAtMs: number
@@ -9,6 +12,25 @@ export interface DelaySchedule {
   readonly queueId: number
   readonly tagsCode: number
   readonly physicalOffset: number
+  readonly sizeBytes: number
+}
+
+/** All that an entry schedules: units are in the order of their records. */
+export interface DelaySchedules {
+  /** What units' times and positions are told from. */
+  readonly fromMs: number
+  readonly fromPosition: number
+  readonly topics: readonly string[]
+  readonly units: readonly ScheduledUnit[]
+}
+
+export interface ScheduledUnit {
+  readonly afterMs: number
+  /** Number of its topic among the command's. */
+  readonly topic: number
+  readonly queueId: number
+  readonly tagsCode: number
+  readonly distance: number
   readonly sizeBytes: number
 }
 
@@ -59,9 +81,30 @@ export const delayRemove = defineCommand<DelayRemove>({
   versions: [recordSchema('DelayRemove', { units: array(recordSchema('Key', { bucket: 'long', ordinal: 'long' })) })]
 })
 
+export const delaySchedules = defineCommand<DelaySchedules>({
+  type: 0x0604,
+  name: 'delaySchedules',
+  versions: [recordSchema('DelaySchedules', {
+    fromMs: 'long',
+    fromPosition: 'long',
+    topics: array('string'),
+    units: array(recordSchema('ScheduledUnit', { afterMs: 'long', topic: 'int', queueId: 'long', tagsCode: 'int', distance: 'long', sizeBytes: 'long' }))
+  })]
+})
+
+/** Of the unit with that number. */
+export function scheduledOf ({ fromMs, fromPosition, topics, units }: DelaySchedules, number: number): DelaySchedule {
+  const { afterMs, topic, queueId, tagsCode, distance, sizeBytes } = units[number]!
+  return { deliverAtMs: fromMs + afterMs, topic: topics[topic]!, queueId, tagsCode, physicalOffset: fromPosition + distance, sizeBytes }
+}
+
+/** What `delaySchedules` takes alone, and with each unit and topic more; a topic's bytes come to that. */
+export const schedulesBytes = { command: 40, unit: 50, topic: 5 } as const
+
 /** Upper bounds of what the commands take of an entry. */
 export const delayCost = {
-  schedule: (topic: string): number => EntryBodyWriter.commandCostBytes(64 + 3 * topic.length),
+  /** By itself, or as the first of several. */
+  schedule: (topic: string): number => EntryBodyWriter.commandCostBytes(schedulesBytes.command + schedulesBytes.unit + schedulesBytes.topic + 3 * topic.length),
   command: EntryBodyWriter.commandCostBytes(16),
   part: (topic: string): number => 32 + 3 * topic.length,
   unit: 40,

@@ -2,7 +2,8 @@ import { isMqError, MqError } from '../base/index.ts'
 import type { Kv, KeyRange } from '../kv/index.ts'
 import { HIDDEN_TARGET, NO_QUEUE_OFFSET, type EntryBodyWriter, type Host, type MessageFields, type RecordFields } from '../message/index.ts'
 import { bucketKeyOf, bucketKeysAt, DelayBucket } from './delay-bucket.ts'
-import { delayDeliver, delayRemove, delaySchedule, type DelayDeliver, type DelayKey } from './delay-commands.ts'
+import { delayDeliver, delayRemove, delaySchedule, delaySchedules, scheduledOf, SCHEDULES_FORMAT, type DelayDeliver, type DelayKey } from './delay-commands.ts'
+import { Schedules } from './delay-gathering.ts'
 import { DelayPieceReader, type DelayPiece, type DelayUnit } from './delay-units.ts'
 import { addHidden } from './hidden-record.ts'
 import { on, type ApplyContext, type KeyChange, type KeyValue, type Machine } from './machine.ts'
@@ -46,6 +47,8 @@ export class DelayMachine implements Machine {
   readonly name = 'delay'
   readonly #kv: Kv
   readonly #onDamage: (error: MqError) => void
+  readonly #formatVersion: () => number
+  readonly #schedules = new Schedules()
   readonly #buckets = new Map<number, DelayBucket>()
   /** The buckets that take new units, by `bucketKeyOf` these. */
   readonly #open = new Map<number, DelayBucket>()
@@ -61,13 +64,16 @@ export class DelayMachine implements Machine {
 
   readonly handlers = [
     on(delaySchedule, (unit, context) => { this.#add(unit, context) }),
+    on(delaySchedules, (command, context) => { for (let i = 0; i < command.units.length; i++) this.#add(scheduledOf(command, i), context) }),
     on(delayDeliver, ({ parts }) => { for (const { units } of parts) this.#removeAll(units) }),
     on(delayRemove, ({ units }) => { this.#removeAll(units) })
   ]
 
-  constructor (kv: Kv, onDamage: (error: MqError) => void) {
+  /** `formatVersion`: the data format that the group writes. */
+  constructor (kv: Kv, onDamage: (error: MqError) => void, formatVersion: () => number) {
     this.#kv = kv
     this.#onDamage = onDamage
+    this.#formatVersion = formatVersion
   }
 
   /** How many messages wait. */
@@ -131,7 +137,8 @@ export class DelayMachine implements Machine {
   }
 
   #propose (writer: EntryBodyWriter, unit: DelayUnit): void {
-    writer.addCommand(delaySchedule.type, delaySchedule.encode(unit))
+    if (this.#formatVersion() >= SCHEDULES_FORMAT) this.#schedules.add(writer, unit)
+    else writer.addCommand(delaySchedule.type, delaySchedule.encode(unit))
   }
 
   resetOverlay (): void { this.#proposed.clear() }

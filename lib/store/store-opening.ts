@@ -99,14 +99,15 @@ async function openEmpty ({ options, settings, mark }: Opening): Promise<Omit<Lo
       .then(() => { damage.tell() })
   }
   const kv = new Kv(await options.database.open(), onDamage)
+  const format = new GroupFormat(options.formatVersion ?? DATA_FORMAT_VERSION)
   const core = {
-    format: new GroupFormat(options.formatVersion ?? DATA_FORMAT_VERSION),
+    format,
     commitLog: new CommitLog(options.log),
     consumeQueues: new ConsumeQueues({ kv, pageCacheBytes: settings.pageCacheBytes, onDamage }),
     consumerOffsets: new ConsumerOffsets(),
     metadata: new Metadata(),
     locks: new LockMachine(),
-    delays: new DelayMachine(kv, onDamage),
+    delays: new DelayMachine(kv, onDamage, () => format.version),
     dedupe: new DedupeMachine(),
     halves: new HalfMachine(),
     keyed: new KeyedMachine()

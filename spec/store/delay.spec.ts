@@ -7,6 +7,7 @@ import { FaultyDisk } from '../support/faulty-disk.ts'
 import { FaultyKv } from '../support/faulty-kv.ts'
 import { Faults } from '../support/faults.ts'
 import { settle } from '../support/virtual-clock.ts'
+import { SCHEDULES_FORMAT } from '../../lib/store/delay-commands.ts'
 import { deliverDue, schedule } from './delayed-store.ts'
 import { Leader, MemoryLog, writeBaseDump } from './leader.ts'
 
@@ -68,9 +69,10 @@ const step = fc.oneof(
 )
 
 t.test('against a naive list: everything is delivered once, in order, when it is due; over checkpoints, restarts, rebuilds, new leaders', async (t) => {
-  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 80 }), fc.integer({ min: 2, max: 20 }), async (steps, maxUnits) => {
+  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 80 }), fc.integer({ min: 2, max: 20 }), fc.boolean(), async (steps, maxUnits, isRaised) => {
     const node = new Node(maxUnits)
     await node.open()
+    if (isRaised) node.leader.commit((writer) => { node.leader.store.raiseFormat(writer, SCHEDULES_FORMAT) })
     let nowMs = 1_000_000
     let nextId = 0
     let waiting: Array<{ id: number, atMs: number }> = []

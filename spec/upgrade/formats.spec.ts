@@ -21,7 +21,7 @@ const formats = [
    popOpen 1, popCheckOut 1, popAck 1, popChangeInvisible 1, popReturn 1, popReleaseOwner 1, popSeek 1, popForget 1, lockQueues 1, unlockQueues 1,
    delaySchedule 1, delayDeliver 1, delayRemove 1`,
   'raiseFormat 1',
-  'halfPrepare 1, halfCommit 1, halfEnd 1, halfCheck 1, halfMove 1, halfDiscard 1, halfRevive 1, dedupeRemember 1, dedupeForget 1, keyedChange 1'
+  'halfPrepare 1, halfCommit 1, halfEnd 1, halfCheck 1, halfMove 1, halfDiscard 1, halfRevive 1, dedupeRemember 1, dedupeForget 1, keyedChange 1, delaySchedules 1'
 ]
 
 /** Of each minor version of the protocol between nodes, a digest of its headers: what was spoken once is not changed any more. */
