@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { buildJava, hasJava, javaVersions } from './java-build.ts'
 import { JavaDriver } from './java-driver.ts'
-import { oldTopicSnippets, snippets } from './java-snippets.ts'
+import { oldTopicSnippets, ownSnippets, snippets } from './java-snippets.ts'
 import { commands } from './mqadmin-commands.ts'
 import { makeOldTopics } from './old-topics.ts'
 import { popSnippets } from './pop-snippets.ts'
@@ -30,7 +30,7 @@ if (!hasJava()) {
   await mkdir(join(folder, 'conf'))
   await writeFile(join(folder, 'conf', 'logback_tools.xml'), '<configuration><root level="OFF"/></configuration>')
   // data of ours: Apache's servers have none
-  const wantedSnippets = wanted(againstApache ? snippets : [...snippets, ...timedSnippets, ...popSnippets, ...oldTopicSnippets])
+  const wantedSnippets = wanted(againstApache ? snippets : [...snippets, ...ownSnippets, ...timedSnippets, ...popSnippets, ...oldTopicSnippets])
   if (!againstApache) await makeOldTopics(join(folder, 'data'), versions.flatMap((version) => oldTopicSnippets.map(({ name }) => nameIn(version, name))))
   const ports = await freePorts()
   const properties = { enablePropertyFilter: true, traceTopicEnable: true }

@@ -7,6 +7,8 @@ export interface DriverOptions {
   readonly namesrv: string
   /** Where the clients keep their logs and their offsets of broadcasts: as if it were the home of a user. */
   readonly home: string
+  /** System properties of the client. */
+  readonly properties?: Readonly<Record<string, string | number>>
   /** For figures: with the compiler that takes its time, and more memory. */
   readonly isMeasured?: boolean
 }
@@ -47,9 +49,10 @@ export class JavaDriver {
   #lastId = 0
   #errors = ''
 
-  constructor ({ classpath, namesrv, home, isMeasured = false }: DriverOptions) {
+  constructor ({ classpath, namesrv, home, properties = {}, isMeasured = false }: DriverOptions) {
     this.namesrv = namesrv
-    this.#child = spawn('java', [...javaOptions(home, { isMeasured }), `-Drocketmq.client.rebalance.waitInterval=${REBALANCE_EVERY_MS}`, '-cp', classpath, 'interop.Driver', namesrv], { stdio: ['pipe', 'pipe', 'pipe'] })
+    const settings = Object.entries({ 'rocketmq.client.rebalance.waitInterval': REBALANCE_EVERY_MS, ...properties }).map(([name, value]) => `-D${name}=${value}`)
+    this.#child = spawn('java', [...javaOptions(home, { isMeasured }), ...settings, '-cp', classpath, 'interop.Driver', namesrv], { stdio: ['pipe', 'pipe', 'pipe'] })
     this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => { this.#errors = (this.#errors + text).slice(-4000) })
     createInterface({ input: this.#child.stdout! }).on('line', (line) => this.#take(line))
     this.#ended = new Promise((resolve) => {

@@ -452,11 +452,35 @@ export const snippets: readonly Snippet[] = [
   },
   {
     name: 'replay',
-    does: 'a group is sent back while it consumes, and takes all again',
+    does: 'three groups are sent back at once while they consume, and each takes all again',
     async run (t, java, topic) {
       await filled(java, topic, 20)
-      const received = await java.call<Seen[]>('replay', { topic, group: `${topic}-group`, count: 20, timestamp: 0 })
-      for (const body of numbered('sync-', 20)) t.equal(received.filter((message) => message.body === body).length, 2, body)
+      const groups = await Promise.all(['a', 'b', 'c'].map((name) => java.call<Seen[]>('replay', { topic, group: `${topic}-${name}`, count: 20, timestamp: 0 })))
+      for (const received of groups) t.same(sorted(bodies(received)), sorted([...numbered('sync-', 20), ...numbered('sync-', 20)]))
+    }
+  },
+  {
+    name: 'clone',
+    does: 'a group that is given the offsets of another one gets only what that one has not had',
+    async run (t, java, topic) {
+      await filled(java, topic, 12)
+      await java.call('push.all', { topic, group: `${topic}-first`, count: 12 })
+      await java.call('admin.offsets', { topic, group: `${topic}-first`, atLeast: 12 })
+      await java.call('admin.cloneOffsets', { topic, from: `${topic}-first`, group: `${topic}-second` })
+      await java.call('send.sync', { topic, count: 4, prefix: 'since-' })
+      t.same(sorted(bodies(await java.call<Seen[]>('push.all', { topic, group: `${topic}-second`, count: 4 }))), numbered('since-', 4))
+    }
+  },
+  {
+    name: 'status',
+    does: 'the admin client asks the members of a group how far they think they are',
+    async run (t, java, topic) {
+      const group = `${topic}-group`
+      await filled(java, topic, 8)
+      const clientId = await java.call<string>('group.join', { topic, group, member: 'a' })
+      await java.call('group.received', { group, count: 8 })
+      t.same(await java.call('admin.status', { topic, group, sum: 8 }), { [clientId]: { 'broker-a/0': 2, 'broker-a/1': 2, 'broker-a/2': 2, 'broker-a/3': 2 } })
+      await java.call('group.leave', { group, member: 'a' })
     }
   },
   {
@@ -492,6 +516,29 @@ export const snippets: readonly Snippet[] = [
     async run (t, java) {
       const refusal = await java.call('send.sync', { topic: 'SCHEDULE_TOPIC_XXXX', count: 1 }).catch((error: unknown) => error)
       t.type(refusal, JavaError)
+    }
+  }
+]
+
+/** What RocketMQ's broker does otherwise. */
+export const ownSnippets: readonly Snippet[] = [
+  {
+    name: 'members-disagree',
+    does: 'two members of one group want different tags: each gets what it wants of its own queues',
+    async run (t, java, topic) {
+      const group = `${topic}-group`
+      await java.call('topic.create', { topic, queues: 4 })
+      for (const [member, tags] of [['a', 'TagA'], ['b', 'TagB']]) await java.call('group.join', { topic, group, member, tags })
+      const owned = await java.call<Record<string, string[]>>('group.balanced', { topic, group, queues: 4 })
+      // five: so that messages of both tags come to each of the four queues
+      const tags = ['TagA', 'TagB', 'TagA', 'TagB', 'TagB']
+      const sent = await java.call<Sent[]>('send.sync', { topic, count: 40, tags })
+      const wanted = sent.flatMap(({ queueId }, i) => owned[tags[i % 5] === 'TagA' ? 'a' : 'b']!.includes(`broker-a/${queueId}`) ? [`sync-${i}`] : [])
+      t.ok(wanted.length > 0)
+      const received = await java.call<Seen[]>('group.received', { group, count: wanted.length })
+      t.same(sorted(bodies(received)), sorted(wanted))
+      t.same(received.filter(({ member, tags }) => tags !== (member === 'a' ? 'TagA' : 'TagB')), [])
+      for (const member of ['a', 'b']) await java.call('group.leave', { group, member })
     }
   }
 ]

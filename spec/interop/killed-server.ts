@@ -47,7 +47,7 @@ if (!hasJava()) {
     t.same(await java.call('locks.take', { ...still, clientId: 'holder' }), held)
 
     // what goes on all the time
-    await java.call('traffic.start', { topic, group, threads: 4 })
+    await java.call('traffic.start', { topic, group, threads: 4, suspendEvery: 25 })
     await node.ready()
     Producer.defaultProducer?.on('error', () => {})
     const nodeAcked: string[] = []
@@ -72,10 +72,11 @@ if (!hasJava()) {
     await java.call('traffic.acked', { topic, count: acks + ACKS_PER_ROUND })
     ending.abort()
     await nodeTraffic
-    const { acked, failures, neverReceived, outOfOrder, deliveries } = await java.call('traffic.stop', { topic })
+    const { acked, failures, neverReceived, outOfOrder, deliveries, suspended } = await java.call('traffic.stop', { topic })
     t.comment(`Java: ${acked.length} acknowledged, ${failures} sends failed, ${deliveries} deliveries; Node: ${nodeAcked.length} acknowledged`)
     t.same(neverReceived ?? [], [], 'the consumer was given all that was acknowledged')
     t.same(outOfOrder, [], 'in the order of each queue')
+    t.ok(suspended > 0, 'also past messages that held it up')
     const stored = (await java.call<Seen[]>('topic.read', { topic, atLeast: acked.length })).map(({ body }) => body)
     t.same(acked.filter((body: string) => !stored.includes(body)), [], 'all of it is stored')
     const storedOfNode = (await java.call<Seen[]>('topic.read', { topic: `${topic}-node`, atLeast: nodeAcked.length })).map(({ body }) => body)

@@ -4,7 +4,7 @@ import type { Seen, Snippet } from './java-snippets.ts'
 type Popped = Seen & { readonly handle: string }
 interface Taken { readonly status: string, readonly messages: Popped[] }
 
-const MEMBERS = 6
+const MEMBERS = 10
 const QUEUES = 4
 const COUNT = 160
 
@@ -76,6 +76,22 @@ export const popSnippets: readonly Snippet[] = [
       const handles = again.messages.map(({ handle }) => handle)
       t.equal(await java.call('pop.ackAll', { topic, group: `${group}-ordered`, handles }), 'OK')
       t.same(bodies((await ordered('b')).messages), ['m3', 'm4', 'm5'])
+    }
+  },
+  {
+    name: 'pop-priorities',
+    does: 'messages with a priority, as later clients set it, are popped from the highest down',
+    async run (t, java, topic) {
+      if (!await java.call<boolean>('pop.isThere')) {
+        t.pass('this client has no pop', { skip: true })
+        return
+      }
+      t.match(await java.mqadmin('updateTopic', '-n', java.namesrv, '-c', 'DefaultCluster', '-t', topic, '-r', '4', '-w', '4', '-a', '+message.type=PRIORITY'), /success/)
+      const priorities = [1, 3, 0, 2, 3, 1]
+      for (const [i, priority] of priorities.entries()) await java.call('send.withProperties', { topic, body: `${priority}/${i}`, keys: [`key-${i}`], flag: 0, properties: { _SYS_MSG_PRIORITY_: priority } })
+      const taken: string[] = []
+      while (taken.length < priorities.length) taken.push(...bodies((await java.call<Taken>('pop.take', { topic, group: `${topic}-group`, invisibleTime: 60_000, pollTime: 10_000, max: 2 })).messages))
+      t.same(taken, ['3/1', '3/4', '2/3', '1/0', '1/5', '0/2'])
     }
   }
 ]

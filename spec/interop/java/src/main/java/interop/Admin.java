@@ -18,6 +18,11 @@ final class Admin {
         snippets.put("mqadmin", Admin::mqadmin);
         snippets.put("admin.view", Admin::view);
         snippets.put("admin.offsets", Admin::offsets);
+        snippets.put("admin.status", Admin::status);
+        snippets.put("admin.cloneOffsets", (args) -> {
+            Clients.admin().cloneGroupOffset(args.getString("from"), args.getString("group"), args.getString("topic"), true);
+            return null;
+        });
     }
 
     /** Runs one command; answers with all that it printed. One at a time: there is one standard output. */
@@ -56,5 +61,20 @@ final class Admin {
             return offsets.values().stream().mapToLong(Long::longValue).sum() >= args.getIntValue("atLeast");
         });
         return offsets;
+    }
+
+    /** How far each member of a group says it is, once they are so far in all together. */
+    static Object status(JSONObject args) throws Exception {
+        Map<String, Map<String, Long>> members = new LinkedHashMap<>();
+        Until.holds("the members have come so far", () -> {
+            members.clear();
+            Clients.admin().getConsumeStatus(args.getString("topic"), args.getString("group"), "").forEach((clientId, offsets) -> {
+                Map<String, Long> its = new java.util.TreeMap<>();
+                offsets.forEach((queue, offset) -> its.put(Views.queue(queue), offset));
+                members.put(clientId, its);
+            });
+            return members.values().stream().flatMap((its) -> its.values().stream()).mapToLong(Long::longValue).sum() >= args.getIntValue("sum");
+        });
+        return members;
     }
 }

@@ -32,6 +32,14 @@ final class Groups {
         });
         snippets.put("group.join", Groups::join);
         snippets.put("group.leave", Groups::leave);
+        snippets.put("group.pause", (args) -> {
+            member(args).suspend();
+            return null;
+        });
+        snippets.put("group.resume", (args) -> {
+            member(args).resume();
+            return null;
+        });
         snippets.put("group.balanced", Groups::balanced);
         snippets.put("group.received", Groups::received);
     }
@@ -78,16 +86,25 @@ final class Groups {
         return consumer.buildMQClientId();
     }
 
+    private static DefaultMQPushConsumer member(JSONObject args) {
+        return MEMBERS.get(args.getString("group") + "/" + args.getString("member"));
+    }
+
     static Object leave(JSONObject args) {
         DefaultMQPushConsumer consumer = MEMBERS.remove(args.getString("group") + "/" + args.getString("member"));
         consumer.shutdown();
         return null;
     }
 
-    /** Waits until every queue has exactly one owner and no member is more than one ahead of another; tells who owns what. */
     static Object balanced(JSONObject args) throws Exception {
-        String group = args.getString("group");
-        String topic = args.getString("topic");
+        String prefix = args.getString("group") + "/";
+        return sharedOut(args.getString("topic"), args.getIntValue("queues"), MEMBERS.entrySet().stream()
+            .filter((entry) -> entry.getKey().startsWith(prefix))
+            .collect(Collectors.toMap((entry) -> entry.getKey().substring(prefix.length()), Map.Entry::getValue, (a, b) -> a, LinkedHashMap::new)));
+    }
+
+    /** Waits until every queue has exactly one owner and no member is more than one ahead of another; tells who owns what. */
+    static Map<String, Set<String>> sharedOut(String topic, int queues, Map<String, DefaultMQPushConsumer> members) throws Exception {
         Map<String, Set<String>> owned = new LinkedHashMap<>();
         Until.holds("the queues of " + topic + " are shared out", () -> {
             owned.clear();
@@ -95,16 +112,15 @@ final class Groups {
             int total = 0;
             int least = Integer.MAX_VALUE;
             int most = 0;
-            for (Map.Entry<String, DefaultMQPushConsumer> entry : MEMBERS.entrySet()) {
-                if (!entry.getKey().startsWith(group + "/")) continue;
-                Set<String> queues = assigned(entry.getValue(), topic).stream().map(Views::queue).collect(Collectors.toCollection(TreeSet::new));
-                owned.put(entry.getKey().substring(group.length() + 1), queues);
-                all.addAll(queues);
-                total += queues.size();
-                least = Math.min(least, queues.size());
-                most = Math.max(most, queues.size());
+            for (Map.Entry<String, DefaultMQPushConsumer> member : members.entrySet()) {
+                Set<String> its = assigned(member.getValue(), topic).stream().map(Views::queue).collect(Collectors.toCollection(TreeSet::new));
+                owned.put(member.getKey(), its);
+                all.addAll(its);
+                total += its.size();
+                least = Math.min(least, its.size());
+                most = Math.max(most, its.size());
             }
-            return all.size() == args.getIntValue("queues") && total == all.size() && most - least <= 1;
+            return all.size() == queues && total == all.size() && most - least <= 1;
         });
         return owned;
     }
