@@ -38,6 +38,8 @@ export class Node {
   failure: unknown
   /** Of its log. */
   readonly syncs = new HeldSyncs()
+  /** Of base dumps while they are made. */
+  readonly dumpWrites = new HeldSyncs('write', '.base.new')
   readonly log: string[] = []
   /** Calls pass here before they leave. */
   onCalling: ((method: string, to: NodeId) => void | Promise<void>) | undefined
@@ -92,7 +94,7 @@ export class Node {
       ...checkOpenOptions('/data', { durability, ...(durability === 'memory' && { flush: { timed: true, intervalMs: 60_000 } }) }),
       directory: DIRECTORY,
       logger: this.#logger,
-      ports: { disk: this.syncs.disk(this.disk), kv: this.kv, clock: this.clock, random: new SeededRandom(this.id + 100 * this.#incarnations.life), lock: noLock } as unknown as EnginePorts,
+      ports: { disk: this.dumpWrites.disk(this.syncs.disk(this.disk)), kv: this.kv, clock: this.clock, random: new SeededRandom(this.id + 100 * this.#incarnations.life), lock: noLock } as unknown as EnginePorts,
       limits: { ...checkOpenOptions('/data', {}).limits, segmentBytes: SEGMENT_BYTES, tailCacheBytes: 8 * 1024, coldCacheBytes: 64 * 1024, reserveBytes: 0 },
       storeSettings: { checkpointBytes: 6 * 1024, baseDumpBytes: 16 * 1024, unpersistedBytes: 32 * 1024, pageCacheBytes: 16 * 1024 },
       group: { nodeId: this.id, founding: { groupId, founders }, transport: this.peers.transport(), settings: { snapshotRetryTicks: 20 }, refetch: refetching({ clock: this.clock, logger: this.#logger, network: this.peers, patienceMs: () => 3_000 }) }

@@ -472,6 +472,28 @@ export const snippets: readonly Snippet[] = [
     }
   },
   {
+    name: 'skip',
+    does: 'mqadmin skipAccumulatedMessage: a group that is consuming leaves its backlog behind, and gets what comes then',
+    async run (t, java, topic) {
+      const group = `${topic}-group`
+      await java.call('topic.create', { topic, queues: 1 })
+      await java.call('group.join', { topic, group, member: 'a' })
+      await java.call('group.balanced', { topic, group, queues: 1 })
+      await java.call('send.sync', { topic, count: 4, prefix: 'before-' })
+      await java.call('group.received', { group, count: 4 })
+      await java.call('group.pause', { group, member: 'a' })
+      // a pull that waits already is answered still
+      await java.call('send.sync', { topic, count: 1, prefix: 'last-' })
+      await java.call('group.received', { group, count: 5 })
+      await java.call('send.sync', { topic, count: 20, prefix: 'backlog-' })
+      t.match(await java.mqadmin('skipAccumulatedMessage', '-n', java.namesrv, '-g', group, '-t', topic), /^broker-a\s+0\s+25\s*$/m)
+      await java.call('group.resume', { group, member: 'a' })
+      await java.call('send.sync', { topic, count: 1, prefix: 'then-' })
+      t.same(sorted(bodies(await java.call<Seen[]>('group.received', { group, count: 6 }))), [...numbered('before-', 4), 'last-0', 'then-0'])
+      await java.call('group.leave', { group, member: 'a' })
+    }
+  },
+  {
     name: 'status',
     does: 'the admin client asks the members of a group how far they think they are',
     async run (t, java, topic) {

@@ -296,31 +296,6 @@ export const commands: readonly Command[] = [
     }
   },
   {
-    name: 'skipAccumulatedMessage',
-    does: 'a group that is consuming leaves its backlog behind, and gets what comes then',
-    async run (t, context) {
-      const { java } = context
-      const topic = `${context.topic}-skip`
-      const group = `${context.group}-skip`
-      await java.call('topic.create', { topic, queues: 1 })
-      await java.call('group.join', { topic, group, member: 'a' })
-      await java.call('group.balanced', { topic, group, queues: 1 })
-      await java.call('send.sync', { topic, count: 4, prefix: 'before-' })
-      await java.call('group.received', { group, count: 4 })
-      await java.call('group.pause', { group, member: 'a' })
-      // a pull that waits already is answered still
-      await java.call('send.sync', { topic, count: 1, prefix: 'last-' })
-      await java.call('group.received', { group, count: 5 })
-      await java.call('send.sync', { topic, count: 20, prefix: 'backlog-' })
-      t.match(rows(await mqadmin(t, context, 'skipAccumulatedMessage', '-g', group, '-t', topic), 'broker-a'), [['broker-a', '0', '25']])
-      await java.call('group.resume', { group, member: 'a' })
-      await java.call('send.sync', { topic, count: 1, prefix: 'then-' })
-      const received = await java.call<Seen[]>('group.received', { group, count: 6 })
-      t.same(received.map(({ body }) => body).sort(), ['before-0', 'before-1', 'before-2', 'before-3', 'last-0', 'then-0'])
-      await java.call('group.leave', { group, member: 'a' })
-    }
-  },
-  {
     name: 'cloneGroupOffset',
     does: 'gives a group the offsets of another one',
     async run (t, context) {

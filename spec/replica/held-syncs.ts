@@ -1,11 +1,18 @@
 import type { Disk, DiskFile } from '../../lib/base/index.ts'
 
-/** A disk whose syncs of the log's segments do not begin while they are held back. */
+/** A disk whose syncs of the log's segments, or what else of which files, do not begin while they are held back. */
 export class HeldSyncs {
+  readonly #what: 'sync' | 'write'
+  readonly #suffix: string
   #held = false
   #waiting: Array<() => void> = []
 
-  /** Syncs that wait. */
+  constructor (what: 'sync' | 'write' = 'sync', suffix = '.seg') {
+    this.#what = what
+    this.#suffix = suffix
+  }
+
+  /** How many wait. */
   get waiting (): number { return this.#waiting.length }
 
   hold (): void { this.#held = true }
@@ -24,11 +31,11 @@ export class HeldSyncs {
   }
 
   #file (file: DiskFile): DiskFile {
-    if (!file.path.endsWith('.seg')) return file
-    return delegate(file, (name) => name === 'sync'
-      ? async () => {
+    if (!file.path.endsWith(this.#suffix)) return file
+    return delegate(file, (name) => name === this.#what
+      ? async (...args: [never, never]) => {
         if (this.#held) await new Promise<void>((resolve) => { this.#waiting.push(resolve) })
-        await file.sync()
+        await file[this.#what](...args)
       }
       : undefined)
   }
