@@ -4,7 +4,13 @@ import { openStoredEngine } from './stored-engine.ts'
 
 /** Prints where a message of a directory is, and why. */
 export async function explain (directory: string, id: string, asJson: boolean): Promise<void> {
-  const engine = await openStoredEngine(directory, await withLogDirectory(directory, async (_, node) => node))
+  const node = await withLogDirectory(directory, async (_, node) => node)
+  let engine = await openStoredEngine(directory, node)
+  // where groups are that consume by offset, what they gave back is found by its key
+  if (!engine.store.consumerOffsets.groups().next().done) {
+    await engine.close()
+    engine = await openStoredEngine(directory, node, { keyIndex: true })
+  }
   try {
     const explanation = await engine.explanations.explain(id)
     console.log(asJson ? JSON.stringify(explanation) : textOf(explanation))
@@ -31,6 +37,7 @@ function groupText (one: GroupExplanation): string {
     case 'waiting': return `${one.ahead} messages are before it`
     case 'leased': return `handed out for the ${one.attempts}. time, until ${timeText(one.untilMs)} by ${one.owner}`
     case 'returned': return `came back after ${one.attempts} times, comes again ${one.visibleAtMs === 0 ? 'at once' : `at ${timeText(one.visibleAtMs)}`}`
+    case 'retry': return `given back ${one.attempts} times, comes again ${one.visibleAtMs === 0 ? 'at once' : `at ${timeText(one.visibleAtMs)}`}: ${one.retryId}`
     case 'done': return 'done'
     case 'expired': return `its time is over, after ${one.attempts} times`
     case 'dead-letter': return `given up after ${one.attempts} times${one.reason === '' ? '' : ` (${one.reason})`}: ${one.deadLetterId}`

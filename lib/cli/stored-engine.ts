@@ -12,7 +12,7 @@ const nobody: Transport = { start () {}, send () {}, close () {} }
 const ALONE = 1
 
 /** Opens what is stored, keeping all of it, to look at it; of a node of a group without the others, as far as it has applied it. */
-export async function openStoredEngine (directory: string, { identity: { nodeId, groupId, founders }, formatVersion, isAlone: isOnItsOwn }: StoredNode): Promise<Engine> {
+export async function openStoredEngine (directory: string, { identity: { nodeId, groupId, founders }, formatVersion, isAlone: isOnItsOwn }: StoredNode, { keyIndex = false }: { readonly keyIndex?: boolean } = {}): Promise<Engine> {
   const isAlone = isOnItsOwn && nodeId === ALONE
   return await Engine.open({
     directory,
@@ -22,6 +22,7 @@ export async function openStoredEngine (directory: string, { identity: { nodeId,
     retention: { maxAgeMs: Infinity, maxBytes: Infinity },
     limits: { maxEntryBytes: MIB, maxPendingProposals: 1024, maxPendingBytes: 64 * MIB, tailCacheBytes: MIB, coldCacheBytes: MIB, segmentBytes: 64 * MIB, maxWaitingConsumers: 1 },
     formatVersion,
+    keyIndex,
     ...(!isAlone && { group: { nodeId, founding: { groupId, founders }, transport: nobody } })
   })
 }

@@ -236,7 +236,7 @@ export class Engine {
     this.remotePops = new RemotePops({
       clock, store, machine: pop, pops: this.#pops, waiting: this.#waiting, offsets: this.offsets, submit, unlessStopped: (running) => this.#unlessStopped(running), leasesChanged: () => { this.#expiry.look() }
     })
-    this.explanations = new Explanations(clock, store, pop, this.#reader)
+    this.explanations = new Explanations(clock, store, pop, this.#reader, this.keys)
     this.deadLetters = new DeadLetters({
       store,
       machine: pop,

@@ -1,7 +1,8 @@
 import type { Clock } from '../base/index.ts'
 import { decodeOffsetMessageId, decodeProperties, hostHex, offsetMessageId, Property, RecordView } from '../message/index.ts'
-import { deadLetterTopicOf, DLQ_REASON, messageIdOf, type HiddenRecord, type LocatedRecord, type PopMachine, type Store } from '../store/index.ts'
+import { deadLetterTopicOf, DLQ_REASON, messageIdOf, retryTopicOf, type HiddenRecord, type LocatedRecord, type PopMachine, type Store } from '../store/index.ts'
 import { DeadLetters } from './dead-letters.ts'
+import type { KeyQueries } from './key-queries.ts'
 import type { MessageReader } from './message-reader.ts'
 import { expiresAtMs } from './time-to-live.ts'
 
@@ -13,7 +14,9 @@ export type GroupExplanation = { readonly group: string } & (
   | { readonly is: 'leased', readonly attempts: number, readonly owner: string, readonly untilMs: number }
   /** It came back, given back or because its lease ended: it comes again, not before that time (0: at once). */
   | { readonly is: 'returned', readonly attempts: number, readonly visibleAtMs: number }
-  /** Acknowledged, or passed over: by a seek, or because its time to live was over when its turn came. */
+  /** A consumer by offset gave it back: it comes again from the retry topic of the group, under this id, not before that time (0: it is there). */
+  | { readonly is: 'retry', readonly attempts: number, readonly retryId: string, readonly visibleAtMs: number }
+  /** Acknowledged, or passed over: by a seek, or because its time to live was over when its turn came. By offset: the group is behind it. */
   | { readonly is: 'done' }
   /** Its time to live is over: it is passed over when its turn comes. */
   | { readonly is: 'expired', readonly attempts: number }
@@ -46,12 +49,15 @@ export class Explanations {
   readonly #store: Store
   readonly #machine: PopMachine
   readonly #reader: MessageReader
+  readonly #keys: Pick<KeyQueries, 'positions'> | undefined
 
-  constructor (clock: Clock, store: Store, machine: PopMachine, reader: MessageReader) {
+  /** Without the index of keys messages that wait to be tried again by groups that consume by offset count as done. */
+  constructor (clock: Clock, store: Store, machine: PopMachine, reader: MessageReader, keys: Pick<KeyQueries, 'positions'> | undefined) {
     this.#clock = clock
     this.#store = store
     this.#machine = machine
     this.#reader = reader
+    this.#keys = keys
   }
 
   /** Of a message by its offset message id, as this node has applied it. @throws MQ_INVALID_ARGUMENT the id is none */
@@ -83,6 +89,14 @@ export class Explanations {
     for (const group of this.#machine.groups()) {
       if (!DeadLetters.isResender(group) && this.#machine.topicsOf(group).includes(topic)) groups.push(await this.#ofGroup(group, names, { topic, queueId, queueOffset, storeTimestampMs, isOver: expiryMs <= this.#clock.wallMs() }))
     }
+    const uniqueKey = decodeProperties(stored.record.propertiesText).get(Property.uniqueKey)
+    const leasing = new Set(groups.map(({ group }) => group))
+    for (const group of this.#store.consumerOffsets.groups()) {
+      const offset = this.#store.consumerOffsets.offset(group, topic, queueId)
+      if (offset === undefined || leasing.has(group)) continue
+      if (offset <= queueOffset) groups.push({ group, is: 'waiting', ahead: queueOffset - Math.max(offset, queue!.minOffset), attempts: 0 })
+      else groups.push(await this.#deadLetterOf(group, names, storeTimestampMs) ?? await this.#retryOf(group, names, uniqueKey) ?? { group, is: 'done' })
+    }
     return { id, is: 'queued', topic, queueId, queueOffset, storeTimestampMs, expiresAtMs: expiryMs === Infinity ? undefined : expiryMs, groups }
   }
 
@@ -95,6 +109,25 @@ export class Explanations {
     const minOffset = this.#store.consumeQueues.find(topic, queueId)?.minOffset ?? 0
     const nextOffset = Math.max(minOffset, this.#machine.progressOf(group, topic, queueId)?.nextOffset ?? 0)
     return { group, is: 'waiting', ahead: Math.max(0, queueOffset - nextOffset), attempts: 0 }
+  }
+
+  /** The last time that a consumer gave it back, if it is still to come again. */
+  async #retryOf (group: string, names: ReadonlySet<string>, uniqueKey: string | undefined): Promise<GroupExplanation | undefined> {
+    if (this.#keys === undefined || uniqueKey === undefined) return undefined
+    for await (const position of this.#keys.positions(retryTopicOf(group), uniqueKey)) {
+      const found = await this.#store.locateAny(position)
+      if (found === undefined) continue
+      const record = new RecordView(found.record)
+      if (!names.has(decodeProperties(record.propertiesText).get(Property.originMessageId) ?? '')) continue
+      const retry = { group, is: 'retry' as const, attempts: record.reconsumeTimes, retryId: offsetMessageId(hostHex(record.storeHost), position) }
+      if ('queueOffset' in found) {
+        const offset = this.#store.consumerOffsets.offset(group, found.topic, found.queueId) ?? 0
+        return found.queueOffset < offset ? undefined : { ...retry, visibleAtMs: 0 }
+      }
+      const { deliverAtMs } = found.schedule
+      if (await this.#store.delays.find(deliverAtMs, position) !== undefined) return { ...retry, visibleAtMs: deliverAtMs }
+    }
+    return undefined
   }
 
   async #deadLetterOf (group: string, names: ReadonlySet<string>, storeTimestampMs: number): Promise<GroupExplanation | undefined> {

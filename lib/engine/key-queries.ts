@@ -62,6 +62,16 @@ export class KeyQueries {
     return found.sort((a, b) => a.position - b.position).map(({ message }) => message)
   }
 
+  /** Positions of messages of a topic that may have the key, delivered or not, the latest first; so many at most as are looked at for a query. */
+  async * positions (topic: string, key: string): AsyncGenerator<number> {
+    await this.#untilWhole()
+    let count = 0
+    for await (const position of this.#options.index.find(topic, key, { fromMs: 0, toMs: Infinity })) {
+      yield position
+      if (++count === MAX_LOOKED_AT) return
+    }
+  }
+
   async #untilWhole (): Promise<void> {
     const abort = new AbortController()
     await Promise.race([this.#options.index.whole(), wait(this.#options.clock, MAX_WAIT_MS, abort.signal).catch(() => {})])

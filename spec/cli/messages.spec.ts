@@ -2,7 +2,10 @@ import { join } from 'node:path'
 import t from 'tap'
 import { explain } from '../../lib/cli/explain.ts'
 import { resend } from '../../lib/cli/resend.ts'
+import { Engine, directoryPorts } from '../../lib/engine/index.ts'
 import { openQueue } from '../../lib/index.ts'
+import { checkOpenOptions } from '../../lib/queue/options.ts'
+import { groupConfig, put, topicConfig, wireMessage } from '../engine/wire.ts'
 
 t.test('resend sends dead letters of a directory again, explain tells where a message is', async (t) => {
   const directory = join(t.testdir(), 'data')
@@ -28,6 +31,20 @@ t.test('resend sends dead letters of a directory again, explain tells where a me
   const opened = await openQueue(directory)
   t.same((await opened.pull('orders', { group: 'shop' })).messages.map(({ body }) => body as number).sort(), [0, 1, 2])
   await opened.close()
+})
+
+t.test('explain finds in a directory of a broker where a message waits that a consumer gave back', async (t) => {
+  const directory = join(t.testdir(), 'data')
+  const engine = await Engine.open({ ...checkOpenOptions(directory, {}), directory, keyIndex: true, ports: directoryPorts(directory) })
+  await engine.config.putGroups([{ config: groupConfig('shop') }])
+  const sent = await put(engine, 'orders', wireMessage('x', { properties: Buffer.from('UNIQ_KEY\x01ID\x02') }), topicConfig('orders', 1))
+  engine.offsets.commit({ group: 'shop', topic: 'orders', queueId: 0 }, 1)
+  const { record } = (await engine.reads.viewMessage(sent.physicalOffset))!
+  await engine.sendBack({ record, group: 'shop', delayLevel: 0, levels: [60_000, 60_000, 60_000], retryTopic: engine.topicPlanned(topicConfig('%RETRY%shop', 1)), deadLetterTopic: engine.topicPlanned(topicConfig('%DLQ%shop', 1)) })
+  await engine.close()
+  const printed = t.capture(console, 'log')
+  await explain(directory, sent.messageId, false)
+  t.match(String(printed()[0]!.args[0]), /\n {2}shop: given back 1 times, comes again at 20[^ ]+: [0-9A-F]{32}$/)
 })
 
 t.test('resend takes what is as large as messages may be', async (t) => {
