@@ -27,9 +27,12 @@ t.test('the messages of a batch follow each other in one queue', async (t) => {
   t.equal(await code(encodeBatchItems([item('a'), item('')])), ResponseCode.MESSAGE_ILLEGAL)
   t.equal(await code(encodeBatchItems([item('a', { DELAY: '3' })])), ResponseCode.MESSAGE_ILLEGAL)
   t.equal(await code(encodeBatchItems([item('a', { TRAN_MSG: 'true' })])), ResponseCode.MESSAGE_ILLEGAL)
+  for (const name of ['TIMER_DELIVER_MS', 'TIMER_DELAY_MS', 'TIMER_DELAY_SEC', '__STARTDELIVERTIME']) t.equal(await code(encodeBatchItems([item('a'), item('b', { [name]: '5000' })])), ResponseCode.MESSAGE_ILLEGAL, name)
   await client.pull('orders', 0, 0)
   t.equal(await code(encodeBatchItems([item('a')]), { b: '%RETRY%group', e: 0 }), ResponseCode.MESSAGE_ILLEGAL)
   t.equal((await client.pull('orders', 1, 3)).code, ResponseCode.PULL_NOT_FOUND, 'nothing of those was stored')
+  t.equal(await code(encodeBatchItems([item('urgent', { _SYS_MSG_PRIORITY_: '3' })])), ResponseCode.SUCCESS)
+  t.same((await client.pull('orders', 1, 3)).bodies, ['urgent'], 'in the queue that was asked for')
 })
 
 t.test('the largest message and the largest batch are stored and pulled', async (t) => {

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { queryMessage, RequestCode, ResponseCode, type ExtFields } from '../../lib/remoting/index.ts'
+import { encodeBatchItems, queryMessage, RequestCode, ResponseCode, type ExtFields } from '../../lib/remoting/index.ts'
 import { BrokerGroup } from './broker-group.ts'
-import { recordsIn, startedBroker, type Client } from './support.ts'
+import { propertiesText, recordsIn, sendFields, startedBroker, type Client } from './support.ts'
 
 const EVER = { beginTimestamp: 0, endTimestamp: '9223372036854775807' }
 const query = (topic: string, key: string, rest: ExtFields = {}): ExtFields => ({ topic, key, maxNum: 32, ...EVER, ...rest })
@@ -24,6 +24,9 @@ t.test('12 QUERY_MESSAGE finds messages by each of their keys, and by unique key
   t.equal(await found(client, query('bills', 'k2')), ResponseCode.QUERY_NOT_FOUND)
   t.equal(await found(client, query('orders', 'k2', { endTimestamp: 5 })), ResponseCode.QUERY_NOT_FOUND)
   t.equal(await found(client, query('orders', 'k2', { maxNum: -1 })), ResponseCode.QUERY_NOT_FOUND)
+  const items = ['x', 'y'].map((body) => ({ flag: 0, body: Buffer.from(body), properties: Buffer.from(propertiesText({ KEYS: `batch ${body}`, UNIQ_KEY: `B${body}` })) }))
+  await client.ask(RequestCode.SEND_BATCH_MESSAGE, { ...sendFields('orders'), m: true, i: propertiesText({}) }, { body: encodeBatchItems(items) })
+  t.same([await found(client, query('orders', 'batch')), await found(client, query('orders', 'y')), await found(client, query('orders', 'Bx', { _UNIQUE_KEY_QUERY: 'true' }))], [['x', 'y'], ['y'], ['x']], 'those of a batch too')
   const answer = await client.ask(RequestCode.QUERY_MESSAGE, query('orders', 'k1'))
   const { indexLastUpdateTimestamp, indexLastUpdatePhyoffset } = queryMessage.response.decode(answer)
   t.ok(indexLastUpdateTimestamp > 0 && indexLastUpdatePhyoffset > 0)
