@@ -1,4 +1,4 @@
-import { isMqError, type Logger, type MqError } from '../base/index.ts'
+import { isMqError, MqError, type Logger } from '../base/index.ts'
 import { decodeHeader, ENTRY_HEADER_BYTES } from './entry.ts'
 import type { ChainPoint } from './entry-walk.ts'
 import type { LogUpkeep } from './log-upkeep.ts'
@@ -18,6 +18,8 @@ export interface MendingOptions {
   readonly upkeep: LogUpkeep
   /** The term of an entry that is in the log. */
   readonly term: (index: number) => number | undefined
+  /** Stops the log, as a disk that fails always does; returns what it fails with from then on. */
+  readonly onFailure: (error: unknown) => MqError
 }
 
 /**
@@ -56,7 +58,7 @@ export class Mending {
   }
 
   async #mend (from: number, to: number, index: number, { message }: MqError): Promise<boolean> {
-    const { refetch, logger, groupSeed, segments, writer, upkeep, term } = this.#options
+    const { refetch, logger, groupSeed, segments, writer, upkeep, term, onFailure } = this.#options
     const behind = await this.#pointAt(to, from)
     const bytes = await refetch({ from, to }, (bytes) => {
       const end = endOfEntries(bytes, groupSeed, { position: from, index, prevTerm: term(index - 1) }, to)
@@ -75,6 +77,8 @@ export class Mending {
           await file.sync()
         })
         isDone = true
+      } catch (error) {
+        throw error instanceof MqError ? error : onFailure(error)
       } finally {
         writer.release()
       }

@@ -91,7 +91,7 @@ export class RaftLog {
       durablePosition: () => this.durablePosition,
       onFailure: (error) => this.#fail(error)
     })
-    this.#mending = options.refetch && new Mending({ refetch: options.refetch, logger: this.#logger, groupSeed, segments, writer: this.#writer, upkeep: this.#upkeep, term: (index) => this.term(index) })
+    this.#mending = options.refetch && new Mending({ refetch: options.refetch, logger: this.#logger, groupSeed, segments, writer: this.#writer, upkeep: this.#upkeep, term: (index) => this.term(index), onFailure: (error) => this.#fail(error) })
     this.#syncSchedule = new SyncSchedule(clock, this.#writer, flush ?? {})
     this.#room = new DiskRoom({ disk, clock, logger: this.#logger, directory, reserveBytes, onLook: () => { this.#giveRoomBack() } })
     this.#idle = new IdleTimer(clock, IDLE_MS, () => { this.#upkeep.raiseMark() })

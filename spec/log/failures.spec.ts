@@ -215,3 +215,23 @@ t.test('a disk that hangs is seen by how long the flush takes, wherever it hangs
     if (isDone) t.ok(served > 3, 'the segment was created, named durably, and written')
   }
 })
+
+t.test('a disk that fails while damage is mended stops the log, as with any other write', async (t) => {
+  for (const [kind, code] of [['write', 'ENOSPC'], ['sync', 'EIO']] as const) {
+    const disk = new FaultyDisk({ directories: ['/data'] })
+    const { log: before } = await openLog(disk, { segmentBytes: 4096 })
+    const maker = new EntryMaker()
+    for (let i = 0; i < 12; i++) before.append([maker.next(1000)])
+    await before.syncThrough(12)
+    await before.close()
+    const path = disk.paths().find((path) => path.endsWith('.seg'))!
+    const good = disk.contents(path)!
+    disk.flip(path, 300)
+    const { log, failures } = await openLog(disk, { segmentBytes: 4096, tailCacheBytes: 1000, refetch: async ({ from, to }, isGood) => [good.slice(from, to)].find(isGood) })
+    disk.faults.failAt(1, code, { kinds: [kind], of: path })
+    await t.rejects(log.readEntries({ from: 1, to: 2, maxBytes: 1 }), { code: 'MQ_IO', cause: { code } })
+    t.match(failures, [{ code: 'MQ_IO' }])
+    t.throws(() => { log.append([EntryMaker.after(log).next(1)]) }, { code: 'MQ_IO' })
+    await log.close()
+  }
+})

@@ -108,6 +108,7 @@ export class FilterWork implements KindWork {
     if (maxOffset === minOffset) return
     const fromOffset = minOffset + random.below(maxOffset - minOffset)
     const before = this.#all.slice()
+    const { wipes } = node.machine
     const { request, isFor } = filters[number]!
     const { result, records } = await get(engine, { topic: TOPIC, queueId, fromOffset, maxMessages: 1 + random.below(20), maxBytes: 1_000 + random.below(20_000), ...request })
     if (result.status !== GetMessageStatus.FOUND && result.status !== GetMessageStatus.NO_MATCHED_MESSAGE) return
@@ -119,7 +120,7 @@ export class FilterWork implements KindWork {
       offsets.add(queueOffset)
     })
     // one that cannot be read at the moment counts as removed
-    if (node.machine.isDamaged) return
+    if (node.machine.isDamaged || node.machine.wipes !== wipes) return
     for (const message of before) {
       const { place } = message
       if (place === undefined || place.queueId !== queueId || place.queueOffset < fromOffset || place.queueOffset >= result.nextBeginOffset) continue
@@ -129,8 +130,6 @@ export class FilterWork implements KindWork {
 
   /** What a group is done with, and wants, it was handed out. */
   async verify ({ store }: Engine): Promise<void> {
-    // one that cannot be read at the moment counts as removed
-    if (this.#world.parameters.flipEveryMs !== Infinity) return
     const machine = store.machine('pop') as PopMachine
     this.#all.forEach((message, id) => {
       const { place } = message

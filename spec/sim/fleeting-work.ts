@@ -78,9 +78,7 @@ export class FleetingWork implements KindWork {
 
   /** Those that are done without that anybody had them must have seen their time end. */
   #judge ({ store }: Engine, fleetings: readonly Fleeting[]): void {
-    const { clock, parameters: { flipEveryMs } } = this.#world
-    // one that cannot be read at the moment counts as removed
-    if (flipEveryMs !== Infinity) return
+    const { clock } = this.#world
     const machine = store.machine('pop') as PopMachine
     const latestMs = clock.wallMs() + MAX_SKEW_MS
     for (const { ttlMs, place, isDelivered } of fleetings) {

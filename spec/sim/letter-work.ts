@@ -64,7 +64,7 @@ export class LetterWork implements KindWork {
   }
 
   async #resend (engine: Engine): Promise<void> {
-    const { random, parameters: { flipEveryMs } } = this.#world
+    const { random } = this.#world
     const before = [...this.#appeals].map(([id, { letters }]) => [id, letters] as const)
     await engine.readBarrier()
     const isAll = random.chance(0.6)
@@ -73,8 +73,7 @@ export class LetterWork implements KindWork {
     if (withoutTopic > 0) throw new Violation('dead letters are sent again', `${withoutTopic} were not, for want of their topic, which is there`)
     if (!isAll && resent > max) throw new Violation('dead letters are sent again', `${resent} were, of at most ${max}`)
     this.#resentCount += resent
-    // one that cannot be read at the moment is passed over
-    if (!isAll || flipEveryMs !== Infinity) return
+    if (!isAll) return
     for (const [id, letters] of before) {
       const appeal = this.#appeals.get(id)!
       appeal.resent = Math.max(appeal.resent, letters)
