@@ -195,7 +195,7 @@ function focused (random: SeededRandom, drawn: Parameters): Parameters {
 
 /** Some of them beside all else, or one or two of them by themselves, in worlds as those of `focused`. */
 function withKinds (random: SeededRandom, drawn: Parameters): Parameters {
-  if (random.chance(0.6)) return { ...drawn, kinds: KINDS.filter(() => random.chance(0.25)) }
+  if (random.chance(0.5)) return { ...drawn, kinds: KINDS.filter(() => random.chance(0.25)) }
   return {
     ...drawn,
     focus: 'kinds',
