@@ -615,6 +615,9 @@ export class Engine {
   /** Of the leader: grows with each. */
   get term (): number { return this.#replica.role.term }
 
+  /** Up to `limits.maxWaitingConsumers`. */
+  get waitingConsumers (): number { return this.#pops.waitingCount }
+
   stats (): { log: { minPosition: number, maxPosition: number, lastIndex: number, appliedIndex: number, spareBytes: number }, pendingProposals: number, expiredMessages: number } {
     const { lastIndex, appliedIndex, pendingProposals, undecidedProposals } = this.#replica.status()
     const { log } = this.#replica

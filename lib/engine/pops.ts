@@ -125,6 +125,9 @@ export class Pops {
     }
   }
 
+  /** Consumers that wait for messages. */
+  get waitingCount (): number { return this.#waitingCount }
+
   /** Done. Resolves when that is durable. @throws MQ_LEASE_LOST */
   ack (message: LeasedRange): Promise<void> { return this.#acks.ack(message) }
 

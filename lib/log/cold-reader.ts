@@ -47,6 +47,10 @@ export class ColdReader {
     this.#streams = new ReadStreams(cacheBytes)
   }
 
+  /** Of the cache, and how many pieces are in it. */
+  get sizeBytes (): number { return this.#cache.sizeBytes }
+  get pieces (): number { return this.#cache.count }
+
   /** From the cache only. Views, of this and of `read`, are valid until the next turn of the event loop. */
   readNow (position: number, sizeBytes: number): Uint8Array | undefined {
     const extent = this.#cache.find(position, sizeBytes)

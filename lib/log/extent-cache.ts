@@ -53,6 +53,7 @@ export class ExtentCache {
   }
 
   get sizeBytes (): number { return this.#bytes }
+  get count (): number { return this.#extents.length }
 
   find (position: number, sizeBytes: number): Extent | undefined {
     // Starts and ends are in the same order, so of those that begin before it the last one reaches furthest.

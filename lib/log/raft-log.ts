@@ -14,6 +14,7 @@ import { MAX_PLACES, Mending } from './mending.ts'
 import { recoverLog, type Recovered } from './recovery.ts'
 import type { RecoveryReport } from './recovery-report.ts'
 import { refetchDamage } from './refetch.ts'
+import type { Segment } from './segment.ts'
 import { SegmentStore } from './segment-store.ts'
 import { SyncSchedule } from './sync-schedule.ts'
 import { TailCache } from './tail-cache.ts'
@@ -27,6 +28,14 @@ const SCAN_BYTES = 4 * MIB
 const NEARLY = 15 / 16
 /** After so long without a flush the sync mark vouches for the last entries. */
 const IDLE_MS = 20
+
+export interface LogMemory {
+  /** The last entries, those that are not written included. */
+  readonly tailBytes: number
+  readonly unwrittenBytes: number
+  readonly coldBytes: number
+  readonly coldPieces: number
+}
 
 /**
  * The log of one group on this node: entries in segment files, the last ones also in memory. Appends are collected and
@@ -55,8 +64,10 @@ export class RaftLog {
   #failure: MqError | undefined
   #closed = false
   #cutting = 0
-  /** How many were begun. */
-  #cuts = 0
+  /** The first entry that the cut under way takes; Infinity: there is none. */
+  #cutFrom = Infinity
+  /** Reads under way, and the first entry that any cut has taken meanwhile. */
+  readonly #reading = new Set<{ cutFrom: number }>()
   #durableWaiters: Array<{ readonly index: number, readonly resolve: () => void, readonly reject: (error: MqError) => void }> = []
 
   private constructor (options: LogOptions, segments: SegmentStore, groupSeed: bigint, recovered: Recovered) {
@@ -175,6 +186,13 @@ export class RaftLog {
 
   /** False while the file system has less than `reserveBytes` left: propose nothing then. Turns true again by itself. */
   get hasRoom (): boolean { return this.#room.hasRoom }
+  /** What it holds in memory, each in bytes; at least one piece of what was read back stays, whatever its size. */
+  get memory (): LogMemory {
+    // while it is cut it ends before what was written
+    const unwrittenBytes = Math.max(0, this.#end.position - this.#writer.written.position)
+    return { tailBytes: this.#tail.sizeBytes, unwrittenBytes, coldBytes: this.#cold.sizeBytes, coldPieces: this.#cold.pieces }
+  }
+
   /** Of files that retention has dropped and that are kept to become segments; given up when room is short. */
   get spareBytes (): number { return this.#segments.spareBytes }
   /** Whether entries of so many bytes would leave the reserve alone. Once it was false, it turns true by itself when there is room for them. */
@@ -210,16 +228,28 @@ export class RaftLog {
     const cached = this.entries(from, to, maxBytes)
     if (cached !== undefined) return cached.map(copyOf)
     const segment = this.#segments.containingIndex(from)!
-    const cuts = this.#cuts
-    const read = async () => {
+    const read = () => this.#readUncut(from, () => this.#readFrom(segment, from, to, maxBytes))
+    return await (this.#mending?.reading(read) ?? read())
+  }
+
+  async #readFrom (segment: Segment, from: number, to: number, maxBytes: number): Promise<readonly RaftEntry[]> {
+    return await this.#reader.readFrom(segment, await this.#reader.locateIndex(segment, from), to, maxBytes)
+  }
+
+  /** Reads once more where the log was cut meanwhile, so long as entry `from` lies before the cut. */
+  async #readUncut<T> (from: number, read: () => Promise<T>): Promise<T> {
+    for (;;) {
+      const reading = { cutFrom: this.#cutFrom }
+      this.#reading.add(reading)
       try {
-        return await this.#reader.readFrom(segment, await this.#reader.locateIndex(segment, from), to, maxBytes)
+        return await read()
       } catch (error) {
-        if (cuts === this.#cuts) throw error
-        throw new MqError('MQ_MESSAGE_NOT_FOUND', `entry ${from} was cut off meanwhile`, { cause: error })
+        if (reading.cutFrom === Infinity) throw error
+        if (from >= reading.cutFrom) throw new MqError('MQ_MESSAGE_NOT_FOUND', `entry ${from} was cut off meanwhile`, { cause: error })
+      } finally {
+        this.#reading.delete(reading)
       }
     }
-    return await (this.#mending?.reading(read) ?? read())
   }
 
   /** Entries [fromIndex, toIndex) in order, verified: for replay and rebuild. */
@@ -357,7 +387,8 @@ export class RaftLog {
     if (index > this.lastIndex) return
     const position = this.#tail.at(index)?.physicalOffset ?? (await this.#locate(index)).position
     const point: LogPoint = { index: index - 1, term: this.term(index - 1)!, position }
-    this.#cuts++
+    this.#cutFrom = index
+    for (const reading of this.#reading) reading.cutFrom = Math.min(reading.cutFrom, index)
     this.#writer.forget(index)
     await this.#writer.hold()
     try {
@@ -370,6 +401,7 @@ export class RaftLog {
       this.#cold.truncate(position)
       this.#writer.cutTo(point)
     } finally {
+      this.#cutFrom = Infinity
       this.#writer.release()
     }
   }

@@ -10,27 +10,27 @@ export class Inflights {
   #sizes: number[] = []
   #start = 0
   count = 0
-  #bytes = 0
+  bytes = 0
 
   constructor (maxCount: number, maxBytes: number) {
     this.#maxCount = maxCount
     this.#maxBytes = maxBytes
   }
 
-  get isFull (): boolean { return this.count === this.#maxCount || this.#bytes >= this.#maxBytes }
+  get isFull (): boolean { return this.count === this.#maxCount || this.bytes >= this.#maxBytes }
 
   add (lastIndex: number, sizeBytes: number): void {
     const at = (this.#start + this.count) % this.#maxCount
     this.#indexes[at] = lastIndex
     this.#sizes[at] = sizeBytes
     this.count++
-    this.#bytes += sizeBytes
+    this.bytes += sizeBytes
   }
 
   /** The follower holds everything through `index`. */
   freeThrough (index: number): void {
     while (this.count > 0 && this.#indexes[this.#start]! <= index) {
-      this.#bytes -= this.#sizes[this.#start]!
+      this.bytes -= this.#sizes[this.#start]!
       this.#start = (this.#start + 1) % this.#maxCount
       this.count--
     }
@@ -39,6 +39,6 @@ export class Inflights {
   reset (): void {
     this.#start = 0
     this.count = 0
-    this.#bytes = 0
+    this.bytes = 0
   }
 }

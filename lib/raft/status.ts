@@ -12,6 +12,7 @@ export interface PeerStatus {
   readonly isPaused: boolean
   readonly recentlyActive: boolean
   readonly inflightAppends: number
+  readonly inflightBytes: number
   readonly pendingSnapshotIndex: number
   /** It may lack what it acknowledged, so its copies do not count. */
   readonly inDoubt: boolean
@@ -69,6 +70,7 @@ export function statusOf (core: RaftCore): RaftStatus {
         isPaused: peer.isPaused,
         recentlyActive: peer.recentlyActive,
         inflightAppends: peer.inflights.count,
+        inflightBytes: peer.inflights.bytes,
         pendingSnapshotIndex: peer.pendingSnapshotIndex,
         inDoubt: peer.inDoubt
       }))

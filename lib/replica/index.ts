@@ -1,6 +1,6 @@
 export * from './ports.ts'
 export { Replica } from './replica.ts'
-export type { LogSettings, ReplicaOptions, ReplicaState, ReplicaStatus, StateMachineContext } from './replica-options.ts'
+export type { LogSettings, ReplicaLoad, ReplicaOptions, ReplicaState, ReplicaStatus, StateMachineContext } from './replica-options.ts'
 export { defaultReplicaSettings, type ReplicaSettings } from './settings.ts'
 export { GROUP_ID_BYTES, randomGroupId, encodeIdentity, decodeIdentity, formatVersionIn, readIdentity, writeIdentity, type Identity } from './identity.ts'
 export { DATA_FORMAT_VERSION, OLDEST_DATA_FORMAT } from './data-format.ts'

@@ -73,6 +73,9 @@ export class ProposalPipeline {
   get pendingCount (): number { return this.#pending.count }
   get undecidedCount (): number { return this.#undecided.count }
   get isEmpty (): boolean { return this.#pending.isEmpty && this.#undecided.isEmpty }
+  /** The costs of all that is not settled. */
+  get costBytes (): number { return this.#pending.costBytes + this.#undecided.costBytes }
+  get undecidedEntries (): number { return this.#undecided.batchCount }
 
   submit (proposal: Proposal): void {
     const refusal = this.#refusalOf(proposal)

@@ -57,4 +57,12 @@ export interface ReplicaStatus {
   readonly peers: readonly PeerStatus[]
 }
 
+/** What waits in a replica: see ReplicaSettings for the bounds. */
+export interface ReplicaLoad {
+  /** Not settled yet, sealed or not. */
+  readonly proposals: number
+  readonly proposalBytes: number
+  readonly undecidedEntries: number
+}
+
 export type ReplicaState = 'open' | 'closing' | 'closed' | 'failed'

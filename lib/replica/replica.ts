@@ -18,7 +18,7 @@ import type { LeadershipEvent, LinkEvent, Proposal, StateMachine, Transport } fr
 import { ProposalPipeline } from './proposal-pipeline.ts'
 import { ReadBarriers } from './read-barriers.ts'
 import { defectOfEntries } from './received-entries.ts'
-import type { ReplicaOptions, ReplicaState, ReplicaStatus } from './replica-options.ts'
+import type { ReplicaLoad, ReplicaOptions, ReplicaState, ReplicaStatus } from './replica-options.ts'
 import { Sealer } from './sealer.ts'
 import { defaultReplicaSettings, type ReplicaSettings } from './settings.ts'
 import { LogWithSnapshots } from './snapshots.ts'
@@ -346,6 +346,12 @@ export class Replica {
       confState: this.stateMachine.confState,
       peers: this.#raft.status().peers
     }
+  }
+
+  /** How much waits here; cheap. */
+  load (): ReplicaLoad {
+    const pipeline = this.#pipeline
+    return { proposals: pipeline.pendingCount + pipeline.undecidedCount, proposalBytes: pipeline.costBytes, undecidedEntries: pipeline.undecidedEntries }
   }
 
   /**

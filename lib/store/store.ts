@@ -98,6 +98,8 @@ export class Store {
   get appliedTerm (): number { return this.#appliedTerm }
   /** Where the last applied entry ends in the log. */
   get appliedPosition (): number { return this.#appliedPosition }
+  /** The same of the last checkpoint. */
+  get checkpointPosition (): number { return this.#meta?.position ?? 0 }
   get confState (): ConfState { return this.#confState }
   get floorPosition (): number { return this.commitLog.floorPosition }
   /** The data format that the group writes: nothing of a later one may go into the log or to other nodes. */

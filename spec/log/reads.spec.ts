@@ -255,6 +255,28 @@ t.test('entries that are cut off while they are read are gone, not damaged', asy
   }
 })
 
+t.test('what lies before a cut is read, or damaged, whatever the cut takes while it is read', async (t) => {
+  for (const isDamaged of [false, true]) {
+    let held: Array<() => void> | undefined
+    const disk = new FaultyDisk({ directories: ['/data'], schedule: (fn) => { if (held === undefined) setImmediate(fn); else held.push(fn) } })
+    const { log } = await openLog(disk, { tailCacheBytes: 1 })
+    const entries = new EntryMaker().batch([500, 500, 500, 500])
+    log.append(entries)
+    await log.syncThrough(4)
+    if (isDamaged) disk.flip('/data/log/00000000000000000000.seg', entries[1]!.physicalOffset + ENTRY_HEADER_BYTES + 50)
+    held = []
+    const reading = log.readEntries({ from: 2, to: 5, maxBytes: 4 * KIB }).catch((error: unknown) => error)
+    await new Promise((resolve) => { setImmediate(resolve) })
+    const underWay = held
+    held = undefined
+    await log.truncateFrom(3)
+    for (const fn of underWay) fn()
+    if (isDamaged) t.match(await reading, { code: 'MQ_CORRUPT' })
+    else t.strictSame((await reading as RaftEntry[]).map(({ index }) => index), [2])
+    await log.close()
+  }
+})
+
 t.test('what was read while the log was cut is not taken for what stands there since', async (t) => {
   const disk = new FaultyDisk({ directories: ['/data'], schedule: setImmediate })
   const { log } = await openLog(disk, { tailCacheBytes: 1 })

@@ -113,9 +113,19 @@ export const mutants: readonly Mutant[] = [
   mutant('31', 'an append commits beyond itself', 'raft/follower.ts', 'log.commitTo(Math.min(message.commitIndex, matched))', 'log.commitTo(Math.min(message.commitIndex, log.lastIndex))'),
   // 32: a write that replaces an entry waits for the one before
   mutant('32', 'a report of a write counts for what replaced it', 'raft/unstable.ts', 'return this.#cutDue && this.#writeUnderWay', 'return false'),
+  // 33: what waits, and what is kept in memory, is bounded
+  mutant('33', 'any number of proposals waits', 'replica/proposal-pipeline.ts', "if (count >= maxPendingProposals) return busy('maxPendingProposals', maxPendingProposals)\n    if (bytes", 'if (bytes'),
+  mutant('33', 'proposals of any size wait', 'replica/proposal-pipeline.ts', "if (bytes > maxPendingBytes) return busy('maxPendingBytes', maxPendingBytes)\n    return", 'return'),
+  mutant('33', 'any number of entries is not decided', 'replica/proposal-pipeline.ts', 'this.#undecided.batchCount < maxUndecidedEntries && ', ''),
+  mutant('33', 'a follower is sent more than its window takes', 'raft/inflights.ts', ' || this.bytes >= this.#maxBytes', ''),
+  mutant('33', 'the end of the log stays in memory', 'log/tail-cache.ts', 'while (this.#bytes > this.#limitBytes) {', 'while (this.#bytes > 16 * this.#limitBytes) {'),
+  mutant('33', 'what is read back stays in memory', 'log/extent-cache.ts', 'while (this.#bytes > this.#limitBytes && this.#extents.length > 1) this.#evictOldest()', ''),
+  mutant('33', 'applying does not wait for a checkpoint', 'replica/checkpoints.ts', 'this.#isPaused = true\n    this.#options.pauseApply()', ''),
+  mutant('33', 'any number of consumers waits', 'engine/pops.ts', 'if (this.#waitingCount >= maxWaiting) {', 'if (this.#waitingCount >= 1e9) {'),
 
   // what was found with the simulator, and is guarded since
   mutant('found', 'a leader stops when what a follower lacks is removed while it is read', 'replica/replica.ts', "if (!isMqError(error, 'MQ_INVALID_ARGUMENT') && !isMqError(error, 'MQ_MESSAGE_NOT_FOUND')) {", "if (!isMqError(error, 'MQ_INVALID_ARGUMENT')) {"),
+  mutant('found', 'damage that is met while the log is cut counts as cut off', 'log/raft-log.ts', 'if (from >= reading.cutFrom) throw', 'throw'),
   mutant('found', 'what was read of the log changes in the hands of who keeps it', 'log/piece-memory.ts', 'return new Uint8Array(Buffer.allocUnsafeSlow(capacity).buffer, 0, sizeBytes)', 'return Buffer.allocUnsafeSlow(capacity).subarray(0, sizeBytes)'),
 
   // the overlay of proposed changes, checkpoints, base dumps

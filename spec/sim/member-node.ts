@@ -6,15 +6,18 @@ import { EntryBody, NO_QUEUE_OFFSET, RecordView } from '../../lib/message/index.
 import { EntryKind, type RaftEntry } from '../../lib/raft/index.ts'
 import type { PopMachine, Store } from '../../lib/store/index.ts'
 import type { SeededRandom } from '../support/seeded-random.ts'
+import { COLD_CACHE_BYTES } from './bounds.ts'
 import { keyIndexSettings } from './key-work.ts'
+import { Violation } from './ledger.ts'
 import { DIRECTORY } from './machine.ts'
 import { GROUPS, idOf, PRIMARY_TOPICS } from './names.ts'
 import type { NodeClock } from './node-clock.ts'
-import { replicaSettingsOf } from './parameters.ts'
+import { checkpointBytesOf, replicaSettingsOf } from './parameters.ts'
 import { addressOf, SimPeerNetwork } from './peer-network.ts'
 import { SimNode } from './sim-node.ts'
 
 export const DISK_STALL_TIMEOUT_MS = 600
+const MAX_WAITING_CONSUMERS = 3
 
 /** A whole node of a group, as a broker runs it: formation, joining, engine, catching up, mending. */
 export class MemberNode extends SimNode {
@@ -64,19 +67,24 @@ export class MemberNode extends SimNode {
   }
 
   #engineOptions (clock: NodeClock, random: SeededRandom): Omit<EngineOptions, 'group'> {
-    const { parameters: { segmentBytes, reserveBytes, tailCacheBytes, maxEntryBytes, checkpointEntries, kinds }, isSynced } = this.world
-    const checkpointBytes = checkpointEntries * 500
+    const { parameters: { segmentBytes, reserveBytes, tailCacheBytes, maxEntryBytes, maxPendingProposals, maxPendingBytes, kinds }, parameters, isSynced } = this.world
+    const checkpointBytes = checkpointBytesOf(parameters)
     return {
       directory: DIRECTORY,
       durability: isSynced ? 'disk' : 'memory',
       flush: { timed: true, intervalMs: 100, leastPages: 4, thoroughIntervalMs: 1_000 },
       logger: this.logger,
       retention: { maxAgeMs: Infinity, maxBytes: Infinity },
-      limits: { maxEntryBytes: Math.max(maxEntryBytes, 4096), maxPendingProposals: 200, maxPendingBytes: 256 * 1024, tailCacheBytes, coldCacheBytes: 64 * 1024, segmentBytes, reserveBytes, maxWaitingConsumers: 10 },
+      limits: { maxEntryBytes: Math.max(maxEntryBytes, 4096), maxPendingProposals, maxPendingBytes, tailCacheBytes, coldCacheBytes: COLD_CACHE_BYTES, segmentBytes, reserveBytes, maxWaitingConsumers: MAX_WAITING_CONSUMERS },
       storeSettings: { checkpointBytes, baseDumpBytes: checkpointBytes * 4, unpersistedBytes: 32 * 1024, pageCacheBytes: 16 * 1024 },
       ...(kinds.includes('keys') && { keyIndex: keyIndexSettings }),
       ports: { disk: this.machine.disk, kv: this.machine.kv, clock, random, lock: noLock } as unknown as EnginePorts
     }
+  }
+
+  override check (): void {
+    super.check()
+    if ((this.engine?.waitingConsumers ?? 0) > MAX_WAITING_CONSUMERS) throw new Violation('memory is bounded', `node ${this.number}: ${this.engine!.waitingConsumers} consumers wait`)
   }
 
   protected override onStore (life: number, store: Store): void {

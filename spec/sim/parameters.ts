@@ -101,6 +101,8 @@ export interface Parameters {
   readonly maxBytesPerAppend: number
   readonly maxInflightAppends: number
   readonly maxUndecidedEntries: number
+  readonly maxPendingProposals: number
+  readonly maxPendingBytes: number
   /** How long a proposal waits for a leader, or for its decision. */
   readonly decisionTimeoutMs: number
   /** At the end one node's state is made anew from base dump and log, and must be the same. */
@@ -148,6 +150,7 @@ function crowded (random: SeededRandom, drawn: Parameters): Parameters {
     proposeEveryMs: within(random, 20, 60),
     rumourEveryMs: Math.max(drawn.rumourEveryMs, 500),
     checkpointEntries: random.pick([3, 20, drawn.checkpointEntries]),
+    ...(drawn.level === 'replica' && { maxPendingProposals: random.pick([10, 100]), maxPendingBytes: random.pick([8, 64]) * 1024 }),
     ...(isSmall && { payloadBytes: 3_000 })
   }
 }
@@ -280,6 +283,8 @@ function drawnFirst (random: SeededRandom): Parameters {
     maxBytesPerAppend: random.pick([1_000, 8_192, 65_536]),
     maxInflightAppends: random.pick([1, 3, 64]),
     maxUndecidedEntries: random.pick([2, 16, 256]),
+    maxPendingProposals: level === 'replica' ? 100_000 : 200,
+    maxPendingBytes: level === 'replica' ? 2 ** 26 : 2 ** 18,
     decisionTimeoutMs: random.pick([500, 4_000]),
     rebuilds: random.chance(0.25),
     closeEveryMs: some(0.25, () => between(500, 4_000))
@@ -338,16 +343,23 @@ export function losesCopies ({ level, flipEveryMs, wipeEveryMs, loseVoteEveryMs,
 }
 
 /** Small windows, so that each of them is full now and then. */
-export function replicaSettingsOf ({ tickMs, maxBytesPerAppend, maxInflightAppends, maxUndecidedEntries, decisionTimeoutMs }: Parameters): Partial<ReplicaSettings> {
+export function replicaSettingsOf ({ tickMs, maxBytesPerAppend, maxInflightAppends, maxUndecidedEntries, maxPendingProposals, maxPendingBytes, decisionTimeoutMs }: Parameters): Partial<ReplicaSettings> {
   return {
+    maxPendingProposals,
+    maxPendingBytes,
     tickMs,
     maxBytesPerAppend,
     maxInflightAppends,
-    maxInflightBytes: Math.max(32_768, maxBytesPerAppend),
+    maxInflightBytes: maxInflightBytesOf({ maxBytesPerAppend }),
     maxUndecidedEntries,
-    applySliceBytes: 16_384,
+    applySliceBytes: APPLY_SLICE_BYTES,
     slabBytes: 32_768,
     decisionTimeoutMs,
     leaderTimeoutMs: decisionTimeoutMs
   }
 }
+
+export const APPLY_SLICE_BYTES = 16_384
+export function maxInflightBytesOf ({ maxBytesPerAppend }: Pick<Parameters, 'maxBytesPerAppend'>): number { return Math.max(32_768, maxBytesPerAppend) }
+/** So much of the log between two checkpoints. */
+export function checkpointBytesOf ({ level, checkpointEntries }: Parameters): number { return checkpointEntries * (level === 'member' ? 500 : 300) }

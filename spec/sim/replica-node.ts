@@ -4,11 +4,12 @@ import type { NodeId } from '../../lib/raft/index.ts'
 import { DATA_FORMAT_VERSION, makeNodeId, Replica } from '../../lib/replica/index.ts'
 import { CounterMachine } from '../replica/counter-machine.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
+import { COLD_CACHE_BYTES } from './bounds.ts'
 import { Violation } from './ledger.ts'
 import { DIRECTORY } from './machine.ts'
 import type { NodeClock } from './node-clock.ts'
 import { addressOf, SimPeerNetwork } from './peer-network.ts'
-import { replicaSettingsOf } from './parameters.ts'
+import { checkpointBytesOf, replicaSettingsOf } from './parameters.ts'
 import type { SimMachine } from './sim-machine.ts'
 import { SimNode } from './sim-node.ts'
 import { StoreMachine } from './store-machine.ts'
@@ -78,7 +79,7 @@ export class ReplicaNode extends SimNode {
       founding: { groupId: GROUP_ID, founders },
       transport: this.#network!.transport(),
       settings: { ...replicaSettingsOf(parameters), maxEntryBytes: parameters.maxEntryBytes },
-      logSettings: { segmentBytes, reserveBytes, tailCacheBytes, coldCacheBytes: 64 * 1024, preallocate: false, spareSegments: 2, inlineFlush: founders.length === 1, flush: { mode: isSynced ? 'sync' : 'async', intervalMs: 100 } },
+      logSettings: { segmentBytes, reserveBytes, tailCacheBytes, coldCacheBytes: COLD_CACHE_BYTES, preallocate: false, spareSegments: 2, inlineFlush: founders.length === 1, flush: { mode: isSynced ? 'sync' : 'async', intervalMs: 100 } },
       openStateMachine: async ({ log }) => {
         const machine = await this.#openMachine(log)
         if (this.isOver(life)) return machine
@@ -91,10 +92,10 @@ export class ReplicaNode extends SimNode {
   }
 
   async #openMachine (log: RaftLog): Promise<SimMachine> {
-    const { parameters: { stateMachine, checkpointEntries, retention }, facts, random, numbers } = this.world
+    const { parameters, parameters: { stateMachine, checkpointEntries, retention }, facts, random, numbers } = this.world
     const { disk, kv: database } = this.machine
     if (stateMachine === 'counter') return await CounterMachine.open({ disk, directory: DIRECTORY, checkpointEntries, keepsIds: false })
-    const checkpointBytes = checkpointEntries * 300
+    const checkpointBytes = checkpointBytesOf(parameters)
     return await StoreMachine.open({
       disk,
       database,

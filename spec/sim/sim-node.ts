@@ -4,18 +4,20 @@ import type { NodeId, RaftEntry, RaftMessage } from '../../lib/raft/index.ts'
 import type { Replica } from '../../lib/replica/index.ts'
 import type { Store } from '../../lib/store/index.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
+import { boundsOf, checkBounds } from './bounds.ts'
 import { Violation } from './ledger.ts'
 import { DIRECTORY, Machine, VOTE_FILE } from './machine.ts'
 import { NodeClock } from './node-clock.ts'
 import { watchDisk } from './probes.ts'
 import { Promises } from './promises.ts'
+import { checkpointBytesOf } from './parameters.ts'
 import type { World } from './world.ts'
 
 /** Who asks for votes may be ignored, and a pre-vote names a term that may never come. */
 const ASKING: ReadonlySet<RaftMessage['type']> = new Set(['requestVote', 'requestPreVote', 'requestPreVoteReply'])
 
 /** What nobody has to have: where there is no room for it, all else goes on. */
-const DISPENSABLE = new RegExp(`^${DIRECTORY}/(?:base/|incoming/|log/next|log/spare)`)
+const DISPENSABLE = new RegExp(`^${DIRECTORY}/(?:base/|incoming/|index/|log/next|log/spare)`)
 
 /** One process on its machine: what it runs is said by those that extend this. */
 export abstract class SimNode {
@@ -39,9 +41,12 @@ export abstract class SimNode {
   /** What the last look at it found. */
   #seen = { term: 0, commitIndex: 0, appliedIndex: 0, leadsTerm: 0 }
 
+  readonly #bounds: ReturnType<typeof boundsOf>
+
   constructor (number: number, world: World) {
     this.number = number
     this.world = world
+    this.#bounds = boundsOf(world.parameters, checkpointBytesOf(world.parameters))
     this.machine = new Machine(world)
   }
 
@@ -205,8 +210,10 @@ export abstract class SimNode {
     const { replica } = this
     this.#lookAtRoom()
     if (replica === undefined) return
-    const { term, commitIndex, appliedIndex, lastIndex, state, role, nodeId, peers, confState: { voters, votersOutgoing } } = replica.status()
+    const status = replica.status()
+    const { term, commitIndex, appliedIndex, lastIndex, state, role, nodeId, peers, confState: { voters, votersOutgoing } } = status
     if (state === 'failed' || state === 'closed') return
+    checkBounds(this.number, replica, status, this.#bounds)
     const seen = this.#seen
     if (term < seen.term) throw new Violation('terms only grow', `node ${this.number} is in term ${term} after ${seen.term}`)
     if (commitIndex < seen.commitIndex) throw new Violation('commit only grows', `node ${this.number} is at ${commitIndex} after ${seen.commitIndex}`)

@@ -77,6 +77,8 @@ export class StoreMachine implements SimMachine {
 
   get appliedIndex (): number { return this.#store.appliedIndex }
   get confState (): ConfState { return this.#store.confState }
+  get appliedPosition (): number { return this.#store.appliedPosition }
+  get checkpointPosition (): number { return this.#store.checkpointPosition }
   get floorPosition (): number { return this.#store.floorPosition }
   get checkpointDue (): boolean { return this.#store.checkpointDue }
   get isCheckpointOverdue (): boolean { return this.#store.isCheckpointOverdue }
