@@ -1,7 +1,7 @@
 import type { MqError } from '../base/index.ts'
 import type { EntryBodyWriter } from '../message/index.ts'
 import type { Proposal } from '../replica/index.ts'
-import { halfCost, HalfOutcome, REFERENCE_MS, type HalfUnit } from '../store/index.ts'
+import { halfCost, HalfOutcome, REFERENCE_MS } from '../store/index.ts'
 import { refusalOf, type EndRequest, type EndResult } from './end-request.ts'
 import { LONGEST_TOPIC } from './topic.ts'
 import type { Transactions } from './transactions.ts'
@@ -25,7 +25,9 @@ export abstract class HalfEnding implements Proposal, EndRequest {
   get relieves (): boolean { return true }
   readonly #transactions: Transactions
   #result: EndResult | 'needs-bytes' = 'not-found'
-  #unit: HalfUnit | undefined
+  /** Of the half message, where it waits. */
+  #topic = ''
+  #sizeBytes = 0
 
   /** @see EndRequest */
   constructor (transactions: Transactions, halfOffset: number, preparedPosition: number, producerGroup: string, idHash: number, outcome: EndRequest['outcome'], isAnswer: boolean) {
@@ -36,26 +38,28 @@ export abstract class HalfEnding implements Proposal, EndRequest {
     this.outcome = outcome
     this.isAnswer = isAnswer
     this.#transactions = transactions
-    const unit = transactions.store.halves.find(halfOffset)
-    this.costBytes = unit === undefined ? COST_BYTES : halfCost.commit(unit.topic)
+    const topic = transactions.store.halves.topicOf(halfOffset)
+    this.costBytes = topic === undefined ? COST_BYTES : halfCost.commit(topic)
   }
 
   abstract get uniqueKey (): string | undefined
-  /** That is durable. `unit`: the half message, if it was ended by this. */
-  protected abstract onEnded (result: EndResult, unit: HalfUnit | undefined): void
+  /** That is durable. Of a half message that was ended by this (`done`), its topic and the bytes of its record. */
+  protected abstract onEnded (result: EndResult, topic: string, sizeBytes: number): void
   /** `error.outcome` says what became of it. */
   protected abstract onFailed (error: MqError): void
 
   decide (writer: EntryBodyWriter, storeTimestampMs: number): void {
     const transactions = this.#transactions
     const { halves } = transactions.store
-    const unit = this.#unit = halves.proposed(this.halfOffset)
+    const unit = halves.proposedNow(this.halfOffset)
     const refusal = refusalOf(halves, unit, this, storeTimestampMs)
     if (refusal !== undefined) {
       this.#result = refusal
       return
     }
     this.#result = 'done'
+    this.#topic = unit!.topic
+    this.#sizeBytes = unit!.sizeBytes
     if (this.outcome === HalfOutcome.rollback) {
       halves.end(writer, unit!, HalfOutcome.rollback)
       return
@@ -73,10 +77,10 @@ export abstract class HalfEnding implements Proposal, EndRequest {
 
   settle (): void {
     if (this.#result !== 'needs-bytes') {
-      this.onEnded(this.#result, this.#result === 'done' ? this.#unit : undefined)
+      this.onEnded(this.#result, this.#topic, this.#sizeBytes)
       return
     }
-    this.#transactions.commitAnew(this).then((result) => { this.onEnded(result, result === 'done' ? this.#unit : undefined) }, (error: MqError) => { this.onFailed(error) })
+    this.#transactions.commitAnew(this).then((result) => { this.onEnded(result, this.#topic, this.#sizeBytes) }, (error: MqError) => { this.onFailed(error) })
   }
 
   fail (error: MqError): void { this.onFailed(error) }

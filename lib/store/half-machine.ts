@@ -4,7 +4,7 @@ import type { ConsumeQueue } from './consume-queue.ts'
 import { halfCheck, halfCommit, halfDiscard, halfEnd, halfMove, HalfOutcome, halfPrepare, halfRevive, type HalfCheck, type HalfPrepare, type PreparedHalf } from './half-commands.ts'
 import { Commits, Prepares } from './half-gathering.ts'
 import { addHidden } from './hidden-record.ts'
-import { HALF_PAGE_UNITS, HalfPage, type HalfUnit } from './half-page.ts'
+import { HALF_PAGE_UNITS, HalfPage, HalfRow, type HalfUnit } from './half-page.ts'
 import { on, type ApplyContext, type KeyChange, type KeyValue, type Machine } from './machine.ts'
 import { defineValue } from './stored-value.ts'
 
@@ -46,6 +46,7 @@ export class HalfMachine implements Machine {
   /** Those that are changed and still wait; what is decided is in their pages. */
   readonly #proposed = new Map<number, Proposed>()
   #leadership = 0
+  readonly #row = new HalfRow()
   #proposedNextOffset = -1
   readonly #prepares = new Prepares()
   readonly #commits = new Commits()
@@ -124,10 +125,19 @@ export class HalfMachine implements Machine {
 
   /** As it will be once all that is proposed is applied; undefined: it is decided, or there is none. */
   proposed (halfOffset: number): HalfUnit | undefined {
+    const unit = this.proposedNow(halfOffset)
+    return unit instanceof HalfRow ? unit.copy() : unit
+  }
+
+  /** The same, to be read before anything else is asked of this machine, or changed: makes no object. */
+  proposedNow (halfOffset: number): HalfUnit | undefined {
     const page = this.#pageOf(halfOffset)
     if (page === undefined || page.proposedOutcomeOf(halfOffset, this.#leadership) !== HalfOutcome.unknown) return undefined
-    return (this.#proposed.size === 0 ? undefined : this.#proposed.get(halfOffset)?.unit) ?? page.get(halfOffset)
+    return (this.#proposed.size === 0 ? undefined : this.#proposed.get(halfOffset)?.unit) ?? page.row(halfOffset, this.#row)
   }
+
+  /** As applied: for which topic it waits, if it does. */
+  topicOf (halfOffset: number): string | undefined { return this.#pageOf(halfOffset)?.row(halfOffset, this.#row)?.topic }
 
   /** What will have become of it. */
   proposedOutcome (halfOffset: number): HalfOutcome { return this.#pageOf(halfOffset)?.proposedOutcomeOf(halfOffset, this.#leadership) ?? HalfOutcome.unknown }
@@ -228,23 +238,7 @@ export class HalfMachine implements Machine {
     for (const { physicalOffset, sizeBytes, topic, queueId, tagsCode, producerGroup, idHash, checkAtMs, immuneUntilMs } of halves) {
       const halfOffset = this.#nextOffset++
       if (page === undefined || halfOffset % HALF_PAGE_UNITS === 0) page = this.#pageFor(halfOffset)
-      page.set({
-        halfOffset,
-        preparedPosition: physicalOffset,
-        preparedAtMs: storeTimestampMs,
-        physicalOffset,
-        sizeBytes,
-        storedAtMs: storeTimestampMs,
-        topic: known[topic]!,
-        queueId,
-        tagsCode,
-        producerGroup: known[producerGroup]!,
-        idHash,
-        immuneUntilMs,
-        checkTimes: 0,
-        checkAtMs,
-        isDiscarded: false
-      })
+      page.write(halfOffset, physicalOffset, storeTimestampMs, physicalOffset, sizeBytes, storeTimestampMs, known[topic]!, queueId, tagsCode, known[producerGroup]!, idHash, immuneUntilMs, 0, checkAtMs, false)
       this.onCheckAt?.(checkAtMs)
     }
     this.#count += halves.length
@@ -264,13 +258,13 @@ export class HalfMachine implements Machine {
 
   #end (halfOffset: number, outcome: HalfOutcome): void {
     const page = this.#pageOf(halfOffset)
-    const unit = page?.get(halfOffset)
+    const unit = page?.row(halfOffset, this.#row)
     if (page === undefined || unit === undefined) throw noSuchHalf(halfOffset)
     if (unit.isDiscarded) this.#discardedCount--
     this.#count--
     page.end(halfOffset, outcome)
     this.#changed.add(page.number)
-    this.#maybeDrop(page.number)
+    if (page.count === 0) this.#maybeDrop(page.number)
   }
 
   #check ({ halfOffsets, nextCheckAtMs }: HalfCheck): void {

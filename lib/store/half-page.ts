@@ -4,7 +4,7 @@ import { defineValue } from './stored-value.ts'
 /** Half messages of one page. */
 export const HALF_PAGE_UNITS = 256
 
-/** A half message that is not decided. Never changed: another one takes its place. */
+/** A half message that is not decided. */
 export interface HalfUnit {
   /** Its number among all, which its producer holds (RocketMQ: its offset in the half queue). */
   readonly halfOffset: number
@@ -56,14 +56,87 @@ const pageValue = defineValue<SavedPage>([{
   ]
 } as never])
 
+/** Fields of a row, in the order of `Rows.numbers` and `Rows.codes`. */
+const Field = { preparedPosition: 0, preparedAtMs: 1, physicalOffset: 2, sizeBytes: 3, storedAtMs: 4, queueId: 5, immuneUntilMs: 6, checkAtMs: 7 } as const
+const NUMBERS = 8
+const Code = { tagsCode: 0, idHash: 1, checkTimes: 2, topic: 3, producerGroup: 4 } as const
+const CODES = 5
+const MAX_SPARE_ROWS = 16
+const spare: Rows[] = []
+
+/** What is known of the half messages of a page that are not decided. As objects, of which each lives for a while, they cost the collector as much as all else of a transaction. */
+class Rows {
+  readonly numbers = new Float64Array(HALF_PAGE_UNITS * NUMBERS)
+  readonly codes = new Int32Array(HALF_PAGE_UNITS * CODES)
+  /** Topics and producer groups: few, and mostly the last ones again. */
+  readonly names: string[] = []
+
+  static take (): Rows { return spare.pop() ?? new Rows() }
+
+  giveBack (): void {
+    this.names.length = 0
+    if (spare.length < MAX_SPARE_ROWS) spare.push(this)
+  }
+
+  numberOf (name: string): number {
+    const number = this.names.lastIndexOf(name)
+    return number >= 0 ? number : this.names.push(name) - 1
+  }
+}
+
+const Row = { none: 0, waiting: 1, discarded: 2 } as const
+
+/** Reads one row in place, as long as nothing changes; `copy` to keep it. */
+export class HalfRow implements HalfUnit {
+  halfOffset = 0
+  isDiscarded = false
+  #rows: Rows | undefined
+  #numbers = 0
+  #codes = 0
+
+  /** @private for HalfPage */
+  moveTo (rows: Rows, halfOffset: number, isDiscarded: boolean): this {
+    const at = halfOffset % HALF_PAGE_UNITS
+    this.halfOffset = halfOffset
+    this.isDiscarded = isDiscarded
+    this.#rows = rows
+    this.#numbers = at * NUMBERS
+    this.#codes = at * CODES
+    return this
+  }
+
+  get preparedPosition (): number { return this.#rows!.numbers[this.#numbers + Field.preparedPosition]! }
+  get preparedAtMs (): number { return this.#rows!.numbers[this.#numbers + Field.preparedAtMs]! }
+  get physicalOffset (): number { return this.#rows!.numbers[this.#numbers + Field.physicalOffset]! }
+  get sizeBytes (): number { return this.#rows!.numbers[this.#numbers + Field.sizeBytes]! }
+  get storedAtMs (): number { return this.#rows!.numbers[this.#numbers + Field.storedAtMs]! }
+  get queueId (): number { return this.#rows!.numbers[this.#numbers + Field.queueId]! }
+  get immuneUntilMs (): number { return this.#rows!.numbers[this.#numbers + Field.immuneUntilMs]! }
+  get checkAtMs (): number { return this.#rows!.numbers[this.#numbers + Field.checkAtMs]! }
+  get tagsCode (): number { return this.#rows!.codes[this.#codes + Code.tagsCode]! }
+  get idHash (): number { return this.#rows!.codes[this.#codes + Code.idHash]! }
+  get checkTimes (): number { return this.#rows!.codes[this.#codes + Code.checkTimes]! }
+  get topic (): string { return this.#rows!.names[this.#rows!.codes[this.#codes + Code.topic]!]! }
+  get producerGroup (): string { return this.#rows!.names[this.#rows!.codes[this.#codes + Code.producerGroup]!]! }
+
+  copy (): HalfUnit {
+    const { halfOffset, preparedPosition, preparedAtMs, physicalOffset, sizeBytes, storedAtMs, topic, queueId, tagsCode, producerGroup, idHash, immuneUntilMs, checkTimes, checkAtMs, isDiscarded } = this
+    return { halfOffset, preparedPosition, preparedAtMs, physicalOffset, sizeBytes, storedAtMs, topic, queueId, tagsCode, producerGroup, idHash, immuneUntilMs, checkTimes, checkAtMs, isDiscarded }
+  }
+}
+
+const shared = new HalfRow()
+
 /** The half messages [number * HALF_PAGE_UNITS, …): those that are not decided, and what became of the others. */
 export class HalfPage {
   readonly number: number
-  readonly #units: Array<HalfUnit | undefined> = new Array<undefined>(HALF_PAGE_UNITS).fill(undefined)
+  readonly #states = new Uint8Array(HALF_PAGE_UNITS)
   readonly #outcomes = new Uint8Array(HALF_PAGE_UNITS)
   /** What those that are not decided are proposed to become, under one leadership. */
   readonly #proposed = new Uint8Array(HALF_PAGE_UNITS)
   #leadership = -1
+  /** While any is not decided. */
+  #rows: Rows | undefined
   /** Not decided. */
   count = 0
   /** Of the first check, or earlier. */
@@ -73,15 +146,52 @@ export class HalfPage {
     this.number = number
   }
 
-  get (halfOffset: number): HalfUnit | undefined { return this.#units[halfOffset % HALF_PAGE_UNITS] }
+  get (halfOffset: number): HalfUnit | undefined { return this.row(halfOffset, shared)?.copy() }
   outcomeOf (halfOffset: number): HalfOutcome { return this.#outcomes[halfOffset % HALF_PAGE_UNITS] as HalfOutcome }
-  * units (): Generator<HalfUnit> { for (const unit of this.#units) if (unit !== undefined) yield unit }
 
-  set (unit: HalfUnit): void {
-    const at = unit.halfOffset % HALF_PAGE_UNITS
-    if (this.#units[at] === undefined) this.count++
-    this.#units[at] = unit
-    if (unit.checkAtMs < this.earliestCheckMs && !unit.isDiscarded) this.earliestCheckMs = unit.checkAtMs
+  /** The same, read by `row`; undefined: it is decided, or there is none. */
+  row (halfOffset: number, row: HalfRow): HalfRow | undefined {
+    const state = this.#states[halfOffset % HALF_PAGE_UNITS]!
+    return state === Row.none ? undefined : row.moveTo(this.#rows!, halfOffset, state === Row.discarded)
+  }
+
+  * units (): Generator<HalfUnit> {
+    for (let at = 0; at < HALF_PAGE_UNITS; at++) {
+      const unit = this.get(this.number * HALF_PAGE_UNITS + at)
+      if (unit !== undefined) yield unit
+    }
+  }
+
+  set ({ halfOffset, preparedPosition, preparedAtMs, physicalOffset, sizeBytes, storedAtMs, topic, queueId, tagsCode, producerGroup, idHash, immuneUntilMs, checkTimes, checkAtMs, isDiscarded }: HalfUnit): void {
+    this.write(halfOffset, preparedPosition, preparedAtMs, physicalOffset, sizeBytes, storedAtMs, topic, queueId, tagsCode, producerGroup, idHash, immuneUntilMs, checkTimes, checkAtMs, isDiscarded)
+  }
+
+  /** `set`, without an object. */
+  write (
+    halfOffset: number, preparedPosition: number, preparedAtMs: number, physicalOffset: number, sizeBytes: number, storedAtMs: number, topic: string, queueId: number,
+    tagsCode: number, producerGroup: string, idHash: number, immuneUntilMs: number, checkTimes: number, checkAtMs: number, isDiscarded: boolean
+  ): void {
+    const at = halfOffset % HALF_PAGE_UNITS
+    if (this.#states[at] === Row.none) this.count++
+    this.#states[at] = isDiscarded ? Row.discarded : Row.waiting
+    const rows = this.#rows ??= Rows.take()
+    const { numbers, codes } = rows
+    const number = at * NUMBERS
+    numbers[number + Field.preparedPosition] = preparedPosition
+    numbers[number + Field.preparedAtMs] = preparedAtMs
+    numbers[number + Field.physicalOffset] = physicalOffset
+    numbers[number + Field.sizeBytes] = sizeBytes
+    numbers[number + Field.storedAtMs] = storedAtMs
+    numbers[number + Field.queueId] = queueId
+    numbers[number + Field.immuneUntilMs] = immuneUntilMs
+    numbers[number + Field.checkAtMs] = checkAtMs
+    const code = at * CODES
+    codes[code + Code.tagsCode] = tagsCode
+    codes[code + Code.idHash] = idHash
+    codes[code + Code.checkTimes] = checkTimes
+    codes[code + Code.topic] = rows.numberOf(topic)
+    codes[code + Code.producerGroup] = rows.numberOf(producerGroup)
+    if (checkAtMs < this.earliestCheckMs && !isDiscarded) this.earliestCheckMs = checkAtMs
   }
 
   /** `leadership`: a number of its own for each time that this node leads. */
@@ -101,20 +211,23 @@ export class HalfPage {
 
   end (halfOffset: number, outcome: HalfOutcome): void {
     const at = halfOffset % HALF_PAGE_UNITS
-    this.#units[at] = undefined
+    this.#states[at] = Row.none
     this.#proposed[at] = HalfOutcome.unknown
     this.#outcomes[at] = outcome
-    this.count--
+    if (--this.count > 0) return
+    this.#rows?.giveBack()
+    this.#rows = undefined
   }
 
   /** Those whose time has come; knows the next time exactly afterwards, unless there are more than `max`. */
   due (nowMs: number, max: number): HalfUnit[] {
     const due: HalfUnit[] = []
     let earliestMs = Infinity
-    for (const unit of this.units()) {
-      if (unit.isDiscarded) continue
-      if (unit.checkAtMs <= nowMs && due.length < max) due.push(unit)
-      earliestMs = Math.min(earliestMs, unit.checkAtMs)
+    for (let at = 0; at < HALF_PAGE_UNITS; at++) {
+      if (this.#states[at] !== Row.waiting) continue
+      const { checkAtMs } = this.row(this.number * HALF_PAGE_UNITS + at, shared)!
+      if (checkAtMs <= nowMs && due.length < max) due.push(shared.copy())
+      earliestMs = Math.min(earliestMs, checkAtMs)
     }
     this.earliestCheckMs = earliestMs
     return due

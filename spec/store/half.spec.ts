@@ -158,7 +158,7 @@ t.test('against a naive list: what is committed comes to its queue once, in orde
           const half = among('discarded', step.pick)
           const unit = half && halves.find(half.halfOffset)
           if (unit === undefined) break
-          t.equal(halves.findAt(unit.physicalOffset), unit)
+          t.same(halves.findAt(unit.physicalOffset), unit)
           leader.seal((writer) => {
             bodies.set(writer.nextPhysicalOffset, half!.id)
             halves.revive(writer, unit, fields(Uint8Array.of(half!.id), half!.id % 2), nowMs, nowMs + 1)

@@ -80,12 +80,14 @@ class Ending extends HalfEnding {
 
   get uniqueKey (): string { return text.decode(this.#idBytes.subarray(this.#idStart, this.#idEnd)) }
 
-  protected onEnded (result: EndResult, unit: Parameters<HalfEnding['onEnded']>[1]): void {
+  protected onEnded (result: EndResult, topic: string, sizeBytes: number): void {
     const { stats, logger } = this.#context
     const { halfOffset, producerGroup, outcome } = this
-    const isCommit = outcome === HalfOutcome.commit
-    if (unit !== undefined) stats.transactions[isCommit ? 'committed' : 'rolledBack']++
-    if (unit !== undefined && isCommit) stats.stored(unit.topic, 1, unit.sizeBytes)
+    if (result === 'done') {
+      const isCommit = outcome === HalfOutcome.commit
+      stats.transactions[isCommit ? 'committed' : 'rolledBack']++
+      if (isCommit) stats.stored(topic, 1, sizeBytes)
+    }
     if (answers[result].code !== ResponseCode.SUCCESS) {
       stats.transactions.refused++
       logger.warn('a transaction was not ended', { halfOffset, producerGroup, why: result, by: this.#connection.peerText })
