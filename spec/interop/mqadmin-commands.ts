@@ -304,7 +304,7 @@ export const commands: readonly Command[] = [
       const offsets = await java.call<Record<string, number>>('admin.offsets', { topic, group, atLeast: 17 })
       await mqadmin(t, context, 'updateSubGroup', '-c', 'DefaultCluster', '-g', clone)
       t.match(await mqadmin(t, context, 'cloneGroupOffset', '-s', group, '-d', clone, '-t', topic, '-o', 'true'), /clone group offset success/)
-      t.same(await java.call('admin.offsets', { topic, group: clone, atLeast: 17 }), offsets)
+      t.same(await java.call('offsets.get', { topic, group: clone }), offsets)
     }
   },
   {
