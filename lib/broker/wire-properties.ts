@@ -1,3 +1,4 @@
+import { MAX_PRIORITY } from '../engine/index.ts'
 import { decodeProperties, encodeProperties, NAME_END, PROPERTY_END, tagsCodeOf } from '../message/index.ts'
 import { InternedTexts, isTrueAt } from '../remoting/index.ts'
 
@@ -157,7 +158,7 @@ export class WireProperties {
 /** What is no whole number of 32 bits is none. */
 function priorityAt (bytes: Uint8Array, start: number, end: number): number {
   const digits = digitsAt(bytes, start, end)
-  return digits <= 0x7fff_ffff ? digits : -1
+  return digits <= MAX_PRIORITY ? digits : -1
 }
 
 /** The number that stands there in up to 15 digits; -1: there is something else. */

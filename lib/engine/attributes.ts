@@ -34,6 +34,17 @@ export const topicAttributeRules: AttributeRules = {
 /** Whether messages of the topic are handed out by priority, which their queue is. */
 export function hasPriorities (attributes: Attributes | undefined): boolean { return attributes?.['message.type'] === 'PRIORITY' }
 
+/** A priority is a number of 32 bits to RocketMQ's clients. */
+export const MAX_PRIORITY = 0x7fff_ffff
+
+/** The queue that messages of that priority come to. */
+export function queueOfPriority (priority: number, queueCount: number): number { return Math.min(priority, Math.max(0, queueCount - 1)) }
+
+/** What a property tells; undefined: that is none. */
+export function priorityIn (text: string): number | undefined {
+  return /^\d{1,15}$/.test(text) && Number(text) <= MAX_PRIORITY ? Number(text) : undefined
+}
+
 /** What a topic's attributes say of messages that are sent again; undefined: they are stored again. */
 export function dedupeRuleOf (attributes: Attributes): DedupeRule | undefined {
   const time = attributes['dedupe.time']

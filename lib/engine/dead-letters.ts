@@ -2,6 +2,7 @@ import { isMqError, type Logger } from '../base/index.ts'
 import { EntryBodyWriter, propertiesSizeBytes, recordSizeBytes, decodeProperties, hostHex, offsetMessageId, Property, tagsCodeOf, type MessageFields } from '../message/index.ts'
 import type { Proposal } from '../replica/index.ts'
 import { deadLetterTopicOf, resentOf, SETTLE_COST_BYTES, settleOffsets, type ConsumeQueue, type PopMachine, type Store } from '../store/index.ts'
+import { priorityIn, queueOfPriority } from './attributes.ts'
 import { Decision } from './decision.ts'
 import type { StoredRecord } from './delivery.ts'
 import type { MessageReader } from './message-reader.ts'
@@ -46,7 +47,9 @@ export interface DeadLettersOptions {
 interface Letter {
   readonly message: MessageFields
   readonly topic: Topic
-  /** Decides its queue; undefined: any. */
+  /** Names its queue; undefined: it has none. */
+  readonly priority: number | undefined
+  /** Then decides its queue; undefined: any. */
   readonly key: string | undefined
 }
 
@@ -106,7 +109,7 @@ export class DeadLetters {
         withoutTopic++
         logger.warn('a dead letter cannot be sent again: its topic is not there', { deadLetterTopic: queue.topic, queueOffset: record.queueOffset, topic: origin })
       } else {
-        letters.set(record.queueOffset, { message: resentOf(record.record), topic, key: keyOf(record) })
+        letters.set(record.queueOffset, { message: resentOf(record.record), topic, ...choiceOf(record) })
       }
     }
     let costBytes = SETTLE_COST_BYTES
@@ -150,8 +153,8 @@ export function letterSelection ({ topic, ids }: { readonly topic: string | unde
 }
 
 /** Within a decision. False: its topic was deleted meanwhile. */
-function appended (writer: EntryBodyWriter, { message, topic, key }: Letter, storeTimestampMs: number): boolean {
-  const queueId = key === undefined ? topic.nextQueueId() : Math.abs(tagsCodeOf(key) % topic.queueCount)
+function appended (writer: EntryBodyWriter, { message, topic, priority, key }: Letter, storeTimestampMs: number): boolean {
+  const queueId = priority !== undefined ? queueOfPriority(priority, topic.queueCount) : key === undefined ? topic.nextQueueId() : Math.abs(tagsCodeOf(key) % topic.queueCount)
   if (topic.ensure(writer, queueId) !== undefined) return false
   topic.queue(queueId).append(writer, message, tagsCodeOf(message.tags), storeTimestampMs, topic.storeHost)
   return true
@@ -163,8 +166,8 @@ function originOf ({ record }: StoredRecord): string {
   return properties.get(Property.retryTopic) ?? properties.get(Property.dlqOriginTopic) ?? ''
 }
 
-/** Messages of one key lie in one queue. */
-function keyOf ({ record }: StoredRecord): string | undefined {
+/** As when it was sent: messages of one priority lie in one queue, and so do those of one key. */
+function choiceOf ({ record }: StoredRecord): Pick<Letter, 'priority' | 'key'> {
   const properties = decodeProperties(record.propertiesText)
-  return properties.get(Property.shardingKey) ?? properties.get(Property.keys)
+  return { priority: priorityIn(properties.get(Property.priority) ?? ''), key: properties.get(Property.shardingKey) ?? properties.get(Property.keys) }
 }

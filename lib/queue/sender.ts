@@ -1,5 +1,5 @@
 import { MqError, type Clock } from '../base/index.ts'
-import { dedupeHashOf, DEFAULT_DEDUPE_COUNT, hasPriorities, PutBatchProposal, PutProposal, SpecialPutProposal, type DeliveryTime, type Engine, type PutResult } from '../engine/index.ts'
+import { dedupeHashOf, DEFAULT_DEDUPE_COUNT, hasPriorities, MAX_PRIORITY, PutBatchProposal, PutProposal, queueOfPriority, SpecialPutProposal, type DeliveryTime, type Engine, type PutResult } from '../engine/index.ts'
 import { encodeProperties, propertiesSizeBytes, MAX_PROPERTIES_BYTES, NAME_END, Property, PROPERTY_END, tagsCodeOf } from '../message/index.ts'
 import { checkDuration, checkTime, checkInteger, checkKeys, checkObject, checkSignal, invalid, isWellFormed, wrongType } from './arguments.ts'
 import type { TopicRoute, TopicRoutes } from './topic-routes.ts'
@@ -13,8 +13,6 @@ const DEFAULT_DEDUPE = { windowMs: 10 * 60_000, maxCount: DEFAULT_DEDUPE_COUNT }
 
 /** The last moment of the year 2100: whatever waits beyond was not meant. */
 const MAX_TIME_MS = 4_133_980_799_999
-/** A priority is a number of 32 bits to RocketMQ's clients. */
-const MAX_PRIORITY = 0x7fff_ffff
 /** Property names that users set by options of their own, or that belong to the engine. */
 const reserved = new Set<string>(Object.values(Property))
 
@@ -197,7 +195,7 @@ function checkPriority ({ topic }: TopicRoute, priority: unknown, queueId: unkno
   const checked = checkInteger('priority', priority, 0, MAX_PRIORITY)
   if (queueId !== undefined) throw invalid('queueId', 'left out where there is a priority', queueId)
   if (!hasPriorities(topic.attributes)) throw new MqError('MQ_INVALID_ARGUMENT', `topic ${topic.name} has no priorities: make it with { priority: true }`)
-  return Math.min(checked, topic.queueCount - 1)
+  return queueOfPriority(checked, topic.queueCount)
 }
 
 /** Short, of ASCII characters without the separators: one loop over it costs less than three calls that search it. */

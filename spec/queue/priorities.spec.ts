@@ -53,6 +53,20 @@ t.test('delayed messages too; those without a priority come to all queues; consu
   t.not(alone.messages[0]!.queueId, 3)
 })
 
+t.test('a dead letter that is sent again has the priority it had', async (t) => {
+  const { queue, clock } = await opened(t)
+  for (const priority of [3, 2, 1, 0, 7]) await queue.send('jobs', `p${priority}`, { priority, key: 'one' })
+  const worker = queue.process('jobs', () => { throw new Error('never') }, { group: 'g', attempts: 1, backoff: [0] })
+  const deadLetters = (): number => queue.topics().find(({ name }) => name === '%DLQ%g')?.queues[0]!.maxOffset ?? 0
+  await clock.runUntil(() => deadLetters() === 5, { maxMs: 60_000 })
+  await worker.close()
+  const resent = queue.group('g').resendDeadLetters()
+  await clock.runUntil(() => queue.group('g').lag() === 5, { maxMs: 60_000 })
+  t.equal((await resent).resent, 5)
+  const batch = await queue.pull('jobs', { group: 'g', max: 100 })
+  t.same(batch.messages.map(({ body, queueId }) => [body, queueId]), [['p3', 3], ['p7', 3], ['p2', 2], ['p1', 1], ['p0', 0]])
+})
+
 t.test('an ordinary topic has no priorities, and is told so; neither are there odd ones', async (t) => {
   const { queue } = await opened(t)
   await queue.createTopic('plain', { queues: 2 })

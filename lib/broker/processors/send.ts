@@ -1,6 +1,6 @@
 import type { BrokerConfig } from '../../config/index.ts'
 import { Property, SysFlag } from '../../message/index.ts'
-import { delayOfLevel, type HalfWish, type Topic, type WireBatchItem, type WireMessage } from '../../engine/index.ts'
+import { delayOfLevel, queueOfPriority, type HalfWish, type Topic, type WireBatchItem, type WireMessage } from '../../engine/index.ts'
 import { BatchItems, failure, RequestCode, ResponseCode, SendMessageHeader, VersionGate, type Processor, type RemotingConnection, type RemotingFrame, type RemotingResponse } from '../../remoting/index.ts'
 import { deadLetterTopicOf, dedupeHashOf, HALF_FORMAT } from '../../store/index.ts'
 import type { BrokerContext } from '../context.ts'
@@ -88,7 +88,7 @@ export function sendProcessors (context: BrokerContext): { readonly send: Proces
     if (properties.priority >= 0) {
       // what is something else as well is only that
       if (properties.isTransactional || properties.delayLevel > 0 || properties.isTimed || properties.hasShardingKey) sent = withoutProperties(sent, Property.priority)
-      else if (!destination.isDeadLetter) queueId = Math.min(properties.priority, Math.max(0, destination.topic.queueCount - 1))
+      else if (!destination.isDeadLetter) queueId = queueOfPriority(properties.priority, destination.topic.queueCount)
     }
     if (destination.isDeadLetter) sent = withoutProperties(sent, 'DELAY')
     message.queueId = queueId
