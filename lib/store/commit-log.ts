@@ -71,6 +71,8 @@ export class CommitLog implements Machine {
     this.#log = log
   }
 
+  /** The time that the last entry's units got. */
+  get lastStampMs (): number { return this.#lastStampMs }
   /** What stands below is gone. */
   get floorPosition (): number { return this.#floorPosition }
 

@@ -28,6 +28,8 @@ import { UNIT_BYTES } from './unit-page.ts'
 const DELAYED_COPIES = 6
 /** A checkpoint that was begun when one was due is awaited when so many times as much waits for it and the next one. */
 const OVERDUE = 4
+/** A base dump for which there was no room is tried again after so long, or when the state has changed by another checkpoint's worth. */
+const DUMP_AGAIN_MS = 10 * 60_000
 
 /**
  * The state machines of a raft group over one kv. Memory is the state at `appliedIndex`; checkpoints bring it to the kv
@@ -56,8 +58,8 @@ export class Store {
   /** Something that a checkpoint writes has changed since the last one. */
   #isChanged = false
   #floorAtCheckpoint: number
-  /** No base dump is due before the state has come to that position of the log. */
-  #nextDumpPosition = 0
+  /** No base dump is due before the state has come to that position of the log, or to that time: where sends are refused there is little that moves it on. */
+  #nextDump = { position: 0, stampMs: 0 }
   /** Retention moved queues' minOffset, which is not yet in the kv. */
   #hasSettled: boolean
   #isClosed = false
@@ -251,7 +253,8 @@ export class Store {
   get baseDumpDue (): boolean {
     const { bases: { kept }, settings } = this.#parts
     const newest = kept[0]
-    if (this.#appliedIndex === (newest?.index ?? 0) || this.#appliedPosition < this.#nextDumpPosition) return false
+    if (this.#appliedIndex === (newest?.index ?? 0)) return false
+    if (this.#appliedPosition < this.#nextDump.position && this.commitLog.lastStampMs < this.#nextDump.stampMs) return false
     return this.#appliedPosition - (newest?.position ?? 0) >= settings.baseDumpBytes || (kept.at(-1)?.position ?? 0) < this.floorPosition
   }
 
@@ -266,7 +269,7 @@ export class Store {
         if (meta === undefined) return 0
         const isWritten = await bases.write(meta, entriesOf(snapshot, [MACHINE_RANGE, DELAY_RANGE]), isWanted)
         // what there was no room for is not tried at every step
-        if (!isWritten) this.#nextDumpPosition = this.#appliedPosition + settings.checkpointBytes
+        if (!isWritten) this.#nextDump = { position: this.#appliedPosition + settings.checkpointBytes, stampMs: this.commitLog.lastStampMs + DUMP_AGAIN_MS }
         return isWritten ? meta.index : undefined
       } finally {
         await snapshot.close()

@@ -226,6 +226,22 @@ t.test('a base dump for which the disk has no room is given up, leaves nothing b
   await leader.store.close()
 })
 
+t.test('a base dump that found no room is due again after a while, though sends are refused: the head of the log waits for it', async (t) => {
+  const disk = new FaultyDisk({ directories: ['/data'] })
+  const leader = await Leader.open({ disk, database: new MemoryKv(), log: new MemoryLog(), settings: { baseDumpBytes: 4_000 } })
+  work(leader, 0, 300)
+  await leader.store.checkpoint()
+  disk.capacityBytes = disk.usedBytes
+  t.equal(await writeBaseDump(leader.store), undefined)
+  disk.capacityBytes = Infinity
+  leader.commit((writer) => { leader.store.setFloor(writer, leader.log.entries[20]!.physicalOffset) }, { stampMs: 2_000 })
+  t.notOk(leader.store.baseDumpDue)
+  leader.commit((writer) => { leader.append(writer, 'topic-0') }, { stampMs: 602_000 })
+  t.ok(leader.store.baseDumpDue)
+  t.equal(await writeBaseDump(leader.store), leader.store.appliedIndex)
+  await leader.store.close()
+})
+
 t.test('rebuild after retention removed the head, with clocks that went back', async (t) => {
   const { database, disk, log, open, leader } = await machine()
   for (let i = 0; i < 400; i++) {
