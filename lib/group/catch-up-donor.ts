@@ -23,6 +23,9 @@ export const defaultDonorSettings: DonorSettings = {
   maxWaiting: 64
 }
 
+/** A base dump for which there was no room is not tried again before, whoever asks: it fills the disk each time. */
+const DEMAND_AGAIN_MS = 60_000
+
 export interface DonorOptions {
   readonly clock: Clock
   readonly disk: Disk
@@ -55,6 +58,7 @@ export class CatchUpDonor {
   /** Until when what was handed out takes at that rate. */
   #paidUntilMs = 0
   #timer: Timer | undefined
+  #demandAgainAtMs = 0
   #isClosed = false
 
   constructor (options: DonorOptions) {
@@ -65,15 +69,18 @@ export class CatchUpDonor {
   /** How many dumps are kept for others. */
   get offers (): number { return this.#offers.size }
 
-  /** @throws MQ_BUSY a base dump is being written, ask again; MQ_UNAVAILABLE this node is not that far itself */
+  /** @throws MQ_BUSY a base dump is being written, ask again; MQ_UNAVAILABLE this node is not that far itself, or lacks the room: ask others */
   async manifest (body: Uint8Array): Promise<Uint8Array> {
     const { minIndex } = decodeManifestRequest(body)
     this.#assertOpen()
-    const { replica } = this.#options
+    const { replica, clock } = this.#options
     const { stateMachine } = replica
     const dump = stateMachine.baseDump
     if (dump === undefined || dump.index < minIndex) {
       if (stateMachine.appliedIndex < minIndex) throw new MqError('MQ_UNAVAILABLE', `entry ${minIndex} is not applied here, only ${stateMachine.appliedIndex}`)
+      const now = clock.nowMs()
+      if (stateMachine.lacksRoomForBaseDump === true && now < this.#demandAgainAtMs) throw new MqError('MQ_UNAVAILABLE', 'there is no room for a base dump')
+      this.#demandAgainAtMs = now + DEMAND_AGAIN_MS
       replica.demandBaseDump()
       throw new MqError('MQ_BUSY', 'a base dump is being written')
     }

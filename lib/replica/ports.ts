@@ -49,6 +49,8 @@ export interface StateMachine {
   /** Position below which the log is no longer needed (moved by retention entries); undefined: never moves. */
   readonly floorPosition?: number
   readonly baseDumpDue?: boolean
+  /** The last base dump was given up because there was no room for it. */
+  readonly lacksRoomForBaseDump?: boolean
   /** Fixes the state as of the call for a base dump; never overlaps a checkpoint. What it resolves with is called once, at once. */
   beginBaseDump? (): Promise<WriteBaseDump>
   /** The log's head is not needed through this index: base dumps hold its effect. 0: there is none. */

@@ -60,6 +60,7 @@ export class Store {
   #floorAtCheckpoint: number
   /** No base dump is due before the state has come to that position of the log, or to that time: where sends are refused there is little that moves it on. */
   #nextDump = { position: 0, stampMs: 0 }
+  lacksRoomForBaseDump = false
   /** Retention moved queues' minOffset, which is not yet in the kv. */
   #hasSettled: boolean
   #isClosed = false
@@ -263,12 +264,14 @@ export class Store {
     await this.checkpoint()
     const { kv, bases, settings } = this.#parts
     const snapshot = kv.snapshot()
+    this.lacksRoomForBaseDump = false
     return async (isWanted) => {
       try {
         const meta = await readMeta(snapshot)
         if (meta === undefined) return 0
         const isWritten = await bases.write(meta, entriesOf(snapshot, [MACHINE_RANGE, DELAY_RANGE]), isWanted)
         // what there was no room for is not tried at every step
+        this.lacksRoomForBaseDump = !isWritten
         if (!isWritten) this.#nextDump = { position: this.#appliedPosition + settings.checkpointBytes, stampMs: this.commitLog.lastStampMs + DUMP_AGAIN_MS }
         return isWritten ? meta.index : undefined
       } finally {

@@ -104,6 +104,29 @@ t.test('a donor whose log has rotted is left for another one', async (t) => {
   t.ok(node.log.some((text) => /came damaged/.test(text)))
 })
 
+t.test('a donor whose disk has no room for a base dump is left for another one, and its disk not filled again and again', async (t) => {
+  const world = new CatchUpWorld()
+  t.teardown(() => world.closeAll())
+  await world.openAll()
+  const leader = await world.untilLeader()
+  const [node, donor] = [...world.nodes.values()].filter((one) => one !== leader) as [Node, Node]
+  const dumps = (): number => donor.log.filter((text) => text.includes('no room for a base dump')).length
+  donor.disk.faults.failAt(1, 'ENOSPC', { kinds: ['write'], of: '.base.new', times: Infinity })
+  await world.send(10)
+  await world.untilEqual()
+  await world.run(node.close())
+  await world.send(200)
+  await world.raiseFloor(60)
+  const before = dumps()
+  await world.run(node.start())
+  await world.until(() => node.installs > 0, 60_000)
+  await world.untilEqual()
+  t.same(await world.differences(), [])
+  t.ok(node.log.some((text) => text.includes(`catching up from node ${donor.id}`) && text.includes('no room')), node.log.join('; '))
+  t.ok(dumps() - before <= 2, `${dumps() - before} dumps were tried`)
+  t.equal(donor.failure, undefined)
+})
+
 t.test('retention waits for a node that copies, and goes on when it has come back or is gone', async (t) => {
   const { world, lagging: node } = await lagging(t)
   const donor = world.donorOf(node)
