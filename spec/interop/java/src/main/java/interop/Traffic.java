@@ -74,7 +74,7 @@ final class Traffic {
                 try {
                     int number = Integer.parseInt(body.substring(slash + 1));
                     if (lane.take(body, number, received.add(name, messages.get(0)), suspendEvery)) return ConsumeOrderlyStatus.SUCCESS;
-                    context.setSuspendCurrentQueueTimeMillis(50);
+                    context.setSuspendCurrentQueueTimeMillis(20);
                     return ConsumeOrderlyStatus.SUSPEND_CURRENT_QUEUE_A_MOMENT;
                 } finally {
                     lane.leave();
