@@ -2,6 +2,7 @@ import t from 'tap'
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { clockWorlds } from './clocks.ts'
+import { KINDS } from './kind-work.ts'
 import { partitionMatrix, summaryOf } from './matrix.ts'
 import type { Parameters } from './parameters.ts'
 import { simulate } from './simulation.ts'
@@ -27,6 +28,10 @@ t.test('some seeds, of one, three and five nodes, break no rule and decide somet
     t.equal(violation, undefined, `seed ${seed}`)
     t.ok(acknowledged > 0 && decided > 0, `seed ${seed}: ${acknowledged} requests in ${decided} entries`)
   }
+})
+
+t.test('work that has judges of its own, all kinds of it together', async (t) => {
+  t.equal((await simulate({ seed: 1, parameters: { level: 'member', nodeCount: 3, mode: 'safety', focus: 'kinds', kinds: KINDS, faultyMs: 6_000 } })).violation, undefined)
 })
 
 t.test('nodes that come back to logs without the beginning catch up', async (t) => {
