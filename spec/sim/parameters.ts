@@ -196,13 +196,13 @@ function focused (random: SeededRandom, drawn: Parameters): Parameters {
   }
 }
 
-/** Some of them beside all else, or one or two of them by themselves, in worlds as those of `focused`. */
+/** Some of them beside all else, or up to three of them by themselves, in worlds as those of `focused`. */
 function withKinds (random: SeededRandom, drawn: Parameters): Parameters {
-  if (random.chance(0.5)) return { ...drawn, kinds: KINDS.filter(() => random.chance(0.25)) }
+  if (random.chance(0.5)) return { ...drawn, kinds: KINDS.filter(() => random.chance(0.35)) }
   return {
     ...drawn,
     focus: 'kinds',
-    kinds: random.shuffle(KINDS.slice()).slice(0, random.pick([1, 1, 2])),
+    kinds: random.shuffle(KINDS.slice()).slice(0, random.pick([1, 2, 2, 3])),
     checkpointEntries: random.pick([3, 20]),
     crashEveryMs: drawn.temper === 'rivals' ? drawn.crashEveryMs : Math.min(drawn.crashEveryMs, within(random, 300, 1_000)),
     retention: drawn.retention && random.chance(0.3)
