@@ -126,13 +126,15 @@ export class SendPut extends WirePut implements PendingSend, StoredSend {
     this.#isAnswered = true
     const out = this.#connection.beginResponse(this.#request)
     if (out === undefined) return
-    this.#sends.settings.encoder.encode(out, this.#request, code, this.queueId, this.queueOffset, this.physicalOffset, this.#uniqueKeyBytes, this.#uniqueKeyStart, this.#uniqueKeyEnd, this.#recallHandle)
+    const { settings: { encoder }, recallHandles } = this.#sends
+    const handleBytes = this.#writeRecallHandle()
+    encoder.encode(out, this.#request, code, this.queueId, this.queueOffset, this.physicalOffset, this.#uniqueKeyBytes, this.#uniqueKeyStart, this.#uniqueKeyEnd, recallHandles.bytes, handleBytes)
   }
 
-  get #recallHandle (): Uint8Array | undefined {
+  #writeRecallHandle (): number {
     const { destination: { name: topic }, deliverAtMs, physicalOffset } = this
-    if (!this.#isRecallable || deliverAtMs === 0 || topic.startsWith(RETRY_PREFIX)) return undefined
-    return this.#sends.recallHandles.encode(topic, deliverAtMs, this.#uniqueKeyBytes, this.#uniqueKeyStart, this.#uniqueKeyEnd, physicalOffset)
+    if (!this.#isRecallable || deliverAtMs === 0 || topic.startsWith(RETRY_PREFIX)) return 0
+    return this.#sends.recallHandles.write(topic, deliverAtMs, this.#uniqueKeyBytes, this.#uniqueKeyStart, this.#uniqueKeyEnd, physicalOffset)
   }
 
   timeOut (): void {

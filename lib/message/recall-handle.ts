@@ -46,33 +46,34 @@ export class RecallHandleWriter {
   /** What all handles of the topic begin with. */
   #head: Uint8Array | undefined
   #items = new Uint8Array(0)
-  #handle = new Uint8Array(0)
+  /** Where the last handle is, from the first byte on: plain ASCII. */
+  bytes = new Uint8Array(0)
 
   constructor (brokerName: string) {
     this.#brokerName = brokerName
   }
 
-  /** UNIQ_KEY is at `key` [keyStart, keyEnd). The result is plain ASCII and overwritten by the next one. */
-  encode (topic: string, deliverAtMs: number, key: Uint8Array, keyStart: number, keyEnd: number, physicalOffset: number): Uint8Array | undefined {
+  /** UNIQ_KEY is at `key` [keyStart, keyEnd). Returns how many of `bytes` it takes; 0: there is none. */
+  write (topic: string, deliverAtMs: number, key: Uint8Array, keyStart: number, keyEnd: number, physicalOffset: number): number {
     if (topic !== this.#topic) this.#begin(topic)
     const head = this.#head
-    if (head === undefined || keyEnd === keyStart) return undefined
+    if (head === undefined || keyEnd === keyStart) return 0
     const mostBytes = head.length + NUMBERS_BYTES + keyEnd - keyStart
     if (mostBytes > this.#items.length) {
       this.#items = new Uint8Array(2 * mostBytes)
       this.#items.set(head)
-      this.#handle = new Uint8Array(4 * Math.ceil(this.#items.length / 3))
+      this.bytes = new Uint8Array(4 * Math.ceil(this.#items.length / 3))
     }
     const items = this.#items
     let at = writeUtf8(items, head.length, String(deliverAtMs))
     items[at++] = BLANK
     for (let i = keyStart; i < keyEnd; i++) {
       const byte = key[i]!
-      if (byte === BLANK) return undefined
+      if (byte === BLANK) return 0
       items[at++] = byte
     }
     items[at++] = BLANK
-    return this.#handle.subarray(0, writeBase64(this.#handle, items, writeUtf8(items, at, String(physicalOffset))))
+    return writeBase64(this.bytes, items, writeUtf8(items, at, String(physicalOffset)))
   }
 
   #begin (topic: string): void {

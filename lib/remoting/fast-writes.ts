@@ -1,6 +1,9 @@
+/** Where a loop is no faster any more than a call of `set`, and the view that one takes. */
+const LONGEST_LOOP = 160
+
 /** A loop over a few bytes is faster than a call of `set`. Returns the position after them. */
 export function writeBytes (into: Uint8Array, at: number, from: Uint8Array, start = 0, end = from.length): number {
-  if (end - start > 64) into.set(from.subarray(start, end), at)
+  if (end - start > LONGEST_LOOP) into.set(from.subarray(start, end), at)
   else for (let i = start, to = at; i < end; i++) into[to++] = from[i]!
   return at + end - start
 }

@@ -22,6 +22,7 @@ const OPAQUE_AT = PREFIX_BYTES + 5
 const FIELDS_AT = PREFIX_BYTES + 21
 /** What follows the head, but for the unique key. */
 const REST_BYTES = 200
+const NO_HANDLE = new Uint8Array(0)
 const utf8 = new TextEncoder()
 
 export interface SendResponseOptions {
@@ -68,19 +69,19 @@ export class SendResponseEncoder {
 
   /**
    * Appends the answer of a send that was stored: code 0, 10, 11 or 12. The message's UNIQ_KEY is at `uniqueKeyBytes`
-   * [uniqueKeyStart, uniqueKeyEnd); left out when that is empty. `recallHandle`: plain ASCII; only of a message that waits for its time.
+   * [uniqueKeyStart, uniqueKeyEnd); left out when that is empty. The first bytes of `recallHandle`: plain ASCII; only of a message that waits for its time.
    */
   encode (
     out: OutboundBuffer, request: Answerable, code: number, queueId: number, queueOffset: number, physicalOffset: number,
-    uniqueKeyBytes: Uint8Array, uniqueKeyStart: number, uniqueKeyEnd: number, recallHandle?: Uint8Array
+    uniqueKeyBytes: Uint8Array, uniqueKeyStart: number, uniqueKeyEnd: number, recallHandle: Uint8Array = NO_HANDLE, recallHandleBytes = recallHandle.length
   ): void {
     const isBinary = request.headerType === HeaderType.binary
     if (!isBinary && (code !== 0 || !isPlainAscii(uniqueKeyBytes, uniqueKeyStart, uniqueKeyEnd))) {
-      this.#encodeSlowly(out, request, code, queueId, queueOffset, physicalOffset, textOf(uniqueKeyBytes, uniqueKeyStart, uniqueKeyEnd), recallHandle)
+      this.#encodeSlowly(out, request, code, queueId, queueOffset, physicalOffset, textOf(uniqueKeyBytes, uniqueKeyStart, uniqueKeyEnd), textOf(recallHandle, 0, recallHandleBytes))
       return
     }
     const head = isBinary ? this.#binaryHead : this.#jsonHead
-    out.reserve(head.length + REST_BYTES + uniqueKeyEnd - uniqueKeyStart + (recallHandle?.length ?? 0))
+    out.reserve(head.length + REST_BYTES + uniqueKeyEnd - uniqueKeyStart + recallHandleBytes)
     const { bytes, at: start } = out
     bytes.set(head, start)
     const headEnd = start + head.length
@@ -96,7 +97,7 @@ export class SendResponseEncoder {
         at = writeInt32(bytes, writeBytes(bytes, at, TRANSACTION_ID.binary), uniqueKeyEnd - uniqueKeyStart)
         at = writeBytes(bytes, at, uniqueKeyBytes, uniqueKeyStart, uniqueKeyEnd)
       }
-      if (recallHandle !== undefined) at = writeBytes(bytes, writeInt32(bytes, writeBytes(bytes, at, RECALL_HANDLE.binary), recallHandle.length), recallHandle)
+      if (recallHandleBytes > 0) at = writeBytes(bytes, writeInt32(bytes, writeBytes(bytes, at, RECALL_HANDLE.binary), recallHandleBytes), recallHandle, 0, recallHandleBytes)
       writeInt32(bytes, start + FIELDS_AT - 4, at - start - FIELDS_AT)
     } else {
       writeOffsetHex(bytes, headEnd - this.#jsonDigits, physicalOffset)
@@ -108,8 +109,8 @@ export class SendResponseEncoder {
         at = writeBytes(bytes, writeBytes(bytes, at, TRANSACTION_ID.json), uniqueKeyBytes, uniqueKeyStart, uniqueKeyEnd)
         bytes[at++] = QUOTE
       }
-      if (recallHandle !== undefined) {
-        at = writeBytes(bytes, writeBytes(bytes, at, RECALL_HANDLE.json), recallHandle)
+      if (recallHandleBytes > 0) {
+        at = writeBytes(bytes, writeBytes(bytes, at, RECALL_HANDLE.json), recallHandle, 0, recallHandleBytes)
         bytes[at++] = QUOTE
       }
       at = writeDecimal(bytes, writeBytes(bytes, at, JSON_AFTER_FIELDS), request.opaque)
@@ -120,10 +121,10 @@ export class SendResponseEncoder {
     out.at = at
   }
 
-  #encodeSlowly (out: OutboundBuffer, request: Answerable, code: number, queueId: number, queueOffset: number, physicalOffset: number, key: string, handle: Uint8Array | undefined): void {
+  #encodeSlowly (out: OutboundBuffer, request: Answerable, code: number, queueId: number, queueOffset: number, physicalOffset: number, key: string, handle: string): void {
     const msgId = encodeMessageId(this.#storeHost, physicalOffset)
     const transactionId = key === '' ? undefined : key
-    const recallHandle = handle === undefined ? undefined : textOf(handle, 0, handle.length)
+    const recallHandle = handle === '' ? undefined : handle
     encodeResponse(out, request, { code, extFields: sendMessageResponse.encode({ MSG_REGION: this.#regionId, TRACE_ON: String(this.#traceOn), msgId, queueId, queueOffset, transactionId, recallHandle }) })
   }
 }

@@ -57,10 +57,11 @@ const pageValue = defineValue<SavedPage>([{
 } as never])
 
 /** Fields of a row, in the order of `Rows.numbers` and `Rows.codes`. */
-const Field = { preparedPosition: 0, preparedAtMs: 1, physicalOffset: 2, sizeBytes: 3, storedAtMs: 4, queueId: 5, immuneUntilMs: 6, checkAtMs: 7 } as const
-const NUMBERS = 8
-const Code = { tagsCode: 0, idHash: 1, checkTimes: 2, topic: 3, producerGroup: 4 } as const
-const CODES = 5
+const Field = { preparedPosition: 0, preparedAtMs: 1, physicalOffset: 2, storedAtMs: 3, immuneUntilMs: 4, checkAtMs: 5 } as const
+const NUMBERS = 6
+/** `sizeBytes` and `queueId` are u32. */
+const Code = { tagsCode: 0, idHash: 1, checkTimes: 2, topic: 3, producerGroup: 4, sizeBytes: 5, queueId: 6 } as const
+const CODES = 7
 const MAX_SPARE_ROWS = 16
 const spare: Rows[] = []
 
@@ -108,9 +109,9 @@ export class HalfRow implements HalfUnit {
   get preparedPosition (): number { return this.#rows!.numbers[this.#numbers + Field.preparedPosition]! }
   get preparedAtMs (): number { return this.#rows!.numbers[this.#numbers + Field.preparedAtMs]! }
   get physicalOffset (): number { return this.#rows!.numbers[this.#numbers + Field.physicalOffset]! }
-  get sizeBytes (): number { return this.#rows!.numbers[this.#numbers + Field.sizeBytes]! }
+  get sizeBytes (): number { return this.#rows!.codes[this.#codes + Code.sizeBytes]! >>> 0 }
   get storedAtMs (): number { return this.#rows!.numbers[this.#numbers + Field.storedAtMs]! }
-  get queueId (): number { return this.#rows!.numbers[this.#numbers + Field.queueId]! }
+  get queueId (): number { return this.#rows!.codes[this.#codes + Code.queueId]! >>> 0 }
   get immuneUntilMs (): number { return this.#rows!.numbers[this.#numbers + Field.immuneUntilMs]! }
   get checkAtMs (): number { return this.#rows!.numbers[this.#numbers + Field.checkAtMs]! }
   get tagsCode (): number { return this.#rows!.codes[this.#codes + Code.tagsCode]! }
@@ -180,15 +181,15 @@ export class HalfPage {
     numbers[number + Field.preparedPosition] = preparedPosition
     numbers[number + Field.preparedAtMs] = preparedAtMs
     numbers[number + Field.physicalOffset] = physicalOffset
-    numbers[number + Field.sizeBytes] = sizeBytes
     numbers[number + Field.storedAtMs] = storedAtMs
-    numbers[number + Field.queueId] = queueId
     numbers[number + Field.immuneUntilMs] = immuneUntilMs
     numbers[number + Field.checkAtMs] = checkAtMs
     const code = at * CODES
     codes[code + Code.tagsCode] = tagsCode
     codes[code + Code.idHash] = idHash
     codes[code + Code.checkTimes] = checkTimes
+    codes[code + Code.sizeBytes] = sizeBytes
+    codes[code + Code.queueId] = queueId
     codes[code + Code.topic] = rows.numberOf(topic)
     codes[code + Code.producerGroup] = rows.numberOf(producerGroup)
     if (checkAtMs < this.earliestCheckMs && !isDiscarded) this.earliestCheckMs = checkAtMs
