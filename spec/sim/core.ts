@@ -37,6 +37,9 @@ export class Core {
         network.cut(node.number, other.number)
       }
     }
-    for (const node of this.nodes) node.mend()
+    for (const node of this.nodes) {
+      node.mend()
+      node.machine.enlarge()
+    }
   }
 }

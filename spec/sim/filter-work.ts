@@ -119,12 +119,12 @@ export class FilterWork implements KindWork {
       if (queueOffset < fromOffset || queueOffset >= result.nextBeginOffset || offsets.has(queueOffset)) throw new Violation('queue offsets', `a pull of queue ${queueId} from ${fromOffset} to ${result.nextBeginOffset} gives offset ${queueOffset}`)
       offsets.add(queueOffset)
     })
-    // one that cannot be read at the moment counts as removed
+    // one that cannot be read at the moment counts as removed, and who has just started may have removed what its state has not yet
     if (node.machine.isDamaged || node.machine.wipes !== wipes) return
     for (const message of before) {
       const { place } = message
       if (place === undefined || place.queueId !== queueId || place.queueOffset < fromOffset || place.queueOffset >= result.nextBeginOffset) continue
-      if (!offsets.has(place.queueOffset) && isFor(message) && place.physicalOffset >= engine.store.floorPosition) throw new Violation('all that is wanted', `filter ${number} passes over offset ${place.queueOffset} of queue ${queueId}, in a pull from ${fromOffset} to ${result.nextBeginOffset}: ${textOf(message)}`)
+      if (!offsets.has(place.queueOffset) && isFor(message) && place.physicalOffset >= Math.max(engine.store.floorPosition, engine.replica.log.floor.physicalOffset)) throw new Violation('all that is wanted', `filter ${number} passes over offset ${place.queueOffset} of queue ${queueId}, in a pull from ${fromOffset} to ${result.nextBeginOffset}: ${textOf(message)}`)
     }
   }
 

@@ -105,8 +105,13 @@ export class Machine {
   mend (): void {
     this.#stuckUntilMs = this.#slowUntilMs = 0
     this.disk.takenBytes = 0
-    this.disk.capacityBytes = ENOUGH_BYTES
   }
+
+  /** Sends may not touch what is left. */
+  get isShort (): boolean { return this.disk.freeBytes < this.#world.parameters.reserveBytes }
+
+  /** A larger disk, with all that is on this one. */
+  enlarge (): void { this.disk.capacityBytes = ENOUGH_BYTES }
 
   /** A stranger's file takes all room but that; Infinity: it is gone. */
   fill (leaveBytes: number): void {

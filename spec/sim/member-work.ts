@@ -161,6 +161,15 @@ export class MemberWork implements Work {
     }
   }
 
+  makeRoom (leader: MemberNode): void {
+    const { engine } = leader
+    if (engine === undefined) return
+    this.#run(async () => {
+      const last = await engine.replica.log.entryContaining(engine.store.appliedPosition - 1)
+      if (last !== undefined && last.physicalOffset > engine.store.floorPosition) await engine.raiseFloor(last.physicalOffset)
+    }, engine, leader)
+  }
+
   pending (): string {
     const engine = this.#nodes.find(({ isLeading }) => isLeading)?.engine
     return engine === undefined ? '' : JSON.stringify({ delayed: engine.store.delays.pendingCount, progress: engine.progress('workers') })

@@ -137,7 +137,7 @@ function crowded (random: SeededRandom, drawn: Parameters): Parameters {
     ...drawn,
     ...(isQuiet && { temper: 'ordinary', partitionEveryMs: never, transferEveryMs: never, closeEveryMs: never, slowDiskRate: 0 }),
     reserveBytes,
-    capacityBytes: isSmall ? reserveBytes + 160 * 1024 + Math.floor(within(random, 2, 12)) * drawn.segmentBytes : never,
+    capacityBytes: isSmall ? reserveBytes + 2 * drawn.segmentBytes + Math.floor(within(random, 40, 160) * 1024) : never,
     fullEveryMs: !isSmall || random.chance(0.5) ? within(random, 1_500, 5_000) : never,
     fullMs: within(random, 2_000, 7_000),
     faultyMs: within(random, 8_000, 14_000),
@@ -147,7 +147,7 @@ function crowded (random: SeededRandom, drawn: Parameters): Parameters {
     diskErrorEveryMs: isQuiet || random.chance(0.5) ? never : drawn.diskErrorEveryMs,
     crashEveryMs: isQuiet || random.chance(0.5) ? never : drawn.crashEveryMs,
     // there is time for it to be seen
-    proposeEveryMs: within(random, 20, 60),
+    proposeEveryMs: within(random, isSmall ? 10 : 20, isSmall ? 30 : 60),
     rumourEveryMs: Math.max(drawn.rumourEveryMs, 500),
     checkpointEntries: random.pick([3, 20, drawn.checkpointEntries]),
     ...(drawn.level === 'replica' && { maxPendingProposals: random.pick([10, 100]), maxPendingBytes: random.pick([8, 64]) * 1024 }),

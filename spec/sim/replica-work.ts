@@ -45,6 +45,7 @@ export class ReplicaWork implements Work {
   completeMembership (leader: ReplicaNode): void { this.#change(leader, () => undefined) }
 
   settle (): void {}
+  makeRoom (): void {}
   isSettled (): boolean { return true }
   pending (): string { return '' }
 

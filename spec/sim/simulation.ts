@@ -59,6 +59,8 @@ const HEALED_MS = 60_000
 const MENDED_MS = 90_000
 /** So much longer for who fetches megabytes in pieces of 500 bytes. */
 const CATCHING_UP_MS = 300_000
+/** Retention, base dumps and what they are decided with take some room themselves. */
+const LEAST_ROOM_BYTES = 64 * 1024
 /** A leader who has a majority keeps its place at least so long. */
 const STABLE_MS = 3_000
 /** A disk that stands still, and how soon its node leads no more: two looks and a hand-over beyond what is allowed. */
@@ -206,6 +208,8 @@ class Simulation {
     world.network.heal()
     for (const node of this.#nodes) node.mend()
     this.#clock.setTimer(0, () => { world.trace.note(this.#clock.nowMs(), 'healed') })
+    await this.#makeRoom()
+    for (const { machine } of this.#nodes) machine.enlarge()
     let isDecided = false
     const isSettled = () => isDecided && this.#isWhole() && this.#isQuiet() && this.#isEqual() && this.#work.isSettled()
     await this.#goOn(this.#nodes, isSettled, () => {
@@ -214,6 +218,21 @@ class Simulation {
       // Those outside the configuration are no concern of the group's: all come back in.
       if (leader !== undefined && !this.#isWhole()) this.#work.completeMembership(leader)
       if (leader !== undefined) this.#work.settle(leader)
+    })
+  }
+
+  /** Disks are full of log, down to their reserve: what retention removes makes room there, and sends are taken again by themselves. */
+  async #makeRoom (): Promise<void> {
+    const { parameters: { level, retention, capacityBytes, segmentBytes } } = this.#world
+    const hasSome = this.#nodes.every(({ machine }) => machine.disk.freeBytes > segmentBytes + LEAST_ROOM_BYTES && !machine.isDamaged)
+    if (level !== 'member' || !retention || capacityBytes === Infinity || !hasSome) return
+    for (const node of this.#nodes) if (node.machine.isShort) this.#world.faults.note('full of log', node.role, 'healed')
+    let isDecided = false
+    await this.#goOn(this.#nodes, () => isDecided, () => {
+      const leader = this.#leader()
+      if (leader === undefined || isDecided) return
+      this.#work.decideOne(leader, () => { isDecided = true })
+      this.#work.makeRoom(leader)
     })
   }
 

@@ -13,6 +13,8 @@ export interface Work {
   completeMembership (leader: SimNode): void
   /** Called now and then at the end, while there is a leader: brings about what `isSettled` waits for. */
   settle (leader: SimNode): void
+  /** Retention removes all of the log that it may, where this work has any. */
+  makeRoom (leader: SimNode): void
   /** Nothing that has to come is still to come. */
   isSettled (): boolean
   /** Reads the whole state of the node back as a client would; rejects with what is wrong, else resolves with a hash of it. */
