@@ -99,7 +99,7 @@ export class Rivals {
       this.#unaware.begin(leader)
       return
     }
-    if (random.chance(0.25)) {
+    if (random.chance(0.15)) {
       // it hands over to one whom it does not hear any more, so it never learns what came of it
       const to = random.pick(this.#nodes)
       for (const node of this.#nodes) if (node !== leader) network.cut(node.number, leader.number)

@@ -18,7 +18,8 @@ export interface UnawareLeaderOptions {
 /**
  * A leader that does not know that another one leads. Either it hands over, and from the instant in which the other one begins an
  * election it hears nobody; or it is cut off while all others take it for gone, and elect. As long as it believes that it leads it is
- * asked for reads, and its successor for writes: what those were told must show in whatever it answers after that.
+ * asked for reads, and its successor for writes: what those were told must show in whatever it answers after that. It may take
+ * writes, too, and come back with them.
  */
 export class UnawareLeader {
   readonly #world: World
@@ -29,6 +30,8 @@ export class UnawareLeader {
   #untilMs = 0
   #isCut = false
   #isReplaced = false
+  /** How often it is asked for a write as well, which nobody will hear of. */
+  #writeShare = 0
 
   constructor (world: World, nodes: readonly SimNode[], options: UnawareLeaderOptions) {
     this.#world = world
@@ -42,8 +45,9 @@ export class UnawareLeader {
     this.#term = leader.replica!.role.term
     this.#untilMs = clock.nowMs() + PATIENCE_MS
     this.#isCut = this.#isReplaced = false
+    this.#writeShare = random.next()
     const others = this.#nodes.filter((node) => node !== leader)
-    if (random.chance(0.6)) {
+    if (random.chance(0.5)) {
       const to = random.pick(others).nodeId
       if (to !== undefined) leader.replica!.transferLeadership(to).catch(() => {})
     } else {
@@ -90,5 +94,6 @@ export class UnawareLeader {
       write(successor)
     }
     read(leader)
+    if (this.#world.random.chance(this.#writeShare)) write(leader)
   }
 }
