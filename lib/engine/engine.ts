@@ -368,6 +368,12 @@ export class Engine {
   transferLeadership (nodeId: NodeId): Promise<void> { return this.#replica.transferLeadership(nodeId) }
 
   /**
+   * Ceases to lead at once and tells a voter to look for votes, where no transfer is possible: the other lacks entries that are
+   * not committed, and this node cannot send them. Their proposals have an unknown outcome. Nothing on a follower.
+   */
+  stepDown (successor: NodeId): void { this.#replica.stepDown(successor) }
+
+  /**
    * Changes voters or learners, one change at a time; resolves with the configuration in force when it is applied here.
    * @throws MQ_NOT_LEADER @throws MQ_BUSY an earlier one is not finished, or leadership is being transferred
    * @throws MQ_INVALID_ARGUMENT it does not fit the configuration @throws MQ_LEADERSHIP_LOST, MQ_TIMEOUT nobody knows whether it will be made

@@ -60,7 +60,9 @@ export class LeaderWatch {
     const candidates = this.#successors().sort((a, b) => b.matchIndex - a.matchIndex)
     for (const { id } of candidates) {
       if (!await this.#doesWell(id, flushMs * CLEARLY_FASTER)) continue
-      await this.#handOver(id, `a flush takes ${Math.round(flushMs)} ms here`)
+      const why = `a flush takes ${Math.round(flushMs)} ms here`
+      // what the other lacks may have to be read from the disk that is stuck
+      if (!await this.#handOver(id, why)) this.#stepDown(id, why)
       return
     }
   }
@@ -94,17 +96,27 @@ export class LeaderWatch {
     }
   }
 
-  async #handOver (nodeId: NodeId, why: string): Promise<void> {
+  #stepDown (nodeId: NodeId, why: string): void {
+    const { engine, logger, settings: { diskStallTimeoutMs } } = this.#options
+    if (!engine().role.isLeader || engine().flushMs < diskStallTimeoutMs) return
+    logger.warn(`leadership is given up, n${numberOf(nodeId)} is to look for votes: ${why}`, { nodeId })
+    engine().stepDown(nodeId)
+  }
+
+  /** Whether that node leads now. */
+  async #handOver (nodeId: NodeId, why: string): Promise<boolean> {
     const { clock, engine, logger, settings: { handOverPauseMs } } = this.#options
-    if (!engine().role.isLeader) return
+    if (!engine().role.isLeader) return false
     this.#notBeforeMs = clock.nowMs() + handOverPauseMs
     logger.info(`leadership goes to n${numberOf(nodeId)}: ${why}`, { nodeId })
     try {
       await engine().transferLeadership(nodeId)
       this.#notBeforeMs = -Infinity
+      return true
     } catch (error) {
       if (!isMqError(error, 'MQ_UNAVAILABLE') && !isMqError(error, 'MQ_BUSY')) throw error
       logger.warn(`n${numberOf(nodeId)} did not take over: ${error.message}`, { nodeId })
+      return false
     }
   }
 }

@@ -146,7 +146,11 @@ export function tickLeader (core: RaftCore): void {
  */
 function leaveUnheard (core: RaftCore): void {
   const able = core.membership.peers.filter(({ id, recentlyActive, inDoubt }) => !recentlyActive && !inDoubt && isVoter(core.membership.conf, id))
-  if (able.length > 0) sendTimeoutNow(core, able.reduce((best, peer) => peer.matchIndex > best.matchIndex ? peer : best).id)
+  stepDown(core, able.length > 0 ? able.reduce((best, peer) => peer.matchIndex > best.matchIndex ? peer : best).id : undefined)
+}
+
+export function stepDown (core: RaftCore, successor: NodeId | undefined): void {
+  if (successor !== undefined) sendTimeoutNow(core, successor)
   core.becomeFollower(core.term, 0)
 }
 

@@ -191,9 +191,12 @@ export class Raft {
     if (this.#core.role === 'follower') this.#core.leaderId = 0
   }
 
-  /** A leader that should not lead (a stalled loop, a slow disk) gives up without waiting to be deposed. */
-  stepDown (): void {
-    if (this.#core.role === 'leader') this.#core.becomeFollower(this.#core.term, 0)
+  /**
+   * A leader that should not lead (a stalled loop, a disk that does nothing) gives up without waiting to be deposed. `successor`,
+   * a voter, is told to look for votes at once, whether or not it holds all that this node does: what is committed somebody else does.
+   */
+  stepDown (successor?: NodeId): void {
+    if (this.#core.role === 'leader') leader.stepDown(this.#core, successor)
   }
 
   /** Bytes from the leader, of whatever kind, are a sign of life. */

@@ -326,6 +326,13 @@ export class Replica {
     await handedOver
   }
 
+  /** Ceases to lead at once, and tells a voter to look for votes, though it may lack what is not committed yet. Nothing on a follower. */
+  stepDown (successor: NodeId): void {
+    if (this.#state !== 'open') return
+    this.#raft.stepDown(successor)
+    this.#pump()
+  }
+
   status (): ReplicaStatus {
     const { role, term, leaderId, lastIndex, commitIndex } = this.#raft
     return {
