@@ -2,8 +2,8 @@ import type { Engine } from '../../lib/engine/index.ts'
 import type { MemberNode } from './member-node.ts'
 
 /** What of an engine's doings is asked for in some worlds only, each by operations and judges of its own. */
-export type Kind = 'letters' | 'fleeting' | 'retries' | 'filters' | 'keys'
-export const KINDS: readonly Kind[] = ['letters', 'fleeting', 'retries', 'filters', 'keys']
+export type Kind = 'letters' | 'fleeting' | 'retries' | 'filters' | 'keys' | 'priorities'
+export const KINDS: readonly Kind[] = ['letters', 'fleeting', 'retries', 'filters', 'keys', 'priorities']
 
 export interface KindWork {
   readonly operations: ReadonlyArray<(engine: Engine, node: MemberNode) => Promise<unknown>>

@@ -13,6 +13,7 @@ import { Messages } from './messages.ts'
 import type { MemberNode } from './member-node.ts'
 import type { Focus } from './parameters.ts'
 import { bodyFor, DEAD_LETTER_TOPIC, idOf, LATER, QUEUES, RETRY_TOPIC, TEMPORARY } from './names.ts'
+import { PriorityWork } from './priority-work.ts'
 import { Register } from './register.ts'
 import { repeat } from './repeat.ts'
 import { RetryWork } from './retry-work.ts'
@@ -29,7 +30,7 @@ const CLIENTS = ['client-a', 'client-b', 'client-c']
 
 type Operation = (engine: Engine, node: MemberNode) => Promise<unknown>
 
-const kindWork: Readonly<Record<Kind, new (world: World) => KindWork>> = { letters: LetterWork, fleeting: FleetingWork, retries: RetryWork, filters: FilterWork, keys: KeyWork }
+const kindWork: Readonly<Record<Kind, new (world: World) => KindWork>> = { letters: LetterWork, fleeting: FleetingWork, retries: RetryWork, filters: FilterWork, keys: KeyWork, priorities: PriorityWork }
 
 /** Everything a broker or an embedded queue asks of an engine, by several clients at once, and what they may conclude from the answers. */
 export class MemberWork implements Work {
