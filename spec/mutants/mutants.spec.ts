@@ -9,5 +9,5 @@ t.test('each text that is changed is there once', async (t) => {
 })
 
 t.test('every state machine has two', async (t) => {
-  for (const machine of ['commit-log', 'consume-queue', 'consumer-offset', 'metadata', 'delay', 'pop', 'lock', 'format', 'resend', 'ttl', 'retry', 'filter', 'key-index']) t.ok(mutants.filter(({ rule }) => rule === machine).length >= 2, machine)
+  for (const machine of ['commit-log', 'consume-queue', 'consumer-offset', 'metadata', 'delay', 'pop', 'lock', 'format', 'resend', 'ttl', 'retry', 'filter', 'key-index', 'priority']) t.ok(mutants.filter(({ rule }) => rule === machine).length >= 2, machine)
 })
