@@ -41,8 +41,8 @@ export function boundsOf (parameters: Parameters, checkpointBytes: number): Boun
     tailCacheBytes,
     coldCacheBytes: COLD_CACHE_BYTES,
     appendBytes: Math.max(maxBytesPerAppend, entryBytes),
-    // what is applied goes on by a slice, which is an entry at least, before it is seen that it is too much, also when a checkpoint has just ended
-    uncheckedBytes: OVERDUE * checkpointBytes + 4 * Math.max(APPLY_SLICE_BYTES, entryBytes)
+    // what is applied goes on by a slice before it is seen that it is too much, also when a checkpoint has just ended; the last entry of a slice may be a large one
+    uncheckedBytes: OVERDUE * checkpointBytes + 4 * APPLY_SLICE_BYTES + entryBytes
   }
 }
 
