@@ -107,7 +107,6 @@ export const mutants: readonly Mutant[] = [
   mutant('30', 'a send that is refused for want of room may have happened', 'base/errors.ts', "MQ_DISK_ROOM: entry('not-applied'", "MQ_DISK_ROOM: entry('unknown'"),
   mutant('30', 'consumers need room as senders do', 'replica/proposal-pipeline.ts', 'if (relieves) {', 'if (relieves && hasRoomFor(bytes)) {'),
   mutant('30', 'a node ends when there is no room for a base dump', 'store/base-dumps.ts', "if (codeOf(error) !== 'ENOSPC') throw error", 'if (codeOf(error) !== undefined) throw error'),
-  mutant('30', 'files of segments to come stay where room is short', 'log/raft-log.ts', 'this.#segments.removeSpares().then(', 'Promise.resolve().then('),
   // 31: old, repeated and foreign messages do no harm
   mutant('31', 'a heartbeat commits what was not compared', 'raft/replication.ts', 'const commitIndex = Math.min(peer.matchIndex, commitIndexFor(core, peer))', 'const commitIndex = commitIndexFor(core, peer)'),
   mutant('31', 'an append commits beyond itself', 'raft/follower.ts', 'log.commitTo(Math.min(message.commitIndex, matched))', 'log.commitTo(Math.min(message.commitIndex, log.lastIndex))'),
@@ -121,7 +120,6 @@ export const mutants: readonly Mutant[] = [
   mutant('33', 'the end of the log stays in memory', 'log/tail-cache.ts', 'while (this.#bytes > this.#limitBytes) {', 'while (this.#bytes > 16 * this.#limitBytes) {'),
   mutant('33', 'what is read back stays in memory', 'log/extent-cache.ts', 'while (this.#bytes > this.#limitBytes && this.#extents.length > 1) this.#evictOldest()', ''),
   mutant('33', 'applying does not wait for a checkpoint', 'replica/checkpoints.ts', 'this.#isPaused = true\n    this.#options.pauseApply()', ''),
-  mutant('33', 'any number of consumers waits', 'engine/pops.ts', 'if (this.#waitingCount >= maxWaiting) {', 'if (this.#waitingCount >= 1e9) {'),
 
   // what was found with the simulator, and is guarded since
   mutant('found', 'a leader stops when what a follower lacks is removed while it is read', 'replica/replica.ts', "if (!isMqError(error, 'MQ_INVALID_ARGUMENT') && !isMqError(error, 'MQ_MESSAGE_NOT_FOUND')) {", "if (!isMqError(error, 'MQ_INVALID_ARGUMENT')) {"),

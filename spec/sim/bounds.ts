@@ -24,14 +24,14 @@ const OVERDUE = 4
 /** Proposals that relieve may be so many more, at least; and so much more. */
 const LEAST_RELIEF = 4096
 const LEAST_RELIEF_BYTES = 4 * 1024 * 1024
-/** One proposal may be larger than entries are to be. */
-const LARGEST_BYTES = 32 * 1024
+/** One proposal may be larger than entries are to be: in a whole node, that which stores anew what waits. */
+const LARGEST_BYTES = { replica: 8 * 1024, member: 272 * 1024 } as const
 export const COLD_CACHE_BYTES = 64 * 1024
 
 export function boundsOf (parameters: Parameters, checkpointBytes: number): Bounds {
   const { level, maxPendingProposals, maxPendingBytes, maxUndecidedEntries, maxInflightAppends, maxBytesPerAppend, maxEntryBytes, tailCacheBytes } = parameters
   const relieves = level === 'member'
-  const entryBytes = Math.max(maxEntryBytes, LARGEST_BYTES)
+  const entryBytes = Math.max(maxEntryBytes, LARGEST_BYTES[level])
   return {
     proposals: maxPendingProposals + (relieves ? Math.max(maxPendingProposals, LEAST_RELIEF) : 0),
     proposalBytes: maxPendingBytes + (relieves ? Math.max(maxPendingBytes, LEAST_RELIEF_BYTES) : 0),

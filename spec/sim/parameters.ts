@@ -125,7 +125,29 @@ export function drawParameters (seed: number): Parameters {
   const tempered = drawn.nodeCount > 1 && !isCalm && later.chance(0.12) ? rivals(later, drawn) : drawn
   const world = drawn.level === 'replica' || isCalm ? tempered : later.chance(tempered.temper === 'rivals' ? 0.6 : 0.3) ? focused(later, tempered) : withKinds(new SeededRandom(seed ^ KINDS_STREAM), tempered)
   const room = new SeededRandom(seed ^ ROOM_STREAM)
-  return isCalm || !room.chance(0.08) ? world : crowded(room, world)
+  if (isCalm) return world
+  return room.chance(0.08) ? crowded(room, world) : room.chance(0.06) ? hurried(room, world) : world
+}
+
+/** More is asked for than may wait, while disks are slow. */
+function hurried (random: SeededRandom, drawn: Parameters): Parameters {
+  return {
+    ...drawn,
+    ...(drawn.level === 'replica' && tightQueues(random)),
+    stateMachine: 'store',
+    checkpointEntries: 3,
+    payloadBytes: 3_000,
+    maxEntryBytes: random.pick([512, 4096]),
+    proposeEveryMs: within(random, 4, 12),
+    burst: 10,
+    stuckEveryMs: within(random, 400, 1_500),
+    stuckMs: within(random, 200, 1_000),
+    maxSteps: within(random, 1_500, 3_000)
+  }
+}
+
+function tightQueues (random: SeededRandom): Pick<Parameters, 'maxPendingProposals' | 'maxPendingBytes'> {
+  return { maxPendingProposals: random.pick([10, 100]), maxPendingBytes: random.pick([8, 64]) * 1024 }
 }
 
 /** Disks fill up. What else fails is rarer, so that it can be seen what nodes make of that. */
@@ -150,7 +172,7 @@ function crowded (random: SeededRandom, drawn: Parameters): Parameters {
     proposeEveryMs: within(random, isSmall ? 10 : 20, isSmall ? 30 : 60),
     rumourEveryMs: Math.max(drawn.rumourEveryMs, 500),
     checkpointEntries: random.pick([3, 20, drawn.checkpointEntries]),
-    ...(drawn.level === 'replica' && { maxPendingProposals: random.pick([10, 100]), maxPendingBytes: random.pick([8, 64]) * 1024 }),
+    ...(drawn.level === 'replica' && tightQueues(random)),
     ...(isSmall && { payloadBytes: 3_000 })
   }
 }
