@@ -78,6 +78,8 @@ export class KeyIndex {
   #hasDirectory = false
   #writing: Promise<void> | undefined
   #rebuilding: Promise<void> | undefined
+  /** Damaged files are gone, whose names new ones will have. */
+  #removed: Promise<void> = Promise.resolve()
   readonly #loaded: Promise<void>
 
   constructor (options: KeyIndexOptions) {
@@ -154,10 +156,12 @@ export class KeyIndex {
     try {
       return await this.#withFile(block.path, async (file) => await findInFile(file, this.#options.groupSeed, hash))
     } catch (error) {
-      if (!this.#sealed.includes(block)) return []
-      this.#warn('a file of the index of keys is damaged, and made anew from the log', error)
-      this.#sealed = this.#sealed.filter((other) => other !== block)
-      await this.#options.disk.unlink(block.path).catch(() => {})
+      // else somebody else has met the damage, or the floor is above it
+      if (this.#sealed.includes(block)) {
+        this.#warn('a file of the index of keys is damaged, and made anew from the log', error)
+        this.#sealed = this.#sealed.filter((other) => other !== block)
+        this.#removed = this.#removed.then(() => this.#options.disk.unlink(block.path).catch(() => {}))
+      }
       await this.#rebuilding
       await this.#fill()
       return await this.#findAgain(block, hash)
@@ -273,6 +277,7 @@ export class KeyIndex {
   }
 
   async #fillGaps (): Promise<void> {
+    await this.#removed
     for (const { from, to } of this.#gaps()) {
       if (this.#abort.signal.aborted) return
       try {

@@ -83,6 +83,26 @@ t.test('files that reach beyond what is left of the log, or are of another one, 
   await otherWay.close()
 })
 
+t.test('who asks while a damaged file is made anew waits for it, as who has met the damage does', async (t) => {
+  const { entries, positions } = await entriesOf(30)
+  const disk = new MemoryDisk()
+  const before = indexOf(disk, entries)
+  noteAll(before, entries)
+  await before.close()
+  const { name } = (await disk.list('/data/index'))!.sort((a, b) => a.name < b.name ? -1 : 1)[0]!
+  const file = await disk.open(`/data/index/${name}`, {})
+  const sizeBytes = await file.sizeBytes()
+  await file.write(new Uint8Array(200), sizeBytes - 200)
+  await file.close()
+
+  const index = indexOf(disk, entries)
+  t.same(await Promise.all(['k0', 'k0', 'k1', 'k24', 'k29'].map((key) => find(index, key))), [[positions[0]], [positions[0]], [positions[1]], [positions[24]], [positions[29]]])
+  await index.close()
+  const again = indexOf(disk, entries)
+  t.same(await find(again, 'k0'), [positions[0]], 'the new file stays')
+  await again.close()
+})
+
 t.test('a message with very many keys is found by the first ones, and takes no more room', async (t) => {
   const words = Array.from({ length: 5000 }, (_, i) => `w${i}`).join(' ')
   const { entries, positions } = await entriesOf(1, () => words)
