@@ -75,7 +75,7 @@ export class Checkpoints {
       this.#maybePause()
       return
     }
-    if (this.#isDemanded || (stateMachine.checkpointDue && this.#isAwayFromRoll)) {
+    if (this.#isDemanded || (stateMachine.checkpointDue && (this.#isAwayFromRoll || stateMachine.isCheckpointOverdue === true))) {
       this.#isDemanded = false
       this.#awaitedSegment = undefined
       this.#start(() => stateMachine.checkpoint())

@@ -26,6 +26,19 @@ t.test('what is due waits for the end of a segment that is nearly full, of one a
   t.equal(await countAfter(2000), 3)
 })
 
+t.test('what is overdue does not wait for the end of a segment: nothing may come to it any more, while much that is in the log is applied', async (t) => {
+  let count = 0
+  const log: CheckpointedLog = { durableIndex: 1, async syncThrough () {}, nearlyFullSegment: 1000 }
+  const stateMachine = { appliedIndex: 1, checkpointDue: true, isCheckpointOverdue: false, async checkpoint () { count++ } } as unknown as StateMachine & { isCheckpointOverdue: boolean }
+  const checkpoints = new Checkpoints({ log, stateMachine, logger: silentLogger, pauseApply () {}, resumeApply () {}, onFailure: (error) => { t.fail(String(error)) } })
+  checkpoints.maybeStart()
+  t.equal(count, 0)
+  stateMachine.isCheckpointOverdue = true
+  checkpoints.maybeStart()
+  t.equal(count, 1)
+  await checkpoints.stop()
+})
+
 /** A state machine whose checkpoints and dumps end when the spec says so. */
 class Held {
   readonly appliedIndex = 1
