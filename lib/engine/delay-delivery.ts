@@ -53,10 +53,10 @@ export class DelayDelivery {
     this.#preparing = new DelayPreparing({ clock, log: options.log, due: this.#due, isLeading: () => this.#isLeading })
     delays.onScheduled = (bucket, ordinal, unit) => {
       if (!this.#isLeading) return
-      this.#due.note(bucket, ordinal, unit)
+      const isInMemory = this.#due.note(bucket, ordinal, unit)
       const { deliverAtMs } = unit
       if (deliverAtMs < this.#expiry.dueMs) this.#expiry.look()
-      if (deliverAtMs - LOAD_BEFORE_MS < this.#loading.dueMs) this.#loading.look()
+      if (!isInMemory && deliverAtMs - LOAD_BEFORE_MS < this.#loading.dueMs) this.#loading.look()
       this.#preparing.lookFor(deliverAtMs)
     }
   }

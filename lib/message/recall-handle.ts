@@ -46,6 +46,8 @@ export class RecallHandleWriter {
   /** What all handles of the topic begin with. */
   #head: Uint8Array | undefined
   #items = new Uint8Array(0)
+  /** So many of them are in `bytes` already: the same in all handles of the topic. */
+  #encodedTo = 0
   /** Where the last handle is, from the first byte on: plain ASCII. */
   bytes = new Uint8Array(0)
 
@@ -63,6 +65,7 @@ export class RecallHandleWriter {
       this.#items = new Uint8Array(2 * mostBytes)
       this.#items.set(head)
       this.bytes = new Uint8Array(4 * Math.ceil(this.#items.length / 3))
+      this.#encodedTo = 0
     }
     const items = this.#items
     let at = writeUtf8(items, head.length, String(deliverAtMs))
@@ -73,7 +76,9 @@ export class RecallHandleWriter {
       items[at++] = byte
     }
     items[at++] = BLANK
-    return writeBase64(this.bytes, items, writeUtf8(items, at, String(physicalOffset)))
+    const bytes = writeBase64(this.bytes, items, this.#encodedTo, writeUtf8(items, at, String(physicalOffset)))
+    this.#encodedTo = head.length - head.length % 3
+    return bytes
   }
 
   #begin (topic: string): void {
@@ -84,11 +89,11 @@ export class RecallHandleWriter {
   }
 }
 
-/** Of the first `length` bytes, after which two more are scratch; returns how many characters. */
-function writeBase64 (into: Uint8Array, bytes: Uint8Array, length: number): number {
+/** Of the first `length` bytes, after which two more are scratch; those before `from`, a multiple of three, are there. Returns how many characters. */
+function writeBase64 (into: Uint8Array, bytes: Uint8Array, from: number, length: number): number {
   bytes[length] = bytes[length + 1] = 0
-  let at = 0
-  for (let i = 0; i < length; i += 3) {
+  let at = from / 3 * 4
+  for (let i = from; i < length; i += 3) {
     const bits = bytes[i]! << 16 | bytes[i + 1]! << 8 | bytes[i + 2]!
     into[at] = ALPHABET[bits >>> 18]!
     into[at + 1] = ALPHABET[bits >>> 12 & 63]!

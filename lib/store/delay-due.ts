@@ -152,14 +152,16 @@ export class DelayDue {
     for (const pending of scheduled) if (isBefore(pending, horizon)) this.#push(pending)
   }
 
-  /** A message has come to wait. */
-  note (bucket: number, ordinal: number, unit: DelayUnit): void {
+  /** A message has come to wait. True: it is in memory; false: it is to be loaded in time. */
+  note (bucket: number, ordinal: number, unit: DelayUnit): boolean {
     if (isPlaceBefore(unit.deliverAtMs, unit.physicalOffset, this.#horizon)) {
       this.#push(pendingUnit(bucket, ordinal, unit))
-      if (this.#units.size > 1.5 * this.#maxUnits) this.#shrink()
+      if (this.#units.size <= 1.5 * this.#maxUnits) return true
+      this.#shrink()
     } else if (this.#scheduled !== undefined) {
       this.#scheduled.push(pendingUnit(bucket, ordinal, unit))
     }
+    return false
   }
 
   /** Lets go of the later ones: they will be loaded again. A load that is under way has begun from a later horizon, so it is given up. */
