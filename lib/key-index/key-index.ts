@@ -211,7 +211,11 @@ export class KeyIndex {
       const [{ from, to }] = this.#unwritten.splice(1, 1) as [KeyBlock]
       this.#options.logger.warn('messages cannot be found by key until they are read from the log again: the index cannot be written', { fromPosition: from, toPosition: to })
     }
-    this.#writing ??= this.#write().finally(() => { this.#writing = undefined })
+    this.#startWriting()
+  }
+
+  #startWriting (): Promise<void> {
+    return (this.#writing ??= this.#write().finally(() => { this.#writing = undefined }))
   }
 
   #isWorthAFile ({ keyCount, rangeBytes }: KeyBlock): boolean {
@@ -278,6 +282,8 @@ export class KeyIndex {
 
   async #fillGaps (): Promise<void> {
     await this.#removed
+    // what waits for room takes the place of what is made anew
+    if (this.#unwritten.length > 0) await this.#startWriting()
     for (const { from, to } of this.#gaps()) {
       if (this.#abort.signal.aborted) return
       try {

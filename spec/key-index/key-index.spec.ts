@@ -103,6 +103,31 @@ t.test('who asks while a damaged file is made anew waits for it, as who has met 
   await again.close()
 })
 
+t.test('what could not be written is found, all of it, by the first who asks when the disk has room again', async (t) => {
+  const { entries, positions } = await entriesOf(170)
+  const disk = new MemoryDisk()
+  let isFull = true
+  const full = new Proxy(disk, {
+    get (target, name) {
+      const member = Reflect.get(target, name) as unknown
+      if (name === 'makeDirectory' && isFull) return async () => { throw new Error('ENOSPC: no space left on device') }
+      return typeof member === 'function' ? member.bind(target) : member
+    }
+  })
+  const index = indexOf(full, entries)
+  for (const entry of entries) {
+    noteAll(index, [entry])
+    await new Promise((resolve) => { setImmediate(resolve) })
+  }
+  isFull = false
+  // of each block one; all by one look at what is missing
+  await index.whole()
+  const found: number[] = []
+  for (let i = 0; i < positions.length; i += 5) for await (const position of index.find('orders', `k${i}`, { fromMs: 0, toMs: Infinity })) found.push(position)
+  t.same(found, positions.filter((_, i) => i % 5 === 0))
+  await index.close()
+})
+
 t.test('a message with very many keys is found by the first ones, and takes no more room', async (t) => {
   const words = Array.from({ length: 5000 }, (_, i) => `w${i}`).join(' ')
   const { entries, positions } = await entriesOf(1, () => words)
