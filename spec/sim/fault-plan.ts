@@ -58,11 +58,7 @@ export class FaultPlan {
     if (!begins || leader === undefined || random.chance(0.5)) return
     const node = random.pick(this.#nodes)
     this.#note('partition', leader)
-    for (const other of this.#nodes) {
-      if (other === node) continue
-      network.cut(node.number, other.number)
-      network.cut(other.number, node.number)
-    }
+    network.split([node], this.#nodes)
     clock.setTimer(100 + 500 * random.next(), () => { if (!this.#isOver) network.heal() })
   }
 
@@ -210,12 +206,7 @@ export class FaultPlan {
     if (side.length === 0 || others.length === 0) return
     const oneWay = oneWayPartitions && random.chance(0.5)
     this.#note(oneWay ? 'one-way partition' : 'partition', this.#nodes.find(({ isLeading }) => isLeading) ?? side[0]!)
-    for (const a of side) {
-      for (const b of others) {
-        network.cut(a.number, b.number)
-        if (!oneWay) network.cut(b.number, a.number)
-      }
-    }
+    network.split(side, others, oneWay)
     trace.note(clock.nowMs(), 'partition', ...side.map(({ number }) => number))
     clock.setTimer(partitionMs * (0.5 + random.next()), () => { if (!this.#isOver) network.heal() })
   }

@@ -101,6 +101,17 @@ export class SimNetwork {
   }
 
   cut (from: number, to: number): void { this.#cutLinks.add(linkOf(from, to)) }
+  /** Cuts what goes from the ones to the others, and back unless it is one-way; who is on both sides hears itself. */
+  split (side: Iterable<{ readonly number: number }>, others: Iterable<{ readonly number: number }>, isOneWay = false): void {
+    for (const a of side) {
+      for (const b of others) {
+        if (a.number === b.number) continue
+        this.cut(a.number, b.number)
+        if (!isOneWay) this.cut(b.number, a.number)
+      }
+    }
+  }
+
   isCut (from: number, to: number): boolean { return this.#cutLinks.has(linkOf(from, to)) }
   get isWhole (): boolean { return this.#cutLinks.size === 0 && this.#faultyLinks.size === 0 }
   heal (): void {

@@ -102,7 +102,7 @@ export class Rivals {
     if (random.chance(0.15)) {
       // it hands over to one whom it does not hear any more, so it never learns what came of it
       const to = random.pick(this.#nodes)
-      for (const node of this.#nodes) if (node !== leader) network.cut(node.number, leader.number)
+      network.split(this.#nodes, [leader], true)
       note('transfer', leader)
       if (to.nodeId !== undefined) leader.replica!.transferLeadership(to.nodeId).catch(() => {})
       return
@@ -110,13 +110,7 @@ export class Rivals {
     const side = [leader, ...(this.#nodes.length > 3 && random.chance(0.4) ? [random.pick(this.#nodes)] : [])]
     const oneWay = oneWayPartitions && random.chance(0.3)
     note(oneWay ? 'one-way partition' : 'partition', leader)
-    for (const a of side) {
-      for (const b of this.#nodes) {
-        if (side.includes(b)) continue
-        network.cut(a.number, b.number)
-        if (!oneWay) network.cut(b.number, a.number)
-      }
-    }
+    network.split(side, this.#nodes.filter((node) => !side.includes(node)), oneWay)
     this.#world.trace.note(clock.nowMs(), 'partition', ...side.map(({ number }) => number))
     for (let asked = random.below(MAX_ASKED + 1); asked > 0; asked--) {
       clock.setTimer(ASKED_WITHIN_MS * random.next(), () => {

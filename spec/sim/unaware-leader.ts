@@ -78,11 +78,7 @@ export class UnawareLeader {
     const oneWay = oneWayPartitions && random.chance(0.5)
     this.#isCut = true
     trace.note(clock.nowMs(), 'partition', leader.number)
-    for (const { number } of this.#nodes) {
-      if (number === leader.number) continue
-      network.cut(number, leader.number)
-      if (!oneWay) network.cut(leader.number, number)
-    }
+    network.split(this.#nodes, [leader], oneWay)
   }
 
   #ask (leader: SimNode): void {
