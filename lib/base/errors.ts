@@ -87,3 +87,6 @@ export class MqError extends Error {
 export function isMqError (error: unknown, code?: ErrorCode): error is MqError {
   return error instanceof MqError && (code === undefined || error.code === code)
 }
+
+/** The platform's code of an error of a disk port (`ENOSPC`, `ENOENT`, ...); empty: it has none. */
+export function diskErrorCode (error: unknown): string { return (error as { readonly code?: string }).code ?? '' }

@@ -36,8 +36,8 @@ function groupText (one: GroupExplanation): string {
   switch (one.is) {
     case 'waiting': return `${one.ahead} messages are before it`
     case 'leased': return `handed out for the ${one.attempts}. time, until ${timeText(one.untilMs)} by ${one.owner}`
-    case 'returned': return `came back after ${one.attempts} times, comes again ${one.visibleAtMs === 0 ? 'at once' : `at ${timeText(one.visibleAtMs)}`}`
-    case 'retry': return `given back ${one.attempts} times, comes again ${one.visibleAtMs === 0 ? 'at once' : `at ${timeText(one.visibleAtMs)}`}: ${one.retryId}`
+    case 'returned': return `came back after ${one.attempts} times, comes again ${againText(one.visibleAtMs)}`
+    case 'retry': return `given back ${one.attempts} times, comes again ${againText(one.visibleAtMs)}: ${one.retryId}`
     case 'done': return 'done'
     case 'expired': return `its time is over, after ${one.attempts} times`
     case 'dead-letter': return `given up after ${one.attempts} times${one.reason === '' ? '' : ` (${one.reason})`}: ${one.deadLetterId}`
@@ -45,3 +45,5 @@ function groupText (one: GroupExplanation): string {
 }
 
 function timeText (ms: number): string { return new Date(ms).toISOString() }
+
+function againText (visibleAtMs: number): string { return visibleAtMs === 0 ? 'at once' : `at ${timeText(visibleAtMs)}` }

@@ -1,4 +1,4 @@
-import type { Disk, DiskFile } from '../base/index.ts'
+import { diskErrorCode, type Disk, type DiskFile } from '../base/index.ts'
 
 const NAME = 'next'
 const KIB = 1024
@@ -90,7 +90,7 @@ export class NextSegment {
       this.#filledBytes += stepBytes
       if (this.#filledBytes >= this.#limitBytes) await this.#sync(this.#file)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+      if (diskErrorCode(error) !== 'ENOSPC') throw error
       this.#hasNoRoom = true
       this.#filledBytes = 0
       if (this.#file === undefined) return

@@ -1,4 +1,4 @@
-import type { Disk, Logger } from '../base/index.ts'
+import { diskErrorCode, type Disk, type Logger } from '../base/index.ts'
 import { ENTRY_HEADER_BYTES } from './entry.ts'
 import { zeroBytes } from './zeros.ts'
 
@@ -8,8 +8,6 @@ const HEAD_BYTES = 4096
 
 /** What a rename or an open fails with on Windows while another program has the file open. */
 const HELD = ['EPERM', 'EBUSY', 'EACCES']
-
-const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? ''
 
 export function isSpareName (name: string): boolean {
   return NAME.test(name)
@@ -72,14 +70,14 @@ export class SpareSegments {
       await disk.rename(path, spare.path)
       await disk.syncDirectory(directory)
     } catch (error) {
-      if (!['ENOENT', ...HELD].includes(codeOf(error))) return onFailure(error)
+      if (!['ENOENT', ...HELD].includes(diskErrorCode(error))) return onFailure(error)
       return logger.warn(`${path} could not be removed`, { error })
     }
     try {
       await this.#prepare(spare)
     } catch (error) {
       // Where overwriting takes room, or others hold the file, there is nothing to gain.
-      if (!['ENOSPC', ...HELD].includes(codeOf(error))) return onFailure(error)
+      if (!['ENOSPC', ...HELD].includes(diskErrorCode(error))) return onFailure(error)
       logger.warn(`${path} is not used again`, { error })
       return await this.#remove(spare)
     }
@@ -100,7 +98,7 @@ export class SpareSegments {
         return spare.sizeBytes
       } catch (error) {
         // Somebody who wanted its room has removed it, or holds it: nothing of the log was in it.
-        if (!['ENOENT', ...HELD].includes(codeOf(error))) throw error
+        if (!['ENOENT', ...HELD].includes(diskErrorCode(error))) throw error
         await this.#remove(spare)
       }
     }

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { isMqError, MqError, type Disk, type Logger } from '../base/index.ts'
+import { diskErrorCode, isMqError, MqError, type Disk, type Logger } from '../base/index.ts'
 import { readBaseFile, writeBaseFile, type Pair } from './base-file.ts'
 import { checkpointMetaValue, type CheckpointMeta } from './checkpoint-meta.ts'
 
@@ -7,8 +7,6 @@ const SUFFIX = '.base'
 const META_KEY = 'checkpoint'
 /** The newest, and the one before it in case the newest rots. */
 const KEPT = 2
-
-const codeOf = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code
 
 /** A base dump in the directory. */
 export interface Base {
@@ -100,13 +98,13 @@ export class BaseDumps {
       await writeBaseFile(this.#disk, path, this.#groupSeed, pairs)
       return true
     } catch (error) {
-      if (codeOf(error) !== 'ENOSPC') throw error
+      if (diskErrorCode(error) !== 'ENOSPC') throw error
       this.#logger.warn(`there is no room for a base dump: ${(error as Error).message}`, { file: path })
     }
     try {
       await this.#disk.unlink(path)
     } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error
+      if (diskErrorCode(error) !== 'ENOENT') throw error
     }
     return false
   }

@@ -1,4 +1,5 @@
 import { defineCommand, EntryBodyWriter, recordSchema } from '../message/index.ts'
+import { nameBytes } from './entry-names.ts'
 
 /** What is logged about messages that are delivered later. The leader has decided everything. */
 
@@ -98,13 +99,13 @@ export function scheduledOf ({ fromMs, fromPosition, topics, units }: DelaySched
   return { deliverAtMs: fromMs + afterMs, topic: topics[topic]!, queueId, tagsCode, physicalOffset: fromPosition + distance, sizeBytes }
 }
 
-/** What `delaySchedules` takes alone, and with each unit and topic more; a topic's bytes come to that. */
-export const schedulesBytes = { command: 40, unit: 50, topic: 5 } as const
+/** What `delaySchedules` takes alone, and with each unit more; topics (`nameBytes`) come to that. */
+export const schedulesBytes = { command: 40, unit: 50 } as const
 
 /** Upper bounds of what the commands take of an entry. */
 export const delayCost = {
   /** By itself, or as the first of several. */
-  schedule: (topic: string): number => EntryBodyWriter.commandCostBytes(schedulesBytes.command + schedulesBytes.unit + schedulesBytes.topic + 3 * topic.length),
+  schedule: (topic: string): number => EntryBodyWriter.commandCostBytes(schedulesBytes.command + schedulesBytes.unit + nameBytes(topic)),
   command: EntryBodyWriter.commandCostBytes(16),
   part: (topic: string): number => 32 + 3 * topic.length,
   unit: 40,

@@ -1,4 +1,5 @@
 import { defineCommand, EntryBodyWriter, recordSchema } from '../message/index.ts'
+import { nameBytes } from './entry-names.ts'
 
 /** What is logged about half messages: those of transactions that are not decided yet. The leader has decided everything. */
 
@@ -111,12 +112,12 @@ export const halfMove = defineCommand<HalfMove>({ type: 0x0705, name: 'halfMove'
 export const halfDiscard = defineCommand<HalfDiscard>({ type: 0x0706, name: 'halfDiscard', versions: [recordSchema('HalfDiscard', place)] })
 export const halfRevive = defineCommand<HalfRevive>({ type: 0x0707, name: 'halfRevive', versions: [recordSchema('HalfRevive', { ...place, checkAtMs: 'long' })] })
 
-/** What a command takes alone, and with each half message, name and queue more; a name's bytes come to that. */
-export const halfBytes = { command: 32, prepared: 72, committed: 40, name: 5, target: 20 } as const
+/** What a command takes alone, and with each half message and queue more; a queue's topic, and names (`nameBytes`), come to that. */
+export const halfBytes = { command: 32, prepared: 72, committed: 40, target: 20 } as const
 
 /** Upper bounds of what the commands take of an entry: alone, which is the most that one more of them can take. */
 export const halfCost = {
-  prepare: (topic: string, producerGroup: string): number => EntryBodyWriter.commandCostBytes(halfBytes.command + halfBytes.prepared + 2 * halfBytes.name + 3 * topic.length + 3 * producerGroup.length),
+  prepare: (topic: string, producerGroup: string): number => EntryBodyWriter.commandCostBytes(halfBytes.command + halfBytes.prepared + nameBytes(topic) + nameBytes(producerGroup)),
   commit: (topic: string): number => EntryBodyWriter.commandCostBytes(halfBytes.command + halfBytes.committed + halfBytes.target + 3 * topic.length),
   /** A command of a few numbers. */
   command: EntryBodyWriter.commandCostBytes(48),

@@ -1,5 +1,6 @@
 import type { EntryBodyWriter } from '../message/index.ts'
 import type { ConsumeQueue } from './consume-queue.ts'
+import { EntryNames } from './entry-names.ts'
 import { halfBytes, halfCommit, halfPrepare, type CommittedHalf, type HalfCommit, type PreparedHalf } from './half-commands.ts'
 
 type Writable<Value> = { -readonly [Name in keyof Value]: Value[Name] }
@@ -8,7 +9,7 @@ type Writable<Value> = { -readonly [Name in keyof Value]: Value[Name] }
 export class Prepares {
   #generation = -1
   #firstHalfOffset = 0
-  #names = new Map<string, number>()
+  #names = new EntryNames()
   #halves: PreparedHalf[] = []
 
   /** Within a decision; takes `half` over, whose names get their numbers. Returns whether this has added a command. */
@@ -17,25 +18,16 @@ export class Prepares {
     if (isFirst) {
       this.#generation = writer.generation
       this.#firstHalfOffset = halfOffset
-      const names = this.#names = new Map<string, number>()
+      const names = this.#names = new EntryNames()
       const halves = this.#halves = [] as PreparedHalf[]
-      writer.addGrowing(halfPrepare.type, () => halfPrepare.encode({ firstHalfOffset: this.#firstHalfOffset, names: [...names.keys()], halves }))
+      writer.addGrowing(halfPrepare.type, () => halfPrepare.encode({ firstHalfOffset: this.#firstHalfOffset, names: names.names, halves }))
       writer.grow(halfBytes.command)
     }
-    half.topic = this.#numberOf(writer, topic)
-    half.producerGroup = this.#numberOf(writer, producerGroup)
+    half.topic = this.#names.numberOf(writer, topic)
+    half.producerGroup = this.#names.numberOf(writer, producerGroup)
     this.#halves.push(half)
     writer.grow(halfBytes.prepared)
     return isFirst
-  }
-
-  #numberOf (writer: EntryBodyWriter, name: string): number {
-    const known = this.#names.get(name)
-    if (known !== undefined) return known
-    const number = this.#names.size
-    this.#names.set(name, number)
-    writer.grow(halfBytes.name + 3 * name.length)
-    return number
   }
 }
 
