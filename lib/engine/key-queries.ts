@@ -74,8 +74,11 @@ export class KeyQueries {
 
   async #untilWhole (): Promise<void> {
     const abort = new AbortController()
-    await Promise.race([this.#options.index.whole(), wait(this.#options.clock, MAX_WAIT_MS, abort.signal).catch(() => {})])
-    abort.abort()
+    try {
+      await Promise.race([this.#options.index.whole(), wait(this.#options.clock, MAX_WAIT_MS, abort.signal).catch(() => {})])
+    } finally {
+      abort.abort()
+    }
   }
 
   /** The message, if a queue of the topic has it now. */

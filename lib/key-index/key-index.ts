@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { isMqError, turn, wait, type Clock, type Disk, type Logger } from '../base/index.ts'
+import { isMqError, MqError, turn, wait, type Clock, type Disk, type Logger } from '../base/index.ts'
 import { bodyOf, ENTRY_HEADER_BYTES, stampMsOf } from '../log/index.ts'
 import { EntryBody } from '../message/index.ts'
 import { EntryKind, type RaftEntry } from '../raft/index.ts'
@@ -73,11 +73,14 @@ export class KeyIndex {
   /** Too small for a file of their own. */
   #loose: KeyBlock[] = []
   #sealed: SealedBlock[] = []
+  /** Their files are damaged, and nothing has taken their place yet: who asks waits for that. */
+  #damaged: SealedBlock[] = []
   #floor = 0
   #hasWarned = false
   #hasDirectory = false
   #writing: Promise<void> | undefined
   #rebuilding: Promise<void> | undefined
+  #isRetrying = false
   /** Damaged files are gone, whose names new ones will have. */
   #removed: Promise<void> = Promise.resolve()
   readonly #loaded: Promise<void>
@@ -117,14 +120,15 @@ export class KeyIndex {
 
   /**
    * Positions of messages that may have the key, the latest first, as long as they are asked for. `time`: only messages stored (or
-   * delivered) in [fromMs, toMs] matter. @throws MQ_CORRUPT never: what is damaged is left out, and made anew
+   * delivered) in [fromMs, toMs] matter. @throws MQ_CLOSED; MQ_CORRUPT never: what is damaged is left out, and made anew
    */
   async * find (topic: string, key: string, { fromMs, toMs }: { readonly fromMs: number, readonly toMs: number }): AsyncGenerator<number> {
     await this.#loaded
+    this.#assertOpen()
     const hash = this.#keys.hashOf(topic, key)
     const mayHold = ({ minStampMs, maxStampMs, hasHidden }: BlockBounds): boolean => minStampMs <= toMs && (maxStampMs >= fromMs || hasHidden)
     const seen = new Set<number>()
-    for (const block of this.#blocks().sort((a, b) => b.from - a.from)) {
+    for (const block of [...this.#blocks(), ...this.#damaged].sort((a, b) => b.from - a.from)) {
       if (!mayHold(block)) continue
       for (const position of block instanceof KeyBlock ? block.find(hash) : await this.#findIn(block as SealedBlock, hash)) {
         if (seen.has(position)) continue
@@ -134,10 +138,11 @@ export class KeyIndex {
     }
   }
 
-  /** Resolves when nothing is missing, or that could not be mended now. */
+  /** Resolves when nothing is missing, or that could not be mended now. @throws MQ_CLOSED */
   async whole (): Promise<void> {
     await this.#loaded
     await this.#fill()
+    this.#assertOpen()
   }
 
   /** The log is about to close: nothing more is read from it. */
@@ -150,22 +155,30 @@ export class KeyIndex {
     await this.#rebuilding?.catch(() => {})
     if (this.#active !== undefined && this.#isWorthAFile(this.#active)) this.#rotate()
     await this.#writing
+    await this.#removed
   }
 
   async #findIn (block: SealedBlock, hash: number): Promise<number[]> {
-    try {
-      return await this.#withFile(block.path, async (file) => await findInFile(file, this.#options.groupSeed, hash))
-    } catch (error) {
-      // else somebody else has met the damage, or the floor is above it
-      if (this.#sealed.includes(block)) {
-        this.#warn('a file of the index of keys is damaged, and made anew from the log', error)
-        this.#sealed = this.#sealed.filter((other) => other !== block)
-        this.#removed = this.#removed.then(() => this.#options.disk.unlink(block.path).catch(() => {}))
+    // else somebody else has met damage in it, or the floor is above it; the name may be that of a new file, of less
+    if (this.#sealed.includes(block)) {
+      try {
+        return await this.#withFile(block.path, async (file) => await findInFile(file, this.#options.groupSeed, hash))
+      } catch (error) {
+        this.#noteDamage(block, error)
       }
-      await this.#rebuilding
-      await this.#fill()
-      return await this.#findAgain(block, hash)
     }
+    await this.#rebuilding
+    await this.#fill()
+    this.#assertOpen()
+    return await this.#findAgain(block, hash)
+  }
+
+  #noteDamage (block: SealedBlock, error: unknown): void {
+    if (!this.#sealed.includes(block) || this.#abort.signal.aborted) return
+    this.#warn('a file of the index of keys is damaged, and made anew from the log', error)
+    this.#sealed = this.#sealed.filter((other) => other !== block)
+    this.#damaged = [...this.#damaged, block]
+    this.#removed = this.#removed.then(() => this.#options.disk.unlink(block.path).catch(() => {}))
   }
 
   /** In what was made anew in the place of a block. */
@@ -232,6 +245,7 @@ export class KeyIndex {
           await disk.makeDirectory(this.#directory)
           this.#hasDirectory = true
         }
+        await this.#removed
         await writeBlockFile(this.#options, path, this.#options.groupSeed, block)
       } catch (error) {
         this.#warn('the index of keys could not be written', error)
@@ -281,28 +295,56 @@ export class KeyIndex {
   }
 
   async #fillGaps (): Promise<void> {
-    await this.#removed
-    // what waits for room takes the place of what is made anew
+    if (this.#abort.signal.aborted) return
+    const damaged = this.#damaged
+    // what waits for room takes the place of what is made anew; an attempt that is under way may have begun when there was none
+    await this.#writing
     if (this.#unwritten.length > 0) await this.#startWriting()
-    for (const { from, to } of this.#gaps()) {
+    for (let doneTo = 0; ;) {
       if (this.#abort.signal.aborted) return
+      if (this.#lacksRoom) {
+        this.#retryLater()
+        break
+      }
+      const gap = this.#gaps().find(({ to }) => to > doneTo)
+      if (gap === undefined) break
+      const from = Math.max(gap.from, doneTo)
       try {
-        await this.#rebuild(from, to)
+        await this.#rebuild(from, gap.to)
+        doneTo = gap.to
       } catch (error) {
         if (this.#abort.signal.aborted) return
-        this.#warn('the index of keys could not be made anew from the log', error)
-        wait(this.#options.clock, RETRY_MS, this.#abort.signal).then(() => this.#fill()).catch(() => {})
-        return
+        // its head has gone meanwhile, and what was in it
+        if (this.#beginning > from) continue
+        this.#warn('the index of keys could not be made anew from a part of the log', error)
+        this.#retryLater()
+        doneTo = behindDamage(error, from) ?? gap.to
       }
     }
+    this.#damaged = this.#damaged.filter((block) => !damaged.includes(block))
   }
+
+  /** So much waits to be written that more in its place would be lost again. */
+  get #lacksRoom (): boolean { return this.#unwritten.length >= MAX_UNWRITTEN }
+
+  /** Once, however often it is asked for meanwhile. */
+  #retryLater (): void {
+    if (this.#isRetrying) return
+    this.#isRetrying = true
+    wait(this.#options.clock, RETRY_MS, this.#abort.signal).then(() => {
+      this.#isRetrying = false
+      return this.#fill()
+    }).catch(() => {})
+  }
+
+  get #beginning (): number { return Math.max(this.#options.floorPosition(), this.#options.log.floor.physicalOffset) }
 
   /** What lies between the floor and the newest block and is in none, from the oldest on. */
   #gaps (): Array<{ readonly from: number, readonly to: number }> {
     const blocks = this.#blocks().sort((a, b) => a.from - b.from)
     const end = this.#options.appliedPosition()
     const gaps = []
-    let covered = Math.max(this.#options.floorPosition(), this.#options.log.floor.physicalOffset)
+    let covered = this.#beginning
     for (const { from, to } of blocks) {
       if (from > covered) gaps.push({ from: covered, to: from })
       covered = Math.max(covered, to)
@@ -311,30 +353,41 @@ export class KeyIndex {
     return gaps
   }
 
+  /** What was read is kept also when the rest cannot be. */
   async #rebuild (from: number, to: number): Promise<void> {
-    const { log, clock, logger, floorPosition } = this.#options
+    const { log, clock, logger } = this.#options
     const first = await log.entryContaining(from)
-    const end = await log.entryContaining(to - 1)
-    if (first === undefined || end === undefined) return
+    if (first === undefined) return
+    // damaged itself: the scan ends behind it
+    const last = await log.entryContaining(to - 1).catch(() => undefined)
     let block = new KeyBlock(first.physicalOffset)
     let entries = 0
     let sliceBytes = 0
-    for await (const entry of log.scan(first.index, end.index + 1)) {
-      if (this.#abort.signal.aborted) return
-      this.#add(block, entry, entry.kind === EntryKind.normal ? new EntryBody(bodyOf(entry)) : undefined)
-      if (block.keyCount >= this.#settings.blockKeys || block.rangeBytes >= this.#settings.blockBytes) {
-        this.#keep(block)
-        await this.#writing
-        block = new KeyBlock(block.to)
+    try {
+      for await (const entry of log.scan(first.index, (last?.index ?? log.lastIndex) + 1)) {
+        if (this.#abort.signal.aborted) return
+        if (entry.physicalOffset >= to) break
+        this.#add(block, entry, entry.kind === EntryKind.normal ? new EntryBody(bodyOf(entry)) : undefined)
+        entries++
+        if (block.keyCount >= this.#settings.blockKeys || block.rangeBytes >= this.#settings.blockBytes) {
+          this.#keep(block)
+          block = new KeyBlock(block.to)
+          await this.#writing
+          if (this.#lacksRoom) break
+        }
+        sliceBytes += entry.sizeBytes
+        if (sliceBytes < SLICE_BYTES) continue
+        sliceBytes = 0
+        await turn(clock)
       }
-      entries++
-      sliceBytes += entry.sizeBytes
-      if (sliceBytes < SLICE_BYTES) continue
-      sliceBytes = 0
-      await turn(clock)
+    } finally {
+      if (block.rangeBytes > 0) this.#keep(block)
+      if (entries > 0) logger.info('the index of keys was made anew from a part of the log', { fromPosition: from, toPosition: Math.min(block.to, to), entries })
     }
-    if (block.rangeBytes > 0) this.#keep(block)
-    logger.info('the index of keys was made anew from a part of the log', { fromPosition: Math.max(from, floorPosition()), toPosition: to, entries })
+  }
+
+  #assertOpen (): void {
+    if (this.#abort.signal.aborted) throw new MqError('MQ_CLOSED', 'the index of keys is closed')
   }
 
   /** Once, until it goes well again. */
@@ -348,4 +401,10 @@ export class KeyIndex {
 /** Whether the log has the block's last entry, and so all of its entries; of an earlier one nobody knows, nor asks. */
 function isOf (log: IndexedLog, { lastIndex, lastTerm }: BlockBounds): boolean {
   return lastIndex < log.firstIndex - 1 || (lastIndex <= log.lastIndex && log.term(lastIndex) === lastTerm)
+}
+
+/** Where the log can be read again, when an entry from `position` on is damaged. */
+function behindDamage (error: unknown, position: number): number | undefined {
+  if (!isMqError(error, 'MQ_CORRUPT') || typeof error.resumePosition !== 'number') return undefined
+  return error.resumePosition > position ? error.resumePosition : undefined
 }

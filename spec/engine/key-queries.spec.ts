@@ -139,6 +139,23 @@ t.test('damaged files, and those of another log, are left out and made anew', as
   t.notOk((await namesIn(ports.disk)).includes('00000000000000000007.keys'))
 })
 
+t.test('a message that rots in the log, while the index is made anew, hides no other one', async (t) => {
+  const clock = new VirtualClock()
+  const ports = diskPorts(clock)
+  const { limits } = checkOpenOptions(':memory:', { clock })
+  const options = { directory: '/data', ports, limits: { ...limits, segmentBytes: 16 * 1024, tailCacheBytes: 4096 } }
+  const engine = await open(t, clock, options)
+  for (let i = 0; i < 120; i++) await send(engine, 'orders', String(i), `k${i}`)
+  const [rotten] = await engine.keys!.find({ topic: 'orders', key: 'k9', isUnique: false, fromMs: 0, toMs: Infinity, maxMessages: 1, maxBytes: 1 })
+  await engine.close()
+  for (const name of await namesIn(ports.disk)) await ports.disk.unlink(`/data/index/${name}`)
+  const first = await ports.disk.open('/data/log/00000000000000000000.seg')
+  await first.write(Uint8Array.of(0xFF), rotten!.record.physicalOffset + 20)
+  await first.close()
+  const again = await open(t, clock, options)
+  for (let i = 0; i < 120; i += i < 12 ? 1 : 7) t.same(await find(again, 'orders', `k${i}`), i === 9 ? [] : [String(i)], `k${i}`)
+})
+
 t.test('a disk that takes no files leaves the keys in memory, and stops nothing', async (t) => {
   const clock = new VirtualClock()
   const ports = diskPorts(clock)

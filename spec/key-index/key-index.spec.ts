@@ -1,6 +1,6 @@
 import t from 'tap'
 import { MemoryDisk, VirtualClock } from '../../lib/adapters/index.ts'
-import { silentLogger } from '../../lib/base/index.ts'
+import { MqError, silentLogger, type Clock, type Disk } from '../../lib/base/index.ts'
 import { KeyIndex, MAX_KEYS_OF_MESSAGE, type IndexedLog } from '../../lib/key-index/index.ts'
 import { bodyOf } from '../../lib/log/index.ts'
 import { EntryBody } from '../../lib/message/index.ts'
@@ -29,17 +29,17 @@ function logOf (entries: readonly RaftEntry[], terms = (index: number): number =
   }
 }
 
-function indexOf (disk: MemoryDisk, entries: readonly RaftEntry[], log = logOf(entries)): KeyIndex {
+function indexOf (disk: Disk, entries: readonly RaftEntry[], log = logOf(entries), clock: Clock = new VirtualClock(), floorPosition = (): number => 0): KeyIndex {
   const { physicalOffset, sizeBytes } = entries.at(-1)!
   return new KeyIndex({
-    clock: new VirtualClock(),
+    clock,
     disk,
     logger: silentLogger,
     directory: '/data',
     log,
     groupSeed: 77n,
     appliedPosition: () => physicalOffset + sizeBytes,
-    floorPosition: () => 0,
+    floorPosition,
     settings: { blockKeys: 25, leastFileKeys: 5, leastFileBytes: 1 << 20 }
   })
 }
@@ -53,6 +53,50 @@ async function find (index: KeyIndex, key: string): Promise<number[]> {
   const found: number[] = []
   for await (const position of index.find('orders', key, { fromMs: 0, toMs: Infinity })) found.push(position)
   return found
+}
+
+/** Its files, the oldest first. */
+async function pathsOf (disk: MemoryDisk): Promise<string[]> {
+  return (await disk.list('/data/index') ?? []).map(({ name }) => `/data/index/${name}`).sort()
+}
+
+async function damageHead (disk: MemoryDisk, path: string): Promise<void> {
+  const file = await disk.open(path, {})
+  await file.write(new Uint8Array(200), 0)
+  await file.close()
+}
+
+/** The log, of which an entry cannot be read. */
+function damagedAt (entries: readonly RaftEntry[], position: number, counts: { read: number }): IndexedLog {
+  const log = logOf(entries)
+  const bad = entries.find(({ physicalOffset, sizeBytes }) => physicalOffset <= position && position < physicalOffset + sizeBytes)!
+  const damage = new MqError('MQ_CORRUPT', 'damaged', { physicalOffset: bad.physicalOffset, index: bad.index, resumeIndex: bad.index + 1, resumePosition: bad.physicalOffset + bad.sizeBytes })
+  return {
+    ...log,
+    async entryContaining (position) {
+      const entry = await log.entryContaining(position)
+      if (entry === bad) throw damage
+      return entry
+    },
+    async * scan (from, to) {
+      for await (const entry of log.scan(from, to)) {
+        if (entry === bad) throw damage
+        counts.read++
+        yield entry
+      }
+    }
+  }
+}
+
+/** A disk on which the index finds no room while `isFull()`. */
+function fullAtTimes (disk: MemoryDisk, isFull: () => boolean): Disk {
+  return new Proxy<Disk>(disk, {
+    get (target, name) {
+      const member = Reflect.get(target, name) as unknown
+      if (name === 'makeDirectory' && isFull()) return async () => { throw new Error('ENOSPC: no space left on device') }
+      return typeof member === 'function' ? member.bind(target) : member
+    }
+  })
 }
 
 const filesOf = async (disk: MemoryDisk): Promise<number> => (await disk.list('/data/index') ?? []).length
@@ -105,16 +149,8 @@ t.test('who asks while a damaged file is made anew waits for it, as who has met 
 
 t.test('what could not be written is found, all of it, by the first who asks when the disk has room again', async (t) => {
   const { entries, positions } = await entriesOf(170)
-  const disk = new MemoryDisk()
   let isFull = true
-  const full = new Proxy(disk, {
-    get (target, name) {
-      const member = Reflect.get(target, name) as unknown
-      if (name === 'makeDirectory' && isFull) return async () => { throw new Error('ENOSPC: no space left on device') }
-      return typeof member === 'function' ? member.bind(target) : member
-    }
-  })
-  const index = indexOf(full, entries)
+  const index = indexOf(fullAtTimes(new MemoryDisk(), () => isFull), entries)
   for (const entry of entries) {
     noteAll(index, [entry])
     await new Promise((resolve) => { setImmediate(resolve) })
@@ -126,6 +162,124 @@ t.test('what could not be written is found, all of it, by the first who asks whe
   for (let i = 0; i < positions.length; i += 5) for await (const position of index.find('orders', `k${i}`, { fromMs: 0, toMs: Infinity })) found.push(position)
   t.same(found, positions.filter((_, i) => i % 5 === 0))
   await index.close()
+})
+
+t.test('who asks does not miss what is in a file in which another finds damage while that of a third is mended', async (t) => {
+  const { entries, positions } = await entriesOf(90)
+  const disk = new MemoryDisk()
+  const before = indexOf(disk, entries)
+  noteAll(before, entries)
+  await before.close()
+  const log = logOf(entries)
+  let mayGoOn = (): void => {}
+  const held = new Promise<void>((resolve) => { mayGoOn = resolve })
+  let hasBegun = (): void => {}
+  const begun = new Promise<void>((resolve) => { hasBegun = resolve })
+  const index = indexOf(disk, entries, { ...log, async * scan (from, to) { hasBegun(); await held; yield * log.scan(from, to) } })
+  await index.whole()
+  const [oldest, , , newest] = await pathsOf(disk)
+  const early = index.find('orders', 'k80', { fromMs: 0, toMs: Infinity })
+  t.equal((await early.next()).value, positions[80], 'it has read the newest file')
+  await damageHead(disk, oldest!)
+  await damageHead(disk, newest!)
+  const mends = find(index, 'k85')
+  await begun
+  const asks = find(index, 'k10')
+  const meets = early.next()
+  for (let i = 0; i < 10; i++) await new Promise((resolve) => { setImmediate(resolve) })
+  mayGoOn()
+  t.same(await asks, [positions[10]])
+  t.same(await mends, [positions[85]])
+  t.same((await meets).done, true)
+  await index.close()
+})
+
+t.test('an entry of the log that cannot be read hides only its own keys, and is all that is read again', async (t) => {
+  const { entries, positions } = await entriesOf(90)
+  for (const bad of [0, 40, 89]) {
+    const counts = { read: 0 }
+    const index = indexOf(new MemoryDisk(), entries, damagedAt(entries, positions[bad]!, counts))
+    for (let i = 0; i < 90; i++) if (i % 8 === 0 || Math.abs(i - bad) <= 1) t.same(await find(index, `k${i}`), i === bad ? [] : [positions[i]], `k${i}, when entry ${bad} is damaged`)
+    t.ok(counts.read < entries.length, `${counts.read} of ${entries.length}`)
+    await index.close()
+  }
+})
+
+t.test('what can be read of the log is found also where the rest fails for another reason, which is tried again once in a while however many ask', async (t) => {
+  const { entries, positions } = await entriesOf(60)
+  const log = logOf(entries)
+  const clock = new VirtualClock()
+  let tries = 0
+  const index = indexOf(new MemoryDisk(), entries, {
+    ...log,
+    async * scan (from, to) {
+      tries++
+      for await (const entry of log.scan(from, to)) {
+        if (entry.physicalOffset > positions[30]!) throw new Error('EIO: i/o error, read')
+        yield entry
+      }
+    }
+  }, clock)
+  for (const i of [0, 10, 24, 29]) t.same(await find(index, `k${i}`), [positions[i]])
+  for (let i = 0; i < 50; i++) await index.whole()
+  tries = 0
+  await clock.advance(61_000)
+  t.ok(tries <= 2, `${tries} tries in a minute`)
+  await index.close()
+})
+
+t.test('where the head of the log goes while it is read again, what comes behind it is found by who has waited for that', async (t) => {
+  const { entries, positions } = await entriesOf(90)
+  const log = logOf(entries)
+  let floor = 0
+  const index = indexOf(new MemoryDisk(), entries, {
+    ...log,
+    async * scan (from, to) {
+      for await (const entry of log.scan(from, to)) {
+        if (entry.physicalOffset < floor) throw new MqError('MQ_MESSAGE_NOT_FOUND', 'it was removed meanwhile')
+        yield entry
+        if (floor === 0 && entry.physicalOffset > positions[30]!) floor = entries.find(({ physicalOffset }) => physicalOffset > positions[40]!)!.physicalOffset
+      }
+    }
+  }, new VirtualClock(), () => floor)
+  for (const i of [50, 70, 89]) t.same(await find(index, `k${i}`), [positions[i]])
+  await index.close()
+})
+
+t.test('while there is no room for what is made anew, nothing more is read for it than is kept', async (t) => {
+  const { entries, positions } = await entriesOf(300)
+  const log = logOf(entries)
+  let read = 0
+  let isFull = true
+  const index = indexOf(fullAtTimes(new MemoryDisk(), () => isFull), entries, {
+    ...log,
+    async * scan (from, to) {
+      for await (const entry of log.scan(from, to)) {
+        read++
+        yield entry
+      }
+    }
+  })
+  for (let i = 0; i < 20; i++) await index.whole()
+  t.ok(read < entries.length, `${read} entries were read, of ${entries.length}`)
+  isFull = false
+  for (let i = 0; i < 300; i += 10) t.same(await find(index, `k${i}`), [positions[i]])
+  await index.close()
+})
+
+t.test('who asks when the node closes is told so, and not that there is nothing', async (t) => {
+  const { entries } = await entriesOf(30)
+  const log = logOf(entries)
+  const disk = new MemoryDisk()
+  let hasBegun = (): void => {}
+  const begun = new Promise<void>((resolve) => { hasBegun = resolve })
+  const index = indexOf(disk, entries, { ...log, async * scan (from, to) { hasBegun(); yield * log.scan(from, to) } })
+  const asks = find(index, 'k20')
+  await begun
+  index.stop()
+  await t.rejects(asks, { code: 'MQ_CLOSED' })
+  await index.close()
+  await t.rejects(find(index, 'k20'), { code: 'MQ_CLOSED' })
 })
 
 t.test('a message with very many keys is found by the first ones, and takes no more room', async (t) => {
