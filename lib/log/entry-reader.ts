@@ -5,7 +5,7 @@ import { ENTRY_HEADER_BYTES, type EntryHeader } from './entry.ts'
 import { walkEntries, type BadEntry } from './entry-walk.ts'
 import type { OpenSegments } from './open-segments.ts'
 import type { Segment } from './segment.ts'
-import { findHeaders } from './tail-check.ts'
+import { nextHeader } from './tail-check.ts'
 
 const LOCATE_CHUNK_BYTES = 64 * 1024
 const READ_CHUNK_BYTES = 1024 * 1024
@@ -135,13 +135,10 @@ export class EntryReader {
   }
 
   /** Goes on behind a header that cannot be read, at the next one that can. */
-  async #skipDamage (segment: Segment, { fileByte, index }: BadEntry): Promise<void> {
-    let resume: EntryStart = { position: segment.endPosition, index: Infinity }
-    await this.#openSegments.use(segment, (file) => findHeaders(file, segment.basePosition, fileByte + 1, segment.endPosition - segment.basePosition, this.#groupSeed, (header) => {
-      if (header.index > index) resume = header
-      return header.index > index
-    }))
-    segment.index.skipTo(resume.position, resume.index)
+  async #skipDamage (segment: Segment, bad: BadEntry): Promise<void> {
+    const { basePosition, endPosition } = segment
+    const resume = await this.#openSegments.use(segment, (file) => nextHeader(file, basePosition, bad, endPosition, this.#groupSeed))
+    segment.index.skipTo(resume?.position ?? endPosition, resume?.index ?? Infinity)
   }
 
   /** The error for a damaged entry: names file and byte, and where the log can be read again. */

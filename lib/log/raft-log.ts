@@ -229,7 +229,14 @@ export class RaftLog {
     if (cached !== undefined) return cached.map(copyOf)
     const segment = this.#segments.containingIndex(from)!
     const read = () => this.#readUncut(from, () => this.#readFrom(segment, from, to, maxBytes))
-    return await (this.#mending?.reading(read) ?? read())
+    const entries = await (this.#mending?.reading(read) ?? read())
+    if (this.#terms.hasUnknown) this.#learnTerms(entries)
+    return entries
+  }
+
+  /** What could not be read at the start was mended. What was cut off meanwhile is not in the log, or its place has a term that is known. */
+  #learnTerms (entries: readonly RaftEntry[]): void {
+    for (const { index, term } of entries) if (index <= this.lastIndex) this.#terms.learn(index, term)
   }
 
   async #readFrom (segment: Segment, from: number, to: number, maxBytes: number): Promise<readonly RaftEntry[]> {

@@ -2,7 +2,7 @@ import { MqError, viewOf, type Clock, type Disk, type Logger } from '../base/ind
 import { CutIntent } from './cut-intent.ts'
 import { cutFiles, type CutFile } from './cut.ts'
 import { decodeHeader, ENTRY_HEADER_BYTES, type EntryHeader } from './entry.ts'
-import { naming, walkEntries, type BadEntry, type WalkEnd } from './entry-walk.ts'
+import { naming, walkEntries, type BadEntry, type ChainPoint, type WalkEnd } from './entry-walk.ts'
 import { FloorFile, type LogFloor } from './floor-file.ts'
 import type { RecoveryReport, TornCut } from './recovery-report.ts'
 import { NextSegment } from './next-segment.ts'
@@ -10,7 +10,7 @@ import { positionOfSegmentName, Segment } from './segment.ts'
 import type { SegmentStore } from './segment-store.ts'
 import { SyncMark } from './sync-mark.ts'
 import { SpareSegments } from './spare-segments.ts'
-import { keepAside, lookBehindEnd, syncedToAt, writeAgain } from './tail-check.ts'
+import { keepAside, lookBehindEnd, nextHeader, syncedToAt, writeAgain } from './tail-check.ts'
 import { TermTable } from './term-table.ts'
 import { TermsFile } from './terms-file.ts'
 import type { LogPoint } from './log-point.ts'
@@ -225,12 +225,22 @@ class Recovery {
       } else if (saved.throughIndex >= next.firstIndex - 1 && saved.terms.termAt(segment.firstIndex) === segment.firstTerm && saved.terms.termAt(next.firstIndex - 1) === next.prevTerm) {
         this.terms.noteAll(saved.terms, segment.firstIndex, next.firstIndex)
       } else {
-        const { bad } = await this.#walk(segment, segment.endPosition, false, (header) => { this.terms.note(header.index, header.term) })
-        if (bad === undefined) continue
-        // another term may begin in what cannot be read: to guess would be to agree with logs that differ
-        this.terms.noteUnknown(bad.index)
-        this.terms.note(next.firstIndex - 1, next.prevTerm)
+        await this.#noteTermsOf(segment, { position: next.basePosition, index: next.firstIndex, prevTerm: next.prevTerm })
       }
+    }
+  }
+
+  /** By its headers. Behind one that cannot be read the next one tells the term of the entry before it. */
+  async #noteTermsOf (segment: Segment, end: ChainPoint): Promise<void> {
+    const { basePosition, firstIndex, prevTerm, endPosition } = segment
+    for (let from: ChainPoint = { position: basePosition, index: firstIndex, prevTerm }; ;) {
+      const { next, bad } = await this.#walk(segment, endPosition, false, (header) => { this.terms.note(header.index, header.term) }, from)
+      if (bad === undefined) return
+      from = await nextHeader(await segment.file(), basePosition, bad, endPosition, this.#options.groupSeed) ?? end
+      if (from.prevTerm === next.prevTerm) continue
+      // where it begins nobody knows: to guess would be to agree with logs that differ
+      if (bad.index < from.index - 1) this.terms.noteUnknown(bad.index)
+      this.terms.note(from.index - 1, from.prevTerm!)
     }
   }
 
@@ -290,12 +300,12 @@ class Recovery {
     return cut
   }
 
-  async #walk (segment: Segment, to: number, verifyBodies: boolean, onEntry: (header: EntryHeader) => void = () => {}): Promise<WalkEnd> {
+  async #walk (segment: Segment, to: number, verifyBodies: boolean, onEntry: (header: EntryHeader) => void = () => {}, from?: ChainPoint): Promise<WalkEnd> {
     const { basePosition, firstIndex, prevTerm } = segment
     return await walkEntries({
       file: await segment.file(),
       basePosition,
-      from: { position: basePosition, index: firstIndex, prevTerm },
+      from: from ?? { position: basePosition, index: firstIndex, prevTerm },
       to,
       groupSeed: this.#options.groupSeed,
       verifyBodies,

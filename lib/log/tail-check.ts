@@ -2,6 +2,7 @@ import { viewOf, type Disk, type DiskFile } from '../base/index.ts'
 import type { EntryKind } from '../raft/index.ts'
 import { basename, dirname } from 'node:path'
 import { decodeHeader, ENTRY_HEADER_BYTES, ENTRY_MAGIC, readPosition, readSyncedTo } from './entry.ts'
+import type { BadEntry } from './entry-walk.ts'
 import { END_BYTES, endOfNonZero, zeroRange, ZERO_STEP_BYTES } from './zeros.ts'
 
 /** Where something follows the last entry, and an earlier segment's bytes behind it hide where it ends, so much of it is taken for it. */
@@ -12,6 +13,7 @@ viewOf(MAGIC).setUint32(0, ENTRY_MAGIC)
 export interface FoundHeader {
   readonly position: number
   readonly index: number
+  readonly prevTerm: number
   readonly sizeBytes: number
   readonly kind: EntryKind
   readonly syncedTo: number | undefined
@@ -27,8 +29,18 @@ export async function findHeaders (file: DiskFile, basePosition: number, fromByt
     if (readPosition(view, at) !== basePosition + fileByte) return false
     const header = decodeHeader(chunk, view, at, groupSeed)
     if (header === undefined) return false
-    return onHeader({ position: header.physicalOffset, index: header.index, sizeBytes: header.sizeBytes, kind: header.kind, syncedTo: readSyncedTo(chunk, view, at) }) === true
+    return onHeader({ position: header.physicalOffset, index: header.index, prevTerm: header.prevTerm, sizeBytes: header.sizeBytes, kind: header.kind, syncedTo: readSyncedTo(chunk, view, at) }) === true
   })
+}
+
+/** The first header behind a bad entry, in the segment that ends at `endPosition`; undefined: there is none. */
+export async function nextHeader (file: DiskFile, basePosition: number, { fileByte, index }: BadEntry, endPosition: number, groupSeed: bigint): Promise<FoundHeader | undefined> {
+  let found: FoundHeader | undefined
+  await findHeaders(file, basePosition, fileByte + 1, endPosition - basePosition, groupSeed, (header) => {
+    if (header.index > index) found = header
+    return found !== undefined
+  })
+  return found
 }
 
 async function hasOlderHeader (file: DiskFile, basePosition: number, fromByte: number, toByte: number, groupSeed: bigint): Promise<boolean> {

@@ -28,6 +28,19 @@ export class TermTable {
     }
   }
 
+  /** The entry at `index` is among those whose terms are unknown, and could be read after all. */
+  learn (index: number, term: number): void {
+    const at = lastNotAbove(this.#firstIndexes, index)
+    if (at < 0 || this.#terms[at] !== UNKNOWN) return
+    const from = this.#firstIndexes[at]!
+    const to = this.#firstIndexes[at + 1] ?? Infinity
+    const runs = [[UNKNOWN, from, index], [term, index, index + 1], [UNKNOWN, index + 1, to]].filter(([, first, end]) => first! < end!)
+    this.#terms.splice(at, 1, ...runs.map(([term]) => term!))
+    this.#firstIndexes.splice(at, 1, ...runs.map(([, first]) => first!))
+  }
+
+  get hasUnknown (): boolean { return this.#terms.includes(UNKNOWN) }
+
   /** The term at `index`, as far as noted: right for every index from the first noted to the last, or undefined. */
   termAt (index: number): number | undefined {
     const at = lastNotAbove(this.#firstIndexes, index)

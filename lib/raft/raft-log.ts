@@ -120,6 +120,7 @@ export class LogView {
   #cut (replacement: RaftEntry): void {
     const { index } = replacement
     invariant(index > this.commitIndex, `entry ${index} of term ${replacement.term} would replace a committed one (commit index ${this.commitIndex})`)
+    invariant(this.term(index) !== undefined, `entry ${index} would be cut, and of which term it is cannot be read`)
     const { unstable } = this
     const position = index >= unstable.firstIndex ? unstable.at(index).physicalOffset : replacement.physicalOffset
     const prevTerm = this.term(index - 1)

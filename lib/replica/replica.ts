@@ -121,7 +121,7 @@ export class Replica {
     try {
       stateMachine = await openStateMachine({ log, identity, noteLostEntries: () => noteLostEntries(doubtFile, log, logger) }).catch((error: unknown) => { throw replaceable(error) })
       assertFit(log, stateMachine, voteFile)
-      const unappliedConfigs = await indexesOfConfigs(log, stateMachine.appliedIndex + 1).catch((error: unknown) => { throw replaceable(error) })
+      const unappliedConfigs = await indexesOfConfigs(log, stateMachine.appliedIndex, { hasOthers: logSettings.refetch !== undefined }).catch((error: unknown) => { throw replaceable(error) })
       replica = new Replica({ options, settings, identity, voteFile, doubtFile, log, stateMachine, unappliedConfigs })
     } catch (error) {
       await stateMachine?.close()

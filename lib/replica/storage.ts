@@ -118,9 +118,15 @@ export function assertFit (log: RaftLog, { appliedIndex }: StateMachine, { hardS
   }
 }
 
-/** Indexes of the configuration entries from `from` on. */
-export async function indexesOfConfigs (log: RaftLog, from: number): Promise<number[]> {
+/**
+ * Indexes of the configuration entries that are not applied. All that raft may compare with another log is read, so that it
+ * is mended where it is damaged, and its terms are known; with others, the last applied entry as well.
+ */
+export async function indexesOfConfigs (log: RaftLog, appliedIndex: number, { hasOthers }: { readonly hasOthers: boolean }): Promise<number[]> {
   const indexes: number[] = []
-  for await (const { index, kind } of log.scan(from)) if (kind === EntryKind.config) indexes.push(index)
+  const isCompared = hasOthers && log.term(appliedIndex) === undefined
+  for await (const { index, kind } of log.scan(isCompared ? appliedIndex : appliedIndex + 1)) {
+    if (index > appliedIndex && kind === EntryKind.config) indexes.push(index)
+  }
   return indexes
 }

@@ -270,47 +270,61 @@ t.test('terms of sealed segments are known again, with the terms file and withou
   }
 })
 
-t.test('a term that begins in what cannot be read of a sealed segment is not guessed', async (t) => {
+// the last entry of the first segment is the 7th
+const twoTerms = [1, 1, 1, 2, 2, 2, 2, 2, 2, 2]
+
+async function logOf (terms: readonly number[]): Promise<MemoryDisk> {
   const disk = new MemoryDisk()
   const { log } = await openLog(disk, { segmentBytes: 4096 })
   const maker = new EntryMaker()
-  // the last entry of the first segment is the 7th
-  const terms = [1, 1, 1, 2, 2, 2, 2, 2, 2, 2]
   for (const term of terms) log.append([maker.next(500, term)])
-  await log.syncThrough(10)
+  await log.syncThrough(terms.length)
   await log.close()
   await disk.unlink(`${DIRECTORY}/terms`).catch(() => {})
-  await flip(disk, FIRST, 3 * entrySizeBytes(500) + 30)
-  const again = await openLog(disk, { segmentBytes: 4096 })
-  t.strictSame(terms.map((_, i) => again.log.term(i + 1)), [1, 1, 1, undefined, undefined, undefined, 2, 2, 2, 2])
-  await again.log.close()
+  return disk
+}
+
+const flipHeader = (disk: MemoryDisk, index: number): Promise<void> => flip(disk, FIRST, (index - 1) * entrySizeBytes(500) + 30)
+
+t.test('behind what cannot be read of a sealed segment terms are known again; one that begins within is not guessed', async (t) => {
+  for (const [damaged, terms] of [
+    [[4], twoTerms],
+    [[1], twoTerms],
+    [[7], twoTerms],
+    // between two entries of one term there is no other one
+    [[2, 3], twoTerms],
+    [[5, 6], twoTerms],
+    [[3, 4], [1, 1, undefined, 2, 2, 2, 2, 2, 2, 2]],
+    [[3, 4, 5, 6, 7], [1, 1, undefined, undefined, undefined, undefined, 2, 2, 2, 2]]
+  ] as const) {
+    const disk = await logOf(twoTerms)
+    for (const index of damaged) await flipHeader(disk, index)
+    const again = await openLog(disk, { segmentBytes: 4096 })
+    t.strictSame(twoTerms.map((_, i) => again.log.term(i + 1)), terms, `damaged: ${damaged.join(', ')}`)
+    await again.log.close()
+  }
 })
 
-t.test('where terms are unknown, what cannot be read is mended from others, if it fits what lies behind', async (t) => {
-  const terms = [1, 1, 1, 2, 2, 2, 2, 2, 2, 2]
-  const flipped = 3 * entrySizeBytes(500)
-  const written = async (terms: readonly number[]): Promise<MemoryDisk> => {
-    const disk = new MemoryDisk()
-    const { log } = await openLog(disk, { segmentBytes: 4096 })
-    const maker = new EntryMaker()
-    for (const term of terms) log.append([maker.next(500, term)])
-    await log.syncThrough(10)
-    await log.close()
-    await disk.unlink(`${DIRECTORY}/terms`).catch(() => {})
-    return disk
-  }
-  // the header of an entry in the midst of the file, and the body of its last one, behind which the next file begins
-  for (const [entry, byte] of [[3, 30], [6, 300]] as const) {
-    for (const other of [terms, [1, 1, 1, 1, 1, 1, 1, 2, 2, 2]]) {
+t.test('where terms are unknown, what cannot be read is mended from others, if it fits what lies behind; then they are known', async (t) => {
+  for (const byte of [0, 300]) {
+    for (const other of [twoTerms, [1, 1, 1, 1, 1, 1, 1, 2, 2, 2]]) {
       const good = new Uint8Array(8192)
-      await editFile(await written(other), FIRST, async (file) => { await file.read(good, 0) })
-      const disk = await written(terms)
-      await flip(disk, FIRST, flipped + 30)
-      if (entry !== 3) await flip(disk, FIRST, entry * entrySizeBytes(500) + byte)
+      await editFile(await logOf(other), FIRST, async (file) => { await file.read(good, 0) })
+      const disk = await logOf(twoTerms)
+      for (const index of [3, 4, 5]) await flipHeader(disk, index)
+      // the body of the last one, behind which the next file begins
+      if (byte > 0) await flip(disk, FIRST, 6 * entrySizeBytes(500) + byte)
       const { log } = await openLog(disk, { segmentBytes: 4096, refetch: async ({ from, to }, isGood) => [good.slice(from, to)].find(isGood) })
-      const read = log.readEntries({ from: entry + 1, to: entry + 2, maxBytes: 4096 })
-      if (other === terms) t.match((await read).map(({ index, term }) => [index, term]), [[entry + 1, terms[entry]]])
-      else await t.rejects(read, { code: 'MQ_CORRUPT' }, 'not what others had instead')
+      t.strictSame([3, 4, 5].map((index) => log.term(index)), [undefined, undefined, 2])
+      const read = log.readEntries({ from: 3, to: 5, maxBytes: 4096 })
+      if (other === twoTerms) {
+        t.match((await read).map(({ index, term }) => [index, term]), [[3, 1], [4, 2]])
+        t.strictSame([2, 3, 4, 5].map((index) => log.term(index)), [1, 1, 2, 2])
+        t.match((await log.readEntries({ from: 7, to: 8, maxBytes: 4096 })).map(({ index, term }) => [index, term]), [[7, 2]])
+      } else {
+        await t.rejects(read, { code: 'MQ_CORRUPT' }, 'not what others had instead')
+        t.equal(log.term(3), undefined)
+      }
       await log.close()
     }
   }

@@ -50,6 +50,15 @@ t.test('append: never at or below the commit index, never with a gap, never from
   t.end()
 })
 
+t.test('append: an entry of which the term cannot be read is not taken for another one', (t) => {
+  const reader = readerOf(entriesOf([1, 2, 2, 3]))
+  const log = new LogView({ ...reader, term: (index) => index === 2 ? undefined : reader.term(index) }, 0, undefined)
+  t.throws(() => log.maybeAppend(1, 1, [entry(2, 2), entry(3, 2)]), { code: 'MQ_INVARIANT' })
+  t.equal(log.lastIndex, 4, 'nothing is cut')
+  t.equal(log.maybeAppend(2, 2, [entry(3, 2)]), -1, 'nor does anything follow it')
+  t.end()
+})
+
 t.test('conflict by term: the last place where the logs can still agree', (t) => {
   const cases: Array<[number[], number, number, number, number]> = [
     [[1, 3, 3, 3, 5, 5, 5, 5, 5], 6, 2, 1, 1],
