@@ -151,6 +151,7 @@ export class Engine {
               groupId: identity.groupId,
               ...format,
               settings: options.storeSettings ?? {},
+              reserveBytes: options.limits.reserveBytes ?? 0,
               machines: () => [new PopMachine()],
               onEntry: (entry, body) => { keyIndex?.note(entry, body) },
               onLogLost: noteLostEntries,

@@ -5,8 +5,19 @@ import { checkpointMetaValue, type CheckpointMeta } from './checkpoint-meta.ts'
 
 const SUFFIX = '.base'
 const META_KEY = 'checkpoint'
+/** Room is looked at after so many bytes. */
+const LOOK_BYTES = 1024 * 1024
 /** The newest, and the one before it in case the newest rots. */
 const KEPT = 2
+
+export interface BaseDumpsOptions {
+  readonly disk: Disk
+  readonly logger: Logger
+  readonly directory: string
+  readonly groupSeed: bigint
+  /** Of the file system; half of it is left by a dump, which is what lets the log's head go, to all else that is written. */
+  readonly reserveBytes?: number | undefined
+}
 
 /** A base dump in the directory. */
 export interface Base {
@@ -27,16 +38,18 @@ export class BaseDumps {
   readonly #logger: Logger
   readonly #directory: string
   readonly #groupSeed: bigint
+  readonly #leftBytes: number
   /** Newest first. */
   #bases: Base[] = []
   /** How often each is held, by index. */
   readonly #holds = new Map<number, number>()
 
-  constructor ({ disk, logger, directory, groupSeed }: { readonly disk: Disk, readonly logger: Logger, readonly directory: string, readonly groupSeed: bigint }) {
+  constructor ({ disk, logger, directory, groupSeed, reserveBytes = 0 }: BaseDumpsOptions) {
     this.#disk = disk
     this.#logger = logger
     this.#directory = directory
     this.#groupSeed = groupSeed
+    this.#leftBytes = reserveBytes / 2
   }
 
   get bases (): readonly Base[] { return this.#bases }
@@ -95,10 +108,10 @@ export class BaseDumps {
   /** False: there was no room for it. Nobody knows of the file yet, so nothing else is lost. */
   async #hasWritten (path: string, pairs: AsyncIterable<Pair>): Promise<boolean> {
     try {
-      await writeBaseFile(this.#disk, path, this.#groupSeed, pairs)
+      await writeBaseFile(this.#disk, path, this.#groupSeed, this.#leftBytes > 0 ? this.#whileThereIsRoom(pairs) : pairs)
       return true
     } catch (error) {
-      if (diskErrorCode(error) !== 'ENOSPC') throw error
+      if (diskErrorCode(error) !== 'ENOSPC' && !isMqError(error, 'MQ_DISK_ROOM')) throw error
       this.#logger.warn(`there is no room for a base dump: ${(error as Error).message}`, { file: path })
     }
     try {
@@ -107,6 +120,19 @@ export class BaseDumps {
       if (diskErrorCode(error) !== 'ENOENT') throw error
     }
     return false
+  }
+
+  async * #whileThereIsRoom (pairs: AsyncIterable<Pair>): AsyncGenerator<Pair> {
+    let unseenBytes = LOOK_BYTES
+    for await (const pair of pairs) {
+      unseenBytes += pair[0].length + pair[1].length
+      if (unseenBytes >= LOOK_BYTES) {
+        const { freeBytes } = await this.#disk.room(this.#directory)
+        if (freeBytes < this.#leftBytes) throw new MqError('MQ_DISK_ROOM', `it would leave less than ${this.#leftBytes} bytes, half of the reserve`)
+        unseenBytes = 0
+      }
+      yield pair
+    }
   }
 
   /** Keeps the dump until the function returned is called, however many newer ones come. */

@@ -50,7 +50,7 @@ interface Loaded {
 /** Loads the state from the kv; rebuilds it from a base dump and the log when the kv is lost, damaged, old or ahead of the log. */
 export async function openStore (options: StoreOptions): Promise<StoreParts> {
   const { disk, logger, directory, groupId } = options
-  const bases = new BaseDumps({ disk, logger, directory: join(directory, 'base'), groupSeed: seedOfGroup(groupId) })
+  const bases = new BaseDumps({ disk, logger, directory: join(directory, 'base'), groupSeed: seedOfGroup(groupId), reserveBytes: options.reserveBytes })
   await bases.open()
   const { file: appliedFile, isDamaged } = await AppliedFile.open(disk, join(directory, 'applied'), groupId)
   // a checkpoint was written only when the log was durable so far

@@ -63,6 +63,8 @@ export interface StoreOptions {
   /** The data format that this node reads up to. Default: DATA_FORMAT_VERSION. */
   readonly formatVersion?: number
   readonly settings?: Partial<StoreSettings>
+  /** Free room of the file system that the log leaves alone; 0, the default: not watched. */
+  readonly reserveBytes?: number
   /** Further machines, over the ones every store has. */
   readonly machines?: (core: CoreMachines) => readonly Machine[]
   /** Told of each entry right after it was applied, before anybody else; with what is in it unless that is nothing. May not throw. */

@@ -59,6 +59,7 @@ export interface LeaderOptions {
   readonly log?: MemoryLog
   readonly logger?: Logger
   readonly settings?: Partial<StoreSettings>
+  readonly reserveBytes?: number
   readonly machines?: (core: CoreMachines) => readonly Machine[]
 }
 
@@ -74,9 +75,9 @@ export class Leader {
   }
 
   /** Opens the store and applies what the log has after its state. */
-  static async open ({ disk, database, log = new MemoryLog(), logger = silentLogger, settings = {}, machines }: LeaderOptions): Promise<Leader> {
+  static async open ({ disk, database, log = new MemoryLog(), logger = silentLogger, settings = {}, reserveBytes = 0, machines }: LeaderOptions): Promise<Leader> {
     await disk.makeDirectory('/data')
-    const store = await Store.open({ disk, database, logger, directory: '/data', log, groupId: GROUP_ID, settings, ...(machines && { machines }) })
+    const store = await Store.open({ disk, database, logger, directory: '/data', log, groupId: GROUP_ID, settings, reserveBytes, ...(machines && { machines }) })
     const leader = new Leader(store, log)
     leader.replay()
     store.startLeading()

@@ -226,6 +226,29 @@ t.test('a base dump for which the disk has no room is given up, leaves nothing b
   await leader.store.close()
 })
 
+t.test('a base dump leaves half of the reserve to all else that is written', async (t) => {
+  const MIB = 2 ** 20
+  const disk = new FaultyDisk({ directories: ['/data'] })
+  let leastBytes = Infinity
+  const room = disk.room.bind(disk)
+  disk.room = async () => {
+    leastBytes = Math.min(leastBytes, disk.freeBytes)
+    return await room()
+  }
+  const leader = await Leader.open({ disk, database: new MemoryKv(), reserveBytes: 8 * MIB })
+  for (let i = 0; i < 64; i++) {
+    leader.commit((writer) => { leader.store.metadata.putTopic(writer, { ...config(`topic-${i}`), attributes: { note: 'x'.repeat(2 ** 17) } }) })
+  }
+  await leader.store.checkpoint()
+  disk.capacityBytes = disk.usedBytes + 9 * MIB
+  t.equal(await writeBaseDump(leader.store), undefined, 'it takes 8 MiB')
+  t.same(disk.paths().filter((path) => path.includes('/base/')), [])
+  t.ok(leastBytes > 2 * MIB && leastBytes < 4 * MIB, `${leastBytes} bytes were left`)
+  disk.capacityBytes += 4 * MIB
+  t.equal(await writeBaseDump(leader.store), leader.store.appliedIndex)
+  await leader.store.close()
+})
+
 t.test('a base dump that found no room is due again after a while, though sends are refused: the head of the log waits for it', async (t) => {
   const disk = new FaultyDisk({ directories: ['/data'] })
   const leader = await Leader.open({ disk, database: new MemoryKv(), log: new MemoryLog(), settings: { baseDumpBytes: 4_000 } })
