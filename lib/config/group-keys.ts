@@ -17,7 +17,7 @@ export const groupKeys = {
   groupSecret: key(text, '', 'what nodes must know to take part in the group, the same on all', { isSecret: true, env: 'LEDGERMQ_GROUP_SECRET' }),
   groupElectionTimeoutMs: key(int(100, 60_000, 'ms'), 600, 'without a word from the leader for once to twice that long, a node asks for votes; at once when its process has ended'),
   groupHeartbeatIntervalMs: key(int(20, 10_000, 'ms'), 300, 'time between two heartbeats of the leader'),
-  diskStallTimeoutMs: key(milliseconds(100), 3000, 'a leader whose flush takes longer hands over to a node whose flushes are faster'),
+  diskStallTimeoutMs: key(milliseconds(100), 3000, 'a leader whose flush takes longer, or whose disk is full for longer, hands over to a node that does better'),
   enableBatchPush: key(boolean, false, 'entries are sent to other nodes in batches', { aliases: ['isEnableBatchPush'], ignored: 'they always are' }),
   brokerRole: key(oneOf('ASYNC_MASTER', 'SYNC_MASTER', 'SLAVE'), 'ASYNC_MASTER', 'whether an answer waits for a replica; SLAVE: the broker is that replica; one that names its role takes replicas'),
   brokerId: key(int(-1), 0, 'number under which a SLAVE registers'),

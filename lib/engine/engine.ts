@@ -393,6 +393,11 @@ export class Engine {
   /** How long the last write or sync of the log took; longer when one, or a read of what is to be applied, has been under way for longer, ms. */
   get flushMs (): number { return Math.max(this.#replica.log.flushMs, this.#replica.applyReadMs) }
 
+  /** Sends are refused, or were a moment ago, as the disk is full. */
+  get isShortOfRoom (): boolean { return this.#replica.log.isShortOfRoom }
+  /** Looks whether this disk has room for much more than what others have decided. */
+  async hasRoomToLead (): Promise<boolean> { return await this.#replica.log.lookForRoom() >= this.#options.limits.segmentBytes }
+
   /** The data format that the group writes, and the one that this node reads up to. */
   get format (): { readonly group: number, readonly newest: number } { return { group: this.store.formatVersion, newest: this.store.newestFormat } }
 

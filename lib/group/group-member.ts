@@ -14,7 +14,7 @@ import { Joining } from './joining.ts'
 import { FormatRaise } from './format-raise.ts'
 import { LeaderWatch } from './leader-watch.ts'
 import { Membership } from './membership.ts'
-import { health, joinAnswer, joinRequest, METHODS, whoIsAnswer, type GroupDescription } from './messages.ts'
+import { health, joinAnswer, joinRequest, METHODS, room, whoIsAnswer, type GroupDescription } from './messages.ts'
 import { refetching } from './refetching.ts'
 import { Replacement } from './replacement.ts'
 import { defaultGroupSettings, type GroupSettings } from './settings.ts'
@@ -205,6 +205,7 @@ export class GroupMember {
     })
     network.onCall(METHODS.join, async (body, caller) => joinAnswer.encode(await this.#membership.handleJoin(joinRequest.decode(body), caller)), { openToStrangers: true })
     network.onCall(METHODS.health, () => health.encode({ flushMs: this.#engine.flushMs }))
+    network.onCall(METHODS.room, async () => room.encode({ hasRoom: await this.#engine.hasRoomToLead() }))
     this.#follow(engine)
   }
 

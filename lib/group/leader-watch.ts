@@ -4,7 +4,7 @@ import type { NodeId, PeerStatus } from '../raft/index.ts'
 import { numberOf } from '../replica/index.ts'
 import type { PeerNetwork } from '../transport/index.ts'
 import { LeaderRounds } from './leader-rounds.ts'
-import { health, METHODS } from './messages.ts'
+import { health, METHODS, room } from './messages.ts'
 import type { GroupSettings } from './settings.ts'
 
 export interface LeaderWatchOptions {
@@ -22,12 +22,14 @@ const CLEARLY_FASTER = 0.5
 
 /**
  * While this node leads it looks whether another should: because the configuration prefers that one and it has caught
- * up, or because this node's disk hardly moves and that of another does.
+ * up, or because this node's disk hardly moves, or is full, and that of another is not.
  */
 export class LeaderWatch {
   readonly #options: LeaderWatchOptions
   readonly #rounds: LeaderRounds
   #notBeforeMs = -Infinity
+  /** Since when each look found no room; Infinity: there is. */
+  #shortSinceMs = Infinity
 
   constructor (options: LeaderWatchOptions) {
     this.#options = options
@@ -47,13 +49,15 @@ export class LeaderWatch {
   async #look (): Promise<void> {
     const { clock, settings, engine } = this.#options
     if (clock.nowMs() < this.#notBeforeMs || !engine().role.isLeader) return
-    const { flushMs } = engine()
+    const { flushMs, isShortOfRoom } = engine()
+    this.#shortSinceMs = isShortOfRoom ? Math.min(this.#shortSinceMs, clock.nowMs()) : Infinity
     if (flushMs >= settings.diskStallTimeoutMs) {
       await this.#leaveStuckDisk(flushMs)
       return
     }
+    if (clock.nowMs() - this.#shortSinceMs >= settings.diskStallTimeoutMs && await this.#leaveFullDisk()) return
     const preferred = this.#preferred()
-    if (preferred !== undefined && await this.#doesWell(preferred, settings.diskStallTimeoutMs)) await this.#handOver(preferred, 'it is preferred')
+    if (preferred !== undefined && await this.#hasRoom(preferred) !== false && await this.#doesWell(preferred, settings.diskStallTimeoutMs)) await this.#handOver(preferred, 'it is preferred')
   }
 
   async #leaveStuckDisk (flushMs: number): Promise<void> {
@@ -65,6 +69,20 @@ export class LeaderWatch {
       if (!await this.#handOver(id, why)) this.#stepDown(id, why)
       return
     }
+  }
+
+  /**
+   * Whoever has no room takes what the others decide as long as it can, and ends: so a majority must have room. Whether it
+   * was tried.
+   */
+  async #leaveFullDisk (): Promise<boolean> {
+    const { engine } = this.#options
+    const { votersOutgoing, voters } = engine().status().confState
+    const roomy: NodeId[] = []
+    for (const { id } of this.#successors().sort((a, b) => b.matchIndex - a.matchIndex)) if (await this.#hasRoom(id) === true) roomy.push(id)
+    if (votersOutgoing.length > 0 || roomy.length <= voters.length / 2 || await engine().hasRoomToLead()) return false
+    await this.#handOver(roomy[0]!, 'the disk is full here')
+    return true
   }
 
   /** A node that is preferred to this one and has caught up. */
@@ -93,6 +111,16 @@ export class LeaderWatch {
       return flushMs <= maxFlushMs
     } catch {
       return false
+    }
+  }
+
+  /** Undefined: it does not say. */
+  async #hasRoom (nodeId: NodeId): Promise<boolean | undefined> {
+    const { network, settings: { askTimeoutMs: timeoutMs } } = this.#options
+    try {
+      return room.decode(await network.call(nodeId, METHODS.room, new Uint8Array(0), { timeoutMs })).hasRoom
+    } catch {
+      return undefined
     }
   }
 

@@ -7,7 +7,7 @@ import type { NodeId } from '../raft/index.ts'
  * may be added with defaults in a later version; a reader takes what it knows. Avro's arrays and maps are not used: their
  * decoder believes the counts that it reads.
  */
-export const METHODS = { whoIs: 'group.whoIs', join: 'group.join', health: 'group.health' } as const
+export const METHODS = { whoIs: 'group.whoIs', join: 'group.join', health: 'group.health', room: 'group.room' } as const
 
 const VERSION = 1
 
@@ -171,3 +171,10 @@ export interface Health {
 }
 
 export const health = codecOf<Health>({ type: 'record', name: 'Health', fields: [{ name: 'flushMs', type: 'double' }] })
+
+/** Whether a node could lead, as far as its disk has room. @see Engine.hasRoomToLead */
+export interface Room {
+  readonly hasRoom: boolean
+}
+
+export const room = codecOf<Room>({ type: 'record', name: 'Room', fields: [{ name: 'hasRoom', type: 'boolean' }] })

@@ -12,7 +12,7 @@ export interface GroupSettings {
   readonly promotionLagEntries: number
   /** How often a leader looks whether another node should lead. */
   readonly watchIntervalMs: number
-  /** A leader whose flush takes so long hands over to a node whose flushes are faster. */
+  /** A leader whose flush takes so long, or whose disk is full for so long, hands over to a node that does better. */
   readonly diskStallTimeoutMs: number
   /** After a hand-over that did not come about, none is tried for so long. */
   readonly handOverPauseMs: number

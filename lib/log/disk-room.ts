@@ -36,6 +36,9 @@ export class DiskRoom {
   /** Above the reserve; negative when it is touched. */
   get roomBytes (): number { return this.#freeBytes - this.#writtenSince - this.#options.reserveBytes }
 
+  /** The reserve is touched, or something waits for room. */
+  get isShort (): boolean { return this.roomBytes < this.#wantedBytes }
+
   /** Whether so much may be written. Where it may not, it is looked from time to time until there is room for it. */
   hasRoomFor (sizeBytes: number): boolean {
     if (sizeBytes <= this.roomBytes) return true

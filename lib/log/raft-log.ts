@@ -198,6 +198,14 @@ export class RaftLog {
   /** Whether entries of so many bytes would leave the reserve alone. Once it was false, it turns true by itself when there is room for them. */
   hasRoomFor (sizeBytes: number): boolean { return this.#room.hasRoomFor(sizeBytes) }
 
+  /** The reserve is touched, or entries were refused for which there is still no room. */
+  get isShortOfRoom (): boolean { return this.#room.isShort }
+  /** Looks how much room there is, less the reserve, bytes; Infinity: nobody watches. */
+  async lookForRoom (): Promise<number> {
+    await this.#room.check()
+    return this.#room.roomBytes
+  }
+
   /** Entries through this index are covered by a base dump, so their segments may go when they are below the floor. */
   get mayDeleteThrough (): number { return this.#upkeep.mayDeleteThrough }
   set mayDeleteThrough (index: number) { this.#upkeep.allowDeletionThrough(index) }

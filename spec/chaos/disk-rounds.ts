@@ -89,8 +89,8 @@ export async function fullRound (scene: Scene, round: number): Promise<void> {
   const refused = history.notStoredCount
   await disk.fill(LEFT_BYTES)
   try {
-    if (isLeader) await until('sends are refused, or another node leads', async () => history.notStoredCount > refused || await group.leader() !== leader)
-    else await scene.steady('during the fault')
+    if (isLeader) await until('another node leads', async () => await group.leader() !== leader)
+    await scene.steady('during the fault')
     await sleep(HELD_MS)
   } finally {
     await disk.free()

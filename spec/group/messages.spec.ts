@@ -1,5 +1,5 @@
 import t from 'tap'
-import { joinAnswer, joinRequest, health, whoIsAnswer } from '../../lib/group/messages.ts'
+import { joinAnswer, joinRequest, health, room, whoIsAnswer } from '../../lib/group/messages.ts'
 import { decodeManifest, encodeManifest } from '../../lib/group/catch-up-messages.ts'
 import { isMqError } from '../../lib/base/index.ts'
 import { makeNodeId } from '../../lib/replica/index.ts'
@@ -23,6 +23,7 @@ t.test('bytes that were tampered with are read in no time, or refused', async (t
     { decode: whoIsAnswer.decode, bytes: whoIsAnswer.encode({ nodeId: founders[0]!, group: { groupId, founders, leaderId: founders[1]!, members } }) },
     { decode: joinRequest.decode, bytes: joinRequest.encode({ groupId, address: '10.0.0.1:40911', wantsVote: true }) },
     { decode: joinAnswer.decode, bytes: joinAnswer.encode({ role: 'learner' }) },
+    { decode: room.decode, bytes: room.encode({ hasRoom: true }) },
     { decode: health.decode, bytes: health.encode({ flushMs: 1.5 }) },
     { decode: decodeManifest, bytes: encodeManifest(manifest) }
   ]

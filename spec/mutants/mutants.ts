@@ -86,9 +86,10 @@ export const mutants: readonly Mutant[] = [
   // 24: pre-votes, quorum checks, loyalty to a leader
   mutant('24', 'nodes campaign without asking first', 'replica/replica.ts', 'preVote: true', 'preVote: false', { file: 'raft/core.ts', text: "return this.options.checkQuorum && this.leaderId !== 0 && this.leaderLink === 'there' && this.electionElapsedTicks < this.options.electionTicks", by: 'return false' }),
   mutant('24', 'a leader without a majority goes on', 'replica/replica.ts', 'checkQuorum: true', 'checkQuorum: false'),
-  // 25: a leader whose disk stands still goes
+  // 25: a leader whose disk stands still, or is full, goes
   mutant('25', 'a leader with a stuck disk stays', 'group/leader-watch.ts', 'if (flushMs >= settings.diskStallTimeoutMs) {', 'if (flushMs >= Infinity) {'),
   mutant('25', 'a disk that hangs where a segment begins is not seen', 'log/writer.ts', 'this.#flushingSinceMs = this.#clock.nowMs()\n      await this.#roll()', 'await this.#roll()'),
+  mutant('25', 'a leader with a full disk stays', 'group/leader-watch.ts', 'this.#shortSinceMs = isShortOfRoom ?', 'this.#shortSinceMs = !isShortOfRoom && isShortOfRoom ?'),
   // 26: changes of members
   mutant('26', 'two changes of members at once', 'raft/leader.ts', "if (core.pendingConfIndex > core.log.appliedIndex) return 'refused'\n", ''),
   mutant('26', 'a joint configuration needs one majority only', 'raft/quorum.ts', 'return Math.min(incoming, majorityIndex(electorate.votersOutgoing, acked))', 'return incoming'),

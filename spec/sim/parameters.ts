@@ -125,9 +125,11 @@ export function drawParameters (seed: number): Parameters {
   const tempered = drawn.nodeCount > 1 && !isCalm && later.chance(0.12) ? rivals(later, drawn) : drawn
   const world = drawn.level === 'replica' || isCalm ? tempered : later.chance(tempered.temper === 'rivals' ? 0.6 : 0.3) ? focused(later, tempered) : withKinds(new SeededRandom(seed ^ KINDS_STREAM), tempered)
   const room = new SeededRandom(seed ^ ROOM_STREAM)
-  if (isCalm) return world
+  if (isCalm) return room.chance(0.5) ? { ...world, reserveBytes: reserveOf(world) } : world
   return room.chance(0.08) ? crowded(room, world) : room.chance(0.06) ? hurried(room, world) : world
 }
+
+const reserveOf = ({ segmentBytes }: Parameters): number => segmentBytes + 96 * 1024
 
 /** More is asked for than may wait, while disks are slow. */
 function hurried (random: SeededRandom, drawn: Parameters): Parameters {
@@ -152,7 +154,7 @@ function tightQueues (random: SeededRandom): Pick<Parameters, 'maxPendingProposa
 
 /** Disks fill up. What else fails is rarer, so that it can be seen what nodes make of that. */
 function crowded (random: SeededRandom, drawn: Parameters): Parameters {
-  const reserveBytes = drawn.segmentBytes + 96 * 1024
+  const reserveBytes = reserveOf(drawn)
   const isSmall = random.chance(0.4)
   const isQuiet = random.chance(0.5)
   return {

@@ -66,6 +66,8 @@ const STABLE_MS = 3_000
 /** A disk that stands still, and how soon its node leads no more: two looks and a hand-over beyond what is allowed. */
 const STUCK_MS = 20_000
 const SPARE_MS = 1_500
+/** How often a log looks how much room there is, by a slow clock. */
+const ROOM_LOOK_MS = 1_200
 /** The states are compared at most so often until nothing has changed meanwhile. */
 const MAX_ATTEMPTS = 10
 /** More steps than this at one time: something defers itself for ever. */
@@ -257,13 +259,14 @@ class Simulation {
     if (this.#violation === undefined && leader() !== term) this.#violated(new Violation('who cannot hear disturbs nobody', `a majority that nothing disturbs was led in term ${term}, and in ${leader()} ${STABLE_MS} ms later`))
   }
 
-  /** Wrong clocks cost no leader its place. A disk that stands still does, and soon. */
+  /** Wrong clocks cost no leader its place. A disk that stands still, or is full, does, and soon. */
   async #stayCalm (): Promise<void> {
-    const { ledger, isSynced, parameters: { level } } = this.#world
+    const { ledger, isSynced, parameters: { level, reserveBytes } } = this.#world
     if (ledger.leaderCount > 1) this.#violated(new Violation('clocks depose nobody', `${ledger.leaderCount} leaders, although nothing failed but clocks`))
     const leader = this.#leader()
     // where nothing waits for syncs they come now and then, and so does what they take
     if (level === 'replica' || leader === undefined || !isSynced) return
+    if (reserveBytes > 0) return await this.#fillDisk(leader)
     // in half of these worlds where a segment is full, so that the next one has to be made
     const { random } = this.#world
     if (random.chance(0.5)) for (let attempts = 0; attempts < 100 && leader.isLeading && !leader.isSegmentFull; attempts++) await this.#decideOne(leader)
@@ -274,6 +277,18 @@ class Simulation {
     const untilMs = this.#clock.nowMs() + 2 * DISK_STALL_TIMEOUT_MS + SPARE_MS
     const isReplaced = await this.#runUntil(() => this.#nodes.some((node) => node !== leader && node.isLeading), untilMs)
     if (!isReplaced && this.#violation === undefined) this.#violated(new Violation('a stuck disk costs leadership', `node ${leader.number} leads on with a disk that does nothing`))
+  }
+
+  async #fillDisk (leader: SimNode): Promise<void> {
+    const { faults, random, parameters: { reserveBytes } } = this.#world
+    faults.note('full disk', 'leader', 'calm')
+    leader.fill(Math.floor(reserveBytes * (0.5 + 0.5 * random.next())))
+    // whoever writes nothing need not look
+    this.#work.decideOne(leader, () => {})
+    const untilMs = this.#clock.nowMs() + ROOM_LOOK_MS + 2 * DISK_STALL_TIMEOUT_MS + SPARE_MS
+    const isReplaced = await this.#runUntil(() => this.#nodes.some((node) => node !== leader && node.isLeading), untilMs)
+    if (!isReplaced && this.#violation === undefined) this.#violated(new Violation('a full disk costs leadership', `node ${leader.number} leads on, and can take nothing`))
+    leader.fill(Infinity)
   }
 
   async #decideOne (leader: SimNode): Promise<void> {
