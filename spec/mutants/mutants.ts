@@ -107,7 +107,7 @@ export const mutants: readonly Mutant[] = [
   mutant('30', 'what was refused is not looked after', 'log/disk-room.ts', 'this.#wantedBytes = sizeBytes\n    this.#arm()\n', ''),
   mutant('30', 'a send that is refused for want of room may have happened', 'base/errors.ts', "MQ_DISK_ROOM: entry('not-applied'", "MQ_DISK_ROOM: entry('unknown'"),
   mutant('30', 'consumers need room as senders do', 'replica/proposal-pipeline.ts', 'if (relieves) {', 'if (relieves && hasRoomFor(bytes)) {'),
-  mutant('30', 'a node ends when there is no room for a base dump', 'store/base-dumps.ts', "if (diskErrorCode(error) !== 'ENOSPC') throw error", "if (diskErrorCode(error) !== '') throw error"),
+  mutant('30', 'a node ends when there is no room for a base dump', 'store/base-dumps.ts', "if (diskErrorCode(error) !== 'ENOSPC' && !isMqError(error, 'MQ_DISK_ROOM')) throw error", 'throw error'),
   // 31: old, repeated and foreign messages do no harm
   mutant('31', 'a heartbeat commits what was not compared', 'raft/replication.ts', 'const commitIndex = Math.min(peer.matchIndex, commitIndexFor(core, peer))', 'const commitIndex = commitIndexFor(core, peer)'),
   mutant('31', 'an append commits beyond itself', 'raft/follower.ts', 'log.commitTo(Math.min(message.commitIndex, matched))', 'log.commitTo(Math.min(message.commitIndex, log.lastIndex))'),
