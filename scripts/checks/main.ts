@@ -1,9 +1,8 @@
-import { cpSync } from 'node:fs'
-import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { buildJava, hasJava, javaVersions } from '../../spec/interop/java-build.ts'
-import { compiledDirectory, runSpecs, specFiles } from './run-specs.ts'
-import { runStep, type Step } from './run-step.ts'
+import { compileSources } from './compiled-sources.ts'
+import { runSpecs, specFiles } from './run-specs.ts'
+import { runStep, type StepResult } from './run-step.ts'
 
 const usage = `scripts/test [--seeds N] [--first-seed N] [--only build,lint,types,specs,interop,sim]
 
@@ -19,7 +18,6 @@ const stepNames = ['build', 'lint', 'types', 'specs', 'interop', 'sim']
 const interopFiles = ['spec/interop/java-clients.ts', 'spec/interop/joined-cluster.ts', 'spec/interop/killed-server.ts', 'spec/interop/group-failover.ts']
 const node = process.execPath
 const bin = (name: string): string => `node_modules/.bin/${name}`
-const compileAll: Step = { command: [bin('tsc'), '-p', 'tsconfig.json', '--noEmit', 'false', '--outDir', compiledDirectory, '--inlineSourceMap', '--sourceRoot', pathToFileURL('.').href + '/'], limitMs: 5 * MINUTE_MS }
 
 const { values } = parseArgs({ options: { seeds: { type: 'string', default: '2100' }, 'first-seed': { type: 'string' }, only: { type: 'string' }, help: { type: 'boolean', short: 'h' } } })
 if (values.help === true) {
@@ -36,8 +34,8 @@ if (firstSeed !== undefined && !/^[1-9][0-9]*$/.test(firstSeed)) fail('--first-s
 let passed = 0
 let failed = 0
 
-await simpleStep('build', 'build: compiling lib/ to dist/', { command: [bin('tsc'), '-p', 'tsconfig.build.json'], limitMs: 5 * MINUTE_MS })
-await simpleStep('lint', 'lint: style, purity of the core, import rules', { command: [bin('eslint'), '.'], limitMs: 5 * MINUTE_MS })
+await simpleStep('build', 'build: compiling lib/ to dist/', () => runStep({ command: [bin('tsc'), '-p', 'tsconfig.build.json'], limitMs: 5 * MINUTE_MS }))
+await simpleStep('lint', 'lint: style, purity of the core, import rules', () => runStep({ command: [bin('eslint'), '.'], limitMs: 5 * MINUTE_MS }))
 await simpleStep('types', 'types: checking lib, spec, bench, examples and scripts', compileAll)
 await specs()
 await interop()
@@ -46,10 +44,10 @@ await simulation()
 console.log(`${passed} passed, ${failed} failed`)
 process.exitCode = failed === 0 ? 0 : 1
 
-async function simpleStep (name: string, title: string, step: Step): Promise<void> {
+async function simpleStep (name: string, title: string, step: () => Promise<StepResult>): Promise<void> {
   if (!wanted.has(name)) return
   say(title)
-  const { exitCode, timedOut, tookMs } = await runStep(step)
+  const { exitCode, timedOut, tookMs } = await step()
   count(exitCode === 0 ? 1 : 0, exitCode === 0 ? 0 : 1)
   tell(`${name}: ${exitCode === 0 ? 'ok' : timedOut ? 'ended for taking too long' : 'failed'} (${seconds(tookMs)})`)
 }
@@ -81,10 +79,12 @@ async function interop (): Promise<void> {
   await specStep('interop', interopFiles, { jobs: 1, limitMs: 9 * MINUTE_MS })
 }
 
-/** The command reads its version from the package it lies in. */
+function compileAll (): Promise<StepResult> {
+  return compileSources(5 * MINUTE_MS)
+}
+
 async function compileUnlessDone (): Promise<void> {
-  if (!wanted.has('types')) await runStep(compileAll)
-  cpSync('package.json', `${compiledDirectory}/package.json`)
+  if (!wanted.has('types')) await compileAll()
 }
 
 async function specStep (name: string, files: readonly string[], bounds: { jobs: number, limitMs: number }): Promise<void> {

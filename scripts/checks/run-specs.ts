@@ -1,10 +1,7 @@
 import { readdirSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { compiledDirectory, compiledPath } from './compiled-sources.ts'
 import { runStep } from './run-step.ts'
 import { TapReport } from './tap-report.ts'
-
-/** Where all sources are compiled to once, so that no spec file and none of its child processes has to. */
-export const compiledDirectory = resolve('build', 'sources')
 
 /** Begun first, in this order: a long file that comes last would leave the other core idle. */
 const longest = [
@@ -34,7 +31,7 @@ export function specFiles (): string[] {
   return [...longest, ...files.filter((file) => !longest.includes(file))]
 }
 
-/** Runs each file as a process of its own, `jobs` at a time; needs what is in `compiledDirectory`. */
+/** Runs each file as a process of its own, `jobs` at a time; as compiled. */
 export async function runSpecs (files: readonly string[], { jobs, limitMs, onLine }: SpecRun): Promise<SpecTotals> {
   const totals = { passed: 0, failed: 0 }
   const waiting = [...files]
@@ -42,7 +39,7 @@ export async function runSpecs (files: readonly string[], { jobs, limitMs, onLin
     for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
       const report = new TapReport()
       const { exitCode, timedOut, tookMs } = await runStep({
-        command: [process.execPath, '--import', `${compiledDirectory}/scripts/checks/compiled-sources.js`, file],
+        command: [process.execPath, '--import', compiledPath('scripts/checks/spec-process.ts'), compiledPath(file)],
         env: { LEDGERMQ_COMPILED: compiledDirectory, TAP_TIMEOUT: String(limitMs / 1000) },
         limitMs,
         onLine: (line) => report.line(line)

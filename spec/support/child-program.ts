@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url'
 
 /**
  * Arguments with which node runs a source file as a child process, from any folder: what scripts/test has compiled, else the
- * source itself. Such a program finds no files by the place it is at.
+ * source itself.
  * @param path from the root of the repository, as `lib/cli/main.ts`
  */
 export function childProgram (path: string): string[] {
