@@ -370,9 +370,10 @@ export class Engine {
 
   /**
    * Ceases to lead at once and tells a voter to look for votes, where no transfer is possible: the other lacks entries that are
-   * not committed, and this node cannot send them. Their proposals have an unknown outcome. Nothing on a follower.
+   * not committed, and this node cannot send them. Their proposals have an unknown outcome. False: nothing was done, because the
+   * others would not elect that one, or leadership is being transferred, or this node does not lead.
    */
-  stepDown (successor: NodeId): void { this.#replica.stepDown(successor) }
+  leaveTo (successor: NodeId): boolean { return this.#replica.leaveTo(successor) }
 
   /**
    * Changes voters or learners, one change at a time; resolves with the configuration in force when it is applied here.

@@ -16,6 +16,7 @@ export class LeaderRounds {
   readonly #options: LeaderRoundsOptions
   #timer: Timer | undefined
   #isLeading = false
+  #isLooking = false
   #running: Promise<void> = Promise.resolve()
 
   constructor (options: LeaderRoundsOptions) {
@@ -36,11 +37,16 @@ export class LeaderRounds {
 
   #arm (): void {
     const { clock, intervalMs, isNeeded, look, onFailure } = this.#options
-    if (isNeeded?.() === false) return
+    // one that began in an earlier term goes on when it has ended
+    if (this.#isLooking || isNeeded?.() === false) return
     this.#timer = clock.setTimer(intervalMs, () => {
+      this.#isLooking = true
       this.#running = look().catch((error: unknown) => {
         if (this.#isLeading) onFailure(error)
-      }).then(() => { if (this.#isLeading) this.#arm() })
+      }).then(() => {
+        this.#isLooking = false
+        if (this.#isLeading) this.#arm()
+      })
     })
   }
 }

@@ -66,7 +66,7 @@ export class LeaderWatch {
       if (!await this.#doesWell(id, flushMs * CLEARLY_FASTER)) continue
       const why = `a flush takes ${Math.round(flushMs)} ms here`
       // what the other lacks may have to be read from the disk that is stuck
-      if (!await this.#handOver(id, why)) this.#stepDown(id, why)
+      if (!await this.#handOver(id, why)) this.#leaveTo(id, why)
       return
     }
   }
@@ -101,7 +101,7 @@ export class LeaderWatch {
 
   #successors (): PeerStatus[] {
     const { peers, confState: { voters } } = this.#options.engine().status()
-    return peers.filter(({ id, recentlyActive }) => recentlyActive && voters.includes(id))
+    return peers.filter(({ id, recentlyActive, inDoubt }) => recentlyActive && !inDoubt && voters.includes(id))
   }
 
   async #doesWell (nodeId: NodeId, maxFlushMs: number): Promise<boolean> {
@@ -124,11 +124,10 @@ export class LeaderWatch {
     }
   }
 
-  #stepDown (nodeId: NodeId, why: string): void {
+  #leaveTo (nodeId: NodeId, why: string): void {
     const { engine, logger, settings: { diskStallTimeoutMs } } = this.#options
-    if (!engine().role.isLeader || engine().flushMs < diskStallTimeoutMs) return
-    logger.warn(`leadership is given up, n${numberOf(nodeId)} is to look for votes: ${why}`, { nodeId })
-    engine().stepDown(nodeId)
+    if (engine().flushMs < diskStallTimeoutMs || !engine().leaveTo(nodeId)) return
+    logger.warn(`leadership was given up, n${numberOf(nodeId)} is to look for votes: ${why}`, { nodeId })
   }
 
   /** Whether that node leads now. */

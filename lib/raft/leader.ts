@@ -146,12 +146,25 @@ export function tickLeader (core: RaftCore): void {
  */
 function leaveUnheard (core: RaftCore): void {
   const able = core.membership.peers.filter(({ id, recentlyActive, inDoubt }) => !recentlyActive && !inDoubt && isVoter(core.membership.conf, id))
-  stepDown(core, able.length > 0 ? able.reduce((best, peer) => peer.matchIndex > best.matchIndex ? peer : best).id : undefined)
+  if (able.length > 0) sendTimeoutNow(core, able.reduce((best, peer) => peer.matchIndex > best.matchIndex ? peer : best).id)
+  core.becomeFollower(core.term, 0)
 }
 
-export function stepDown (core: RaftCore, successor: NodeId | undefined): void {
-  if (successor !== undefined) sendTimeoutNow(core, successor)
+/** Ceases to lead for a voter that is told to look for votes, if it would get them and no transfer is under way. Returns whether it did. */
+export function leaveTo (core: RaftCore, successor: NodeId): boolean {
+  if (core.role !== 'leader' || core.transfereeId !== 0 || !wouldBeElected(core, successor)) return false
+  sendTimeoutNow(core, successor)
   core.becomeFollower(core.term, 0)
+  return true
+}
+
+/** By those that are heard, as far as their logs are known: not by this node, whose log is the longer one, or whose disk stores no vote in time. */
+function wouldBeElected (core: RaftCore, id: NodeId): boolean {
+  const { membership, id: ownId } = core
+  const candidate = membership.peer(id)
+  if (candidate === undefined || !candidate.recentlyActive || candidate.inDoubt || !isVoter(membership.conf, id)) return false
+  const votes = membership.peers.map(({ id, recentlyActive, inDoubt, matchIndex }) => [id, recentlyActive && !inDoubt && matchIndex <= candidate.matchIndex] as const)
+  return membership.tally(new Map([[ownId, false], ...votes])) === 'won'
 }
 
 /** Word of the snapshot may have been lost, or what it is for may be over: a probe finds out, and leads to another one if need be. */

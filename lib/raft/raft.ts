@@ -191,13 +191,17 @@ export class Raft {
     if (this.#core.role === 'follower') this.#core.leaderId = 0
   }
 
-  /**
-   * A leader that should not lead (a stalled loop, a disk that does nothing) gives up without waiting to be deposed. `successor`,
-   * a voter, is told to look for votes at once, whether or not it holds all that this node does: what is committed somebody else does.
-   */
-  stepDown (successor?: NodeId): void {
-    if (this.#core.role === 'leader') leader.stepDown(this.#core, successor)
+  /** A leader that should not lead (a stalled loop) gives up without waiting to be deposed. */
+  stepDown (): void {
+    if (this.#core.role === 'leader') this.#core.becomeFollower(this.#core.term, 0)
   }
+
+  /**
+   * A leader that should not lead (a disk that does nothing) gives up, and a voter is told to look for votes at once, whether or not
+   * it holds all that this node does: what is committed somebody else does. False, and nothing happens, where that one would not be
+   * elected without the vote of this node, or leadership is being transferred.
+   */
+  leaveTo (successor: NodeId): boolean { return leader.leaveTo(this.#core, successor) }
 
   /** Bytes from the leader, of whatever kind, are a sign of life. */
   heardFrom (id: NodeId): void {

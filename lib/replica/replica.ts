@@ -326,11 +326,14 @@ export class Replica {
     await handedOver
   }
 
-  /** Ceases to lead at once, and tells a voter to look for votes, though it may lack what is not committed yet. Nothing on a follower. */
-  stepDown (successor: NodeId): void {
-    if (this.#state !== 'open') return
-    this.#raft.stepDown(successor)
+  /**
+   * Ceases to lead at once, and tells a voter to look for votes, though it may lack what is not committed yet. False: it stays as it is,
+   * for that one would not be elected, or leadership is being transferred, or this node does not lead.
+   */
+  leaveTo (successor: NodeId): boolean {
+    if (this.#state !== 'open' || !this.#raft.leaveTo(successor)) return false
     this.#pump()
+    return true
   }
 
   status (): ReplicaStatus {

@@ -1,12 +1,13 @@
 import t from 'tap'
 import { MemoryKv } from '../../lib/adapters/index.ts'
 import { loadChecksum } from '../../lib/base/index.ts'
+import { checkOpenOptions } from '../../lib/queue/options.ts'
 import { get, put, wireMessage } from '../engine/wire.ts'
 import { FaultyDisk } from '../support/faulty-disk.ts'
-import { Nodes } from './nodes.ts'
+import { DIRECTORY, Nodes } from './nodes.ts'
 
 /** Three nodes, each on a disk that can be made slow: every operation then takes so long. */
-async function nodesOnDisks () {
+async function nodesOnDisks (engine: NonNullable<Parameters<Nodes['openAll']>[0]>['engine'] = {}) {
   await loadChecksum()
   const group = new Nodes([0, 1, 2])
   const delays = [0, 0, 0]
@@ -14,7 +15,7 @@ async function nodesOnDisks () {
     const schedule = (fn: () => void): void => { group.clock.setTimer(delays[number]!, fn) }
     group.machines.set(number, { disk: new FaultyDisk({ directories: ['/'], schedule }), kv: new MemoryKv() })
   }
-  await group.openAll()
+  await group.openAll({ engine })
   return { group, delays }
 }
 
@@ -48,4 +49,23 @@ t.test('where no disk is faster, leadership stays', async (t) => {
   t.equal(group.leader, leader)
   t.equal(leader.engine.term, term)
   delays.fill(0)
+})
+
+t.test('a leader with a slow disk goes on where nobody else would be elected: the one node beside it lacks what is committed', async (t) => {
+  const { group, delays } = await nodesOnDisks({ limits: { ...checkOpenOptions(DIRECTORY, {}).limits, tailCacheBytes: 4096 } })
+  t.teardown(() => group.closeAll())
+  const leader = await group.untilLeader()
+  const { term } = leader.engine
+  const [lagging, other] = [0, 1, 2].filter((number) => number !== leader.number) as [number, number]
+  await group.close(lagging)
+  for (let i = 0; i < 30; i++) await group.run(put(leader.engine, 'orders', wireMessage('x'.repeat(1000))))
+  await group.close(other)
+  const opening = group.start(lagging)
+  delays[leader.number] = 2_000
+  const slow = put(leader.engine, 'orders', wireMessage('last'))
+  await group.run(opening)
+  t.equal((await group.run(slow)).queueOffset, 30)
+  t.equal(group.leader, leader)
+  t.equal(leader.engine.term, term)
+  delays[leader.number] = 0
 })

@@ -95,6 +95,7 @@ export class RandomSchedule {
     else if (dice < 0.995) node.raft.forgetLeader()
     else if (dice < 0.997) node.raft.campaign()
     else if (dice < 0.998) node.raft.stepDown()
+    else if (dice < 0.9985) node.raft.leaveTo(1 + this.#below(this.nodes.length))
     else for (let i = 0; i < 12; i++) node.raft.tick()
   }
 

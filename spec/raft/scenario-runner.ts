@@ -26,7 +26,7 @@ type Options = Record<string, string>
  * | empty N | N new nodes that know nothing |
  * | bootstrap ID CHANGE... | the log of an empty node begins with that change, committed |
  * | seed ID TERMS... | gives a node a log of entries of those terms, as if restarted with it |
- * | campaign, propose ID PAYLOAD... [size=], conf ID CHANGE..., transfer ID TO, read ID CONTEXT, forget ID, stepdown ID [TO], heard ID FROM | a call of the api |
+ * | campaign, propose ID PAYLOAD... [size=], conf ID CHANGE..., transfer ID TO, read ID CONTEXT, forget ID, stepdown ID, leave ID TO, heard ID FROM | a call of the api |
  * | ready ID... | handles one Ready of each |
  * | disk ID [JOBS] | runs disk jobs, all of them by default |
  * | deliver ID... [from=] [type=] [reverse] [twice] | gives a node what is in its inbox |
@@ -102,7 +102,8 @@ export class ScenarioRunner {
     transfer: ([id, to]) => this.#answer(this.#node(id).raft.transferLeadership(Number(to)), true),
     read: ([id, context]) => this.#answer(this.#node(id).raft.readIndex(Number(context)), true),
     forget: ([id]) => this.#node(id).raft.forgetLeader(),
-    stepdown: ([id, to]) => this.#node(id).raft.stepDown(to === undefined ? undefined : Number(to)),
+    stepdown: ([id]) => this.#node(id).raft.stepDown(),
+    leave: ([id, to]) => { if (!this.#node(id).raft.leaveTo(Number(to))) this.#note('refused') },
     heard: ([id, from]) => this.#node(id).raft.heardFrom(Number(from)),
     tick: ([id, ticks]) => { for (let i = 0; i < Number(ticks ?? 1); i++) this.#node(id).raft.tick() },
     random: ([id, value]) => { this.#node(id).random = Number(value) },

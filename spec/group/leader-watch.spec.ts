@@ -1,0 +1,73 @@
+import t from 'tap'
+import { VirtualClock } from '../../lib/adapters/index.ts'
+import { MqError, silentLogger } from '../../lib/base/index.ts'
+import type { Engine } from '../../lib/engine/index.ts'
+import { LeaderRounds } from '../../lib/group/leader-rounds.ts'
+import { LeaderWatch, type LeaderWatchOptions } from '../../lib/group/leader-watch.ts'
+import { health } from '../../lib/group/messages.ts'
+import { defaultGroupSettings } from '../../lib/group/settings.ts'
+
+/** The watch of a leader, 1, whose disk is stuck, while those of 2 and 3 are fast. */
+async function watchOf (transfer: (to: number) => void, inDoubt: readonly number[] = []): Promise<string[]> {
+  const clock = new VirtualClock()
+  const calls: string[] = []
+  const engine = {
+    role: { isLeader: true },
+    flushMs: 5_000,
+    status: () => ({ nodeId: 1, lastIndex: 10, confState: { voters: [1, 2, 3] }, peers: [[2, 9], [3, 8]].map(([id, matchIndex]) => ({ id, matchIndex, recentlyActive: true, inDoubt: inDoubt.includes(id!) })) }),
+    async transferLeadership (to: number) {
+      calls.push(`transfer to ${to}`)
+      transfer(to)
+    },
+    leaveTo (to: number) {
+      calls.push(`leave to ${to}`)
+      return true
+    }
+  }
+  const network = { call: async () => health.encode({ flushMs: 1 }) }
+  const options = { clock, logger: silentLogger, settings: defaultGroupSettings, network, engine: () => engine as unknown as Engine, preferredLeaders: () => [] }
+  const watch = new LeaderWatch(options as unknown as LeaderWatchOptions)
+  watch.leadershipChanged(true)
+  await clock.advance(defaultGroupSettings.watchIntervalMs)
+  await watch.stop()
+  return calls
+}
+
+t.test('a node in doubt does not keep a leader with a stuck disk from leaving to another one', async (t) => {
+  t.same(await watchOf(() => {}, [2]), ['transfer to 3'])
+  t.same(await watchOf(() => {}, [2, 3]), [])
+})
+
+t.test('a leader with a stuck disk leaves where a transfer does not come about', async (t) => {
+  t.same(await watchOf(() => { throw new MqError('MQ_UNAVAILABLE', 'did not take over') }), ['transfer to 2', 'leave to 2'])
+})
+
+t.test('looks stay one at a time when leadership is lost and comes back while one is under way', async (t) => {
+  const clock = new VirtualClock()
+  let running = 0
+  let most = 0
+  let looks = 0
+  const rounds = new LeaderRounds({
+    clock,
+    intervalMs: 100,
+    look: async () => {
+      looks++
+      most = Math.max(most, ++running)
+      await new Promise<void>((resolve) => { clock.setTimer(150, resolve) })
+      running--
+    },
+    onFailure: (error) => { t.fail(String(error)) }
+  })
+  rounds.leadershipChanged(true)
+  await clock.advance(110)
+  rounds.leadershipChanged(false)
+  rounds.leadershipChanged(true)
+  await clock.advance(1000)
+  t.equal(most, 1)
+  t.equal(looks, 5)
+  const stopped = rounds.stop()
+  await clock.advance(200)
+  await stopped
+  await clock.advance(1000)
+  t.equal(running, 0)
+})
