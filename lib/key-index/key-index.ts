@@ -49,6 +49,8 @@ const MAX_UNWRITTEN = 4
 /** After a start others come first. */
 const REBUILD_AFTER_MS = 1000
 const RETRY_MS = 60_000
+/** So often a part of the log is looked for in a file, if those before were damaged. */
+const MAX_ATTEMPTS = 3
 /** Bytes of the log read again before others get a turn. */
 const SLICE_BYTES = 256 * 1024
 
@@ -158,7 +160,7 @@ export class KeyIndex {
     await this.#removed
   }
 
-  async #findIn (block: SealedBlock, hash: number): Promise<number[]> {
+  async #findIn (block: SealedBlock, hash: number, attempts = MAX_ATTEMPTS): Promise<number[]> {
     // else somebody else has met damage in it, or the floor is above it; the name may be that of a new file, of less
     if (this.#sealed.includes(block)) {
       try {
@@ -170,7 +172,7 @@ export class KeyIndex {
     await this.#rebuilding
     await this.#fill()
     this.#assertOpen()
-    return await this.#findAgain(block, hash)
+    return attempts === 1 ? [] : await this.#findAgain(block, hash, attempts - 1)
   }
 
   #noteDamage (block: SealedBlock, error: unknown): void {
@@ -182,12 +184,11 @@ export class KeyIndex {
   }
 
   /** In what was made anew in the place of a block. */
-  async #findAgain ({ from, to }: BlockBounds, hash: number): Promise<number[]> {
+  async #findAgain ({ from, to }: BlockBounds, hash: number, attempts: number): Promise<number[]> {
     const found: number[] = []
     for (const block of this.#blocks()) {
       if (block.to <= from || block.from >= to) continue
-      if (block instanceof KeyBlock) found.push(...block.find(hash))
-      else found.push(...await this.#withFile((block as SealedBlock).path, async (file) => await findInFile(file, this.#options.groupSeed, hash)).catch(() => []))
+      found.push(...block instanceof KeyBlock ? block.find(hash) : await this.#findIn(block as SealedBlock, hash, attempts))
     }
     return found.sort((a, b) => b - a)
   }

@@ -194,6 +194,35 @@ t.test('who asks does not miss what is in a file in which another finds damage w
   await index.close()
 })
 
+t.test('what is made anew may be damaged again at once', async (t) => {
+  const { entries, positions } = await entriesOf(30)
+  const disk = new MemoryDisk()
+  let failures = 0
+  const failing = new Proxy<Disk>(disk, {
+    get (target, name) {
+      const member = Reflect.get(target, name) as unknown
+      if (name === 'open') {
+        return async (path: string, options: { readonly readOnly?: boolean }) => {
+          if (options.readOnly === true && failures-- > 0) throw new Error('EIO: i/o error, open')
+          return await target.open(path, options)
+        }
+      }
+      return typeof member === 'function' ? member.bind(target) : member
+    }
+  })
+  const index = indexOf(failing, entries)
+  noteAll(index, entries)
+  await index.whole()
+  while (await filesOf(disk) === 0) await new Promise((resolve) => { setImmediate(resolve) })
+  failures = 2
+  t.same(await find(index, 'k3'), [positions[3]])
+  failures = 1000
+  t.same(await find(index, 'k3'), [], 'a disk that reads nothing')
+  failures = 0
+  t.same(await find(index, 'k3'), [positions[3]])
+  await index.close()
+})
+
 t.test('an entry of the log that cannot be read hides only its own keys, and is all that is read again', async (t) => {
   const { entries, positions } = await entriesOf(90)
   for (const bad of [0, 40, 89]) {
