@@ -22,7 +22,7 @@ export interface PersistenceOptions {
 interface Step {
   hardState: HardState | undefined
   entries: readonly RaftEntry[]
-  readonly heldMessages: readonly MessageAfterPersist[]
+  heldMessages: readonly MessageAfterPersist[]
   readonly catchUp: CatchUpCall | undefined
 }
 
@@ -48,8 +48,16 @@ export class Persistence {
   }
 
   accept ({ hardState, entries, messagesAfterPersist, catchUp }: Ready): void {
-    if (hardState === undefined && entries.length === 0 && messagesAfterPersist.length === 0 && catchUp === undefined) return
-    this.#steps.push({ hardState, entries, heldMessages: messagesAfterPersist, catchUp })
+    const writes = hardState !== undefined || entries.length > 0 || catchUp !== undefined
+    if (!writes && messagesAfterPersist.length === 0) return
+    const last = this.#steps.at(-1)
+    if (writes || last === undefined) {
+      this.#steps.push({ hardState, entries, heldMessages: messagesAfterPersist, catchUp })
+    } else {
+      const held = [...last.heldMessages]
+      hold(held, messagesAfterPersist)
+      last.heldMessages = held
+    }
     this.#run()
   }
 
@@ -80,7 +88,7 @@ export class Persistence {
       }
       this.#steps.shift()
       // Held before the append: an inline flush reports back before `append` returns.
-      this.#held.push(...step.heldMessages)
+      hold(this.#held, step.heldMessages)
       if (first !== undefined) log.append(step.entries)
       if (step.catchUp !== undefined) this.#options.onCatchUp?.(step.catchUp)
       this.#release()
@@ -126,4 +134,22 @@ export class Persistence {
     this.#held = held
     if (ready.length > 0) this.#options.send(ready)
   }
+}
+
+/** A leader that hears nothing asks again with each heartbeat, for as long as the disk is stuck: it is answered once. */
+function hold (held: MessageAfterPersist[], messages: readonly MessageAfterPersist[]): void {
+  for (const item of messages) {
+    const last = held.at(-1)
+    if (last !== undefined && saysAll(item, last)) held[held.length - 1] = item
+    else held.push(item)
+  }
+}
+
+/** What the earlier one says, the later one says too, and it need wait for nothing more. */
+function saysAll ({ message: later, after: afterLater }: MessageAfterPersist, { message: earlier, after: afterEarlier }: MessageAfterPersist): boolean {
+  return afterLater.index === afterEarlier.index && afterLater.term === afterEarlier.term &&
+    later.type === 'appendEntriesReply' && earlier.type === 'appendEntriesReply' &&
+    later.to === earlier.to && later.term === earlier.term && later.life === earlier.life && later.inDoubt === earlier.inDoubt &&
+    later.rejected === earlier.rejected &&
+    (later.rejected ? later.index === earlier.index && later.hintIndex === earlier.hintIndex && later.hintTerm === earlier.hintTerm : later.index >= earlier.index)
 }

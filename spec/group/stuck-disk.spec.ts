@@ -7,7 +7,7 @@ import { FaultyDisk } from '../support/faulty-disk.ts'
 import { DIRECTORY, Nodes } from './nodes.ts'
 
 /** Three nodes, each on a disk that can be made slow: every operation then takes so long. */
-async function nodesOnDisks (engine: NonNullable<Parameters<Nodes['openAll']>[0]>['engine'] = {}) {
+async function nodesOnDisks (tailCacheBytes?: number) {
   await loadChecksum()
   const group = new Nodes([0, 1, 2])
   const delays = [0, 0, 0]
@@ -15,7 +15,8 @@ async function nodesOnDisks (engine: NonNullable<Parameters<Nodes['openAll']>[0]
     const schedule = (fn: () => void): void => { group.clock.setTimer(delays[number]!, fn) }
     group.machines.set(number, { disk: new FaultyDisk({ directories: ['/'], schedule }), kv: new MemoryKv() })
   }
-  await group.openAll({ engine })
+  const options = checkOpenOptions(DIRECTORY, {})
+  await group.openAll(tailCacheBytes === undefined ? {} : { engine: { ...options, directory: DIRECTORY, limits: { ...options.limits, tailCacheBytes } } })
   return { group, delays }
 }
 
@@ -52,7 +53,7 @@ t.test('where no disk is faster, leadership stays', async (t) => {
 })
 
 t.test('a leader with a slow disk goes on where nobody else would be elected: the one node beside it lacks what is committed', async (t) => {
-  const { group, delays } = await nodesOnDisks({ limits: { ...checkOpenOptions(DIRECTORY, {}).limits, tailCacheBytes: 4096 } })
+  const { group, delays } = await nodesOnDisks(4096)
   t.teardown(() => group.closeAll())
   const leader = await group.untilLeader()
   const { term } = leader.engine
