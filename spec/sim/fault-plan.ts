@@ -172,12 +172,21 @@ export class FaultPlan {
       this.#note('membership change', leader)
       this.#work.changeMembership(leader)
     })
+    if (parameters.cutFlipRate > 0) for (const node of this.#mayLose) node.onCut = (index) => { this.#flipBeside(node, index) }
     // Nodes that stopped by themselves come back.
     this.#repeat(500, () => { for (const node of this.#nodes) if (node.restartDue && !node.isRunning) node.start() })
   }
 
   /** Whoever founds a group must not lose it before a majority has taken its place: see docs/guarantees.md. */
   get #hasBegun (): boolean { return this.#mayLose.length > 0 && this.#world.ledger.decided.length > 0 }
+
+  /** A disk that is to write zeros over the end of a log damages what lies beside it. */
+  #flipBeside (node: SimNode, index: number): void {
+    const { random, ledger, parameters: { cutFlipRate } } = this.#world
+    if (this.#isOver || !this.#hasBegun || !random.chance(cutFlipRate)) return
+    // what is decided stays, and goes on to tell of what was synced
+    if (node.machine.flipInLog(Math.min(index - 1, ledger.decided.length))) this.#note('bit flip at a cut', node)
+  }
 
   #startLater (node: SimNode, ms: number): void {
     this.#world.clock.setTimer(ms, () => { if (!node.isRunning && !this.#isOver) node.start() })

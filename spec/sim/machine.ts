@@ -18,6 +18,8 @@ const FLOOR_FILE = `${LOG_PREFIX}floor`
 const MARK_FILE = `${LOG_PREFIX}mark`
 /** So long a disk is slow that fails more than once. */
 const FAILING_MS = 1_000
+/** A write that goes wrong damages what lies so near. */
+const BESIDE_BYTES = 4096
 /** Of a disk that never fills up. */
 const ENOUGH_BYTES = 2 ** 50
 export const VOTE_FILE = `${DIRECTORY}/vote`
@@ -129,19 +131,24 @@ export class Machine {
     this.disk.faults.failAt(1 + random.below(of === '' || of === LOG_PREFIX ? 20 : 4), random.chance(0.5) ? 'EIO' : 'ENOSPC', { kinds: ['write', 'sync'], of, times })
   }
 
-  /** Rot in some byte of the log of which the log itself says that it was synced: nobody else can know. Returns whether there was one. */
-  flipInLog (): boolean {
+  /**
+   * Rot in some byte of the log of which the log itself says that it was synced: nobody else can know. Returns whether there was one.
+   * With `beside` near the end of what entries through that one say, that stay: what lies behind is about to be written over.
+   */
+  flipInLog (beside?: number): boolean {
     const { random } = this.#world
     const shown = new Set([...this.disk.images(LOG_PREFIX, false)].map(([path]) => path))
     const segments = [...this.disk.images(LOG_PREFIX)].flatMap(([path, bytes]) => {
       const base = positionOfSegmentName(path.slice(LOG_PREFIX.length))
       return base === undefined || !shown.has(path) ? [] : [{ path, base, bytes: bytes.toBytes() }]
     })
-    const witness = segments.reduce((most, { base, bytes }) => Math.max(most, witnessIn(bytes, base)), 0)
+    const witness = segments.reduce((most, { base, bytes }) => Math.max(most, witnessIn(bytes, base, beside)), 0)
     const files = segments.filter(({ base, bytes }) => base < witness && bytes.length > 0)
     if (files.length === 0) return false
-    const { path, base, bytes } = random.pick(files)
-    this.disk.flip(path, random.below(Math.min(bytes.length, witness - base)), 1 << random.below(8))
+    const { path, base, bytes } = beside === undefined ? random.pick(files) : files.reduce((last, file) => file.base > last.base ? file : last)
+    const toByte = Math.min(bytes.length, witness - base)
+    const fromByte = beside === undefined ? 0 : Math.max(0, toByte - BESIDE_BYTES)
+    this.disk.flip(path, fromByte + random.below(toByte - fromByte), 1 << random.below(8))
     this.isDamaged = true
     return true
   }
@@ -191,12 +198,12 @@ export class Machine {
   }
 }
 
-/** The highest position that any entry of the segment says was synced before it was written. */
-function witnessIn (bytes: Uint8Array, base: number): number {
+/** The highest position that any entry of the segment, through the one at `lastIndex`, says was synced before it was written. */
+function witnessIn (bytes: Uint8Array, base: number, lastIndex = Infinity): number {
   const view = viewOf(bytes)
   let witness = 0
   for (let at = 0; at + ENTRY_HEADER_BYTES <= bytes.length; at++) {
-    if (view.getUint32(at) !== ENTRY_MAGIC || getInt64(view, at + 40) !== base + at) continue
+    if (view.getUint32(at) !== ENTRY_MAGIC || getInt64(view, at + 40) !== base + at || getInt64(view, at + 16) > lastIndex) continue
     witness = Math.max(witness, readSyncedTo(bytes, view, at) ?? 0)
   }
   return witness

@@ -56,6 +56,10 @@ export interface Parameters {
   readonly reserveBytes: number
   // what is lost, of a minority that is always the same
   readonly flipEveryMs: number
+  /** In so many of all cuts of a log a bit flips beside what is cut. */
+  readonly cutFlipRate: number
+  /** So many of the rivals that come back with a tail are started anew with it. */
+  readonly tailKillRate: number
   readonly wipeEveryMs: number
   /** The file of term and vote goes. */
   readonly loseVoteEveryMs: number
@@ -115,6 +119,7 @@ const never = Infinity
 /** What was thought of later is drawn from a stream of its own, so that worlds without it are what they were. */
 const LATER_STREAM = 0x7A1B_55C3
 const ROOM_STREAM = 0x41D8_0E6F
+const CUTS_STREAM = 0x2E94_D1B7
 const KINDS_STREAM = 0x31C6_0B9D
 
 /** The world of a seed. */
@@ -126,7 +131,24 @@ export function drawParameters (seed: number): Parameters {
   const world = drawn.level === 'replica' || isCalm ? tempered : later.chance(tempered.temper === 'rivals' ? 0.6 : 0.3) ? focused(later, tempered) : withKinds(new SeededRandom(seed ^ KINDS_STREAM), tempered)
   const room = new SeededRandom(seed ^ ROOM_STREAM)
   if (isCalm) return room.chance(0.5) ? { ...world, reserveBytes: reserveOf(world) } : world
-  return room.chance(0.08) ? crowded(room, world) : room.chance(0.06) ? hurried(room, world) : world
+  const roomed = room.chance(0.08) ? crowded(room, world) : room.chance(0.06) ? hurried(room, world) : world
+  const cuts = new SeededRandom(seed ^ CUTS_STREAM)
+  return roomed.temper === 'rivals' && roomed.level === 'member' && roomed.mode === 'safety' && cuts.chance(0.6) ? rotting(cuts, roomed) : roomed
+}
+
+/**
+ * Bad disks damage what lies beside the end of a log that they cut. Their nodes lead often, and whoever comes back with a tail was killed
+ * mostly, so that it applies what is decided from its disk, while the tail goes.
+ */
+function rotting (random: SeededRandom, drawn: Parameters): Parameters {
+  return {
+    ...drawn,
+    cutFlipRate: random.pick([0.5, 1]),
+    tailKillRate: within(random, 0.5, 1),
+    faultyMs: within(random, 8_000, 16_000),
+    maxSteps: within(random, 4_000, 10_000),
+    checkpointEntries: random.pick([20, 100, 10_000])
+  }
 }
 
 const reserveOf = ({ segmentBytes }: Parameters): number => segmentBytes + 96 * 1024
@@ -275,6 +297,8 @@ function drawnFirst (random: SeededRandom): Parameters {
     capacityBytes: never,
     reserveBytes: 0,
     flipEveryMs: mayLose ? some(0.3, () => between(500, 4_000)) : never,
+    cutFlipRate: 0,
+    tailKillRate: 0.3,
     wipeEveryMs: mayLose ? some(0.3, () => between(1_500, 6_000)) : never,
     loseVoteEveryMs: mayLose ? some(0.1, () => between(1_000, 4_000)) : never,
     loseStateEveryMs: some(0.15, () => between(1_000, 6_000)),
@@ -331,6 +355,7 @@ export function calmed (parameters: Parameters): Parameters {
     fullEveryMs: never,
     capacityBytes: never,
     flipEveryMs: never,
+    cutFlipRate: 0,
     wipeEveryMs: never,
     loseVoteEveryMs: never,
     tickMs: 50,
@@ -362,8 +387,8 @@ export function withoutFaults (parameters: Parameters): Parameters {
 }
 
 /** Somebody's disk, vote or log is lost or damaged in this world, or somebody removed, who comes back on an empty disk. */
-export function losesCopies ({ level, flipEveryMs, wipeEveryMs, loseVoteEveryMs, membershipEveryMs }: Parameters): boolean {
-  return level === 'member' && [flipEveryMs, wipeEveryMs, loseVoteEveryMs, membershipEveryMs].some((everyMs) => everyMs !== never)
+export function losesCopies ({ level, flipEveryMs, cutFlipRate, wipeEveryMs, loseVoteEveryMs, membershipEveryMs }: Parameters): boolean {
+  return level === 'member' && (cutFlipRate > 0 || [flipEveryMs, wipeEveryMs, loseVoteEveryMs, membershipEveryMs].some((everyMs) => everyMs !== never))
 }
 
 /** Small windows, so that each of them is full now and then. */

@@ -77,16 +77,24 @@ export class Rivals {
   }
 
   #takeAway (leader: SimNode): void {
-    const { clock, random, network, parameters: { oneWayPartitions, powerCuts, crashMs } } = this.#world
+    const { clock, random, network, mayLose, parameters: { oneWayPartitions, powerCuts, crashMs, cutFlipRate, tailKillRate } } = this.#world
     const { note, ask, read, startLater } = this.#options
     network.heal()
     const back = this.#awayBefore
     this.#awayBefore = leader
-    if (back !== undefined && back !== leader && back.isUp && random.chance(0.3)) {
+    if (back !== undefined && back !== leader && back.isUp && random.chance(tailKillRate)) {
       // it comes back with its tail, and knows of less that is committed
       note('kill', back)
       back.crash(false)
       startLater(back, 30 * random.next())
+    }
+    const mayGetTail = ![leader, back].some((node) => node !== undefined && mayLose.includes(node.number))
+    if (cutFlipRate > 0 && mayLose.length > 0 && mayGetTail && random.chance(0.7)) {
+      // one with a bad disk leads next, so that a tail comes to be there
+      const to = this.#nodes[random.pick(mayLose)]!.nodeId
+      note('transfer', leader)
+      if (to !== undefined) leader.replica!.transferLeadership(to).catch(() => {})
+      return
     }
     if (random.chance(0.15)) {
       const cut = powerCuts && random.chance(0.5) && this.#world.mayLosePower(leader)

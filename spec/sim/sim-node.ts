@@ -38,6 +38,8 @@ export abstract class SimNode {
   isClosing = false
   /** How often it was opened again on what another node had sent. */
   installs = 0
+  /** Told of each cut of its log that begins, by the first entry that goes. */
+  onCut: (index: number) => void = () => {}
   /** What the last look at it found. */
   #seen = { term: 0, commitIndex: 0, appliedIndex: 0, leadsTerm: 0 }
 
@@ -153,6 +155,7 @@ export abstract class SimNode {
           trace.note(clock.nowMs(), 'cut', this.number, index)
           this.guard(() => { ledger.cut(this.number, index, log) })
           this.#promises.cutFrom(index)
+          if (!this.isOver(life)) this.onCut(index)
           return truncateFrom(index)
         }
       },
