@@ -301,15 +301,16 @@ export class RaftLog {
 
   /**
    * Cuts the log before entry `index`; await it before the next append. The cut survives a crash at any moment: it is
-   * finished at the next start, or never began.
+   * finished at the next start, or never began. `end`: where what is kept ends, for whoever knows; else it is looked up,
+   * which needs what is cut to be readable.
    */
-  async truncateFrom (index: number): Promise<void> {
+  async truncateFrom (index: number, end?: LogPoint): Promise<void> {
     this.#assertUsable()
     invariant(index > this.floor.index, `entry ${index} is at or below the floor ${this.floor.index}`)
     if (index > this.lastIndex) return
     this.#cutting++
     try {
-      await this.#upkeep.inTurn(async () => { await this.#cut(index) })
+      await this.#upkeep.inTurn(async () => { await this.#cut(index, end) })
     } finally {
       this.#cutting--
     }
@@ -398,10 +399,11 @@ export class RaftLog {
     await this.#segments.close({ failed: this.#failure !== undefined })
   }
 
-  async #cut (index: number): Promise<void> {
+  async #cut (index: number, end: LogPoint | undefined): Promise<void> {
     if (index > this.lastIndex) return
-    const position = this.#tail.at(index)?.physicalOffset ?? (await this.#locate(index)).position
-    const point: LogPoint = { index: index - 1, term: this.term(index - 1)!, position }
+    const position = this.#tail.at(index)?.physicalOffset ?? end?.position ?? (await this.#locate(index)).position
+    const point: LogPoint = { index: index - 1, term: this.term(index - 1) ?? end!.term, position }
+    invariant(end === undefined || (end.index === point.index && end.term === point.term && end.position === position), `entry ${index} begins at ${position} after term ${point.term}, not where the log is to be cut`)
     this.#cutFrom = index
     for (const reading of this.#reading) reading.cutFrom = Math.min(reading.cutFrom, index)
     this.#writer.forget(index)

@@ -1,10 +1,11 @@
+import type { LogPoint } from '../log/index.ts'
 import type { CatchUpCall, HardState, MessageAfterPersist, RaftEntry, RaftMessage, Ready } from '../raft/index.ts'
 
 /** The part of the log that persistence needs. */
 export interface AppendedLog {
   readonly lastIndex: number
   append (entries: readonly RaftEntry[]): void
-  truncateFrom (index: number): Promise<void>
+  truncateFrom (index: number, end: LogPoint): Promise<void>
 }
 
 export interface PersistenceOptions {
@@ -83,7 +84,7 @@ export class Persistence {
       }
       const first = step.entries[0]
       if (first !== undefined && first.index <= log.lastIndex) {
-        this.#cut(first.index)
+        this.#cut(first)
         return
       }
       this.#steps.shift()
@@ -103,11 +104,12 @@ export class Persistence {
     })
   }
 
-  #cut (index: number): void {
+  /** For the entry that takes the place of what goes. */
+  #cut ({ index, prevTerm: term, physicalOffset: position }: RaftEntry): void {
     // What promised the entries that now go was meant for the leader of an older term.
     this.#held = this.#held.filter(({ after }) => after.index === undefined || after.index < index)
     this.#persistedIndex = Math.min(this.#persistedIndex, index - 1)
-    this.#wait(this.#options.log.truncateFrom(index), () => {})
+    this.#wait(this.#options.log.truncateFrom(index, { index: index - 1, term, position }), () => {})
   }
 
   #wait (done: Promise<void>, then: () => void): void {

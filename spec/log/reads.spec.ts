@@ -277,6 +277,31 @@ t.test('what lies before a cut is read, or damaged, whatever the cut takes while
   }
 })
 
+t.test('a cut whose place is known needs nothing of what it takes to be readable', async (t) => {
+  for (const isKnown of [true, false]) {
+    const disk = new FaultyDisk({ directories: ['/data'] })
+    const { log } = await openLog(disk, { tailCacheBytes: 1 })
+    const entries = new EntryMaker().batch([500, 500, 500, 500])
+    log.append(entries)
+    await log.syncThrough(4)
+    for (const { physicalOffset } of entries.slice(2)) disk.flip('/data/log/00000000000000000000.seg', physicalOffset + 20)
+    if (isKnown) {
+      await log.truncateFrom(3, { index: 2, term: 1, position: entries[2]!.physicalOffset })
+      const other = EntryMaker.after(log).next(700, 2)
+      log.append([other])
+      await log.syncThrough(3)
+      await log.close()
+      const again = await openLog(disk)
+      t.strictSame((await allEntries(again.log)).map(contentOf), [...entries.slice(0, 2), other].map(contentOf))
+      await again.log.close()
+    } else {
+      await t.rejects(log.truncateFrom(3), { code: 'MQ_CORRUPT' })
+      t.equal(log.lastIndex, 4)
+      await log.close()
+    }
+  }
+})
+
 t.test('what was read while the log was cut is not taken for what stands there since', async (t) => {
   const disk = new FaultyDisk({ directories: ['/data'], schedule: setImmediate })
   const { log } = await openLog(disk, { tailCacheBytes: 1 })

@@ -151,12 +151,12 @@ export abstract class SimNode {
           append(entries)
         }
         const truncateFrom = log.truncateFrom.bind(log)
-        log.truncateFrom = (index: number) => {
+        log.truncateFrom = (index, end) => {
           trace.note(clock.nowMs(), 'cut', this.number, index)
           this.guard(() => { ledger.cut(this.number, index, log) })
           this.#promises.cutFrom(index)
           if (!this.isOver(life)) this.onCut(index)
-          return truncateFrom(index)
+          return truncateFrom(index, end)
         }
       },
       onStore: (store) => { if (!this.isOver(life)) this.onStore(life, store) },
