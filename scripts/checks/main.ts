@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { buildJava, hasJava, javaVersions } from '../../spec/interop/java-build.ts'
 import { compileSources } from './compiled-sources.ts'
-import { runSpecs, specFiles } from './run-specs.ts'
+import { runSpecs, specLanes, type Lane } from './run-specs.ts'
 import { runStep, type StepResult } from './run-step.ts'
 
 const usage = `scripts/test [--seeds N] [--first-seed N] [--only build,lint,types,specs,interop,sim]
@@ -55,9 +55,9 @@ async function simpleStep (name: string, title: string, step: () => Promise<Step
 /** What `types` compiles is what the specs run: 160 files would each spend as long on it as on all they check. */
 async function specs (): Promise<void> {
   if (!wanted.has('specs')) return
-  say('specs: two files at a time')
+  say('specs: two files at a time, and one of those that mostly wait')
   await compileUnlessDone()
-  await specStep('specs', specFiles(), { jobs: 2, limitMs: 5 * MINUTE_MS })
+  await specStep('specs', specLanes(), 5 * MINUTE_MS)
 }
 
 /** Needs what `build` made. The first run fetches Apache's packages, later ones find them. */
@@ -76,7 +76,7 @@ async function interop (): Promise<void> {
     return
   }
   await compileUnlessDone()
-  await specStep('interop', interopFiles, { jobs: 1, limitMs: 9 * MINUTE_MS })
+  await specStep('interop', [{ files: interopFiles, jobs: 1 }], 9 * MINUTE_MS)
 }
 
 function compileAll (): Promise<StepResult> {
@@ -87,9 +87,9 @@ async function compileUnlessDone (): Promise<void> {
   if (!wanted.has('types')) await compileAll()
 }
 
-async function specStep (name: string, files: readonly string[], bounds: { jobs: number, limitMs: number }): Promise<void> {
+async function specStep (name: string, lanes: readonly Lane[], limitMs: number): Promise<void> {
   const startedMs = performance.now()
-  const totals = await runSpecs(files, { ...bounds, onLine: (line) => tell(`  ${line}`) })
+  const totals = await runSpecs(lanes, { limitMs, onLine: (line) => tell(`  ${line}`) })
   count(totals.passed, totals.failed)
   tell(`${name}: ${totals.passed} passed, ${totals.failed} failed (${seconds(performance.now() - startedMs)})`)
 }

@@ -3,40 +3,52 @@ import { compiledDirectory, compiledPath } from './compiled-sources.ts'
 import { runStep } from './run-step.ts'
 import { TapReport } from './tap-report.ts'
 
+const named = (names: readonly string[]): string[] => names.map((name) => `spec/${name}.spec.ts`)
+
 /** Begun first, in this order: a long file that comes last would leave the other core idle. */
-const longest = [
-  'package/package', 'log/bit-flips', 'crash/log-boundaries', 'scripts/quickstart', 'crash/engine-twice', 'crash/engine-boundaries', 'crash/engine-pieces',
-  'cluster/master-slave', 'crash/state-flips', 'crash/engine-failures', 'store/crash', 'store/pop-history', 'cluster/two-groups', 'cluster/failover', 'sim/sim',
-  'chaos/chaos', 'group/formation-crashes', 'crash/broker-boundaries', 'remoting/fuzz', 'namesrv/fuzz', 'crash/engine-rebuild', 'interop/ali-ons', 'interop/ali-ons-failover',
-  'log/flush', 'store/flips', 'cli/start', 'log/recovery', 'crash/flush-mode'
-].map((name) => `spec/${name}.spec.ts`)
+const longest = named([
+  'log/bit-flips', 'package/package', 'crash/engine-twice', 'crash/log-boundaries', 'crash/engine-pieces', 'scripts/quickstart', 'crash/engine-boundaries', 'chaos/chaos',
+  'store/crash', 'store/pop-history', 'crash/engine-failures', 'crash/state-flips', 'sim/sim', 'group/formation-crashes', 'store/flips', 'namesrv/fuzz', 'crash/broker-boundaries',
+  'crash/engine-rebuild', 'crash/flush-mode', 'remoting/fuzz', 'log/flush', 'log/recovery', 'store/consume-queue'
+])
+
+/** Servers in processes of their own, which are waited for most of the time: one of these at a time runs beside those that keep a core busy. */
+const waiting = named([
+  'cluster/two-groups', 'cluster/apache-files', 'cluster/master-slave', 'cluster/failover', 'cluster/membership', 'interop/ali-ons', 'interop/ali-ons-failover', 'interop/ali-ons-grown-queue',
+  'cli/rolling-restart', 'cli/start', 'cli/group', 'cli/namesrv', 'broker/group-sockets'
+])
 
 export interface SpecTotals {
   passed: number
   failed: number
 }
 
-export interface SpecRun {
+/** Files that run one after the other, `jobs` at a time. */
+export interface Lane {
+  readonly files: readonly string[]
   readonly jobs: number
+}
+
+export interface SpecRun {
   /** Of one file; after it the file and what it started are killed, and it counts as failed. */
   readonly limitMs: number
   readonly onLine: (line: string) => void
 }
 
-/** All spec files, the longest first. */
-export function specFiles (): string[] {
+/** All spec files: two processes that keep a core busy, and one that waits. */
+export function specLanes (): Lane[] {
   const files = readdirSync('spec', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.spec.ts')).map((name) => `spec/${name.replaceAll('\\', '/')}`).sort()
-  const gone = longest.find((file) => !files.includes(file))
-  if (gone !== undefined) throw new Error(`there is no ${gone} that could come first`)
-  return [...longest, ...files.filter((file) => !longest.includes(file))]
+  const placed = [...longest, ...waiting]
+  const gone = placed.find((file) => !files.includes(file))
+  if (gone !== undefined) throw new Error(`there is no ${gone} that could be placed`)
+  return [{ files: [...longest, ...files.filter((file) => !placed.includes(file))], jobs: 2 }, { files: waiting, jobs: 1 }]
 }
 
-/** Runs each file as a process of its own, `jobs` at a time; as compiled. */
-export async function runSpecs (files: readonly string[], { jobs, limitMs, onLine }: SpecRun): Promise<SpecTotals> {
+/** Runs each file as a process of its own, the lanes beside each other, as compiled. */
+export async function runSpecs (lanes: readonly Lane[], { limitMs, onLine }: SpecRun): Promise<SpecTotals> {
   const totals = { passed: 0, failed: 0 }
-  const waiting = [...files]
-  const worker = async (): Promise<void> => {
-    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
+  const worker = async (left: string[]): Promise<void> => {
+    for (let file = left.shift(); file !== undefined; file = left.shift()) {
       const report = new TapReport()
       const { exitCode, timedOut, tookMs } = await runStep({
         command: [process.execPath, '--import', compiledPath('scripts/checks/spec-process.ts'), compiledPath(file)],
@@ -51,6 +63,9 @@ export async function runSpecs (files: readonly string[], { jobs, limitMs, onLin
       if (failed) report.explanation().forEach(onLine)
     }
   }
-  await Promise.all(Array.from({ length: jobs }, worker))
+  await Promise.all(lanes.flatMap(({ files, jobs }) => {
+    const left = [...files]
+    return Array.from({ length: jobs }, () => worker(left))
+  }))
   return totals
 }
