@@ -16,7 +16,7 @@ export function engineOptionsOf (running: RunningConfig<'broker'>, { storeHost, 
   const segmentBytes = config.mappedFileSizeCommitLog
   return {
     directory: config.storePathRootDir,
-    durability: config.flushDiskType === 'SYNC_FLUSH' ? 'disk' : 'memory',
+    get durability () { return running.values.flushDiskType === 'SYNC_FLUSH' ? 'disk' : 'memory' },
     flush: {
       timed: config.flushCommitLogTimed,
       intervalMs: config.flushIntervalCommitLog,

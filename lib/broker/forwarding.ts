@@ -88,18 +88,44 @@ export class Forwarding {
     return undefined
   }
 
+  /**
+   * The leader's answer, this node's too, to a request that this one makes of a client's. What went wrong on the way is
+   * answered as clients are told it. @throws MQ_OVERWRITTEN, MQ_CLOSED it was not carried out
+   */
+  async ask (request: RemotingRequest, connection: RemotingConnection): Promise<RemotingFrame> {
+    const { clock, node, clientIdOf } = this.#options
+    const bytes = this.#frameOf(request, false)
+    for (;;) {
+      const caller = new ForwardedCaller(clock, this.#slabs, connection.peer, clientIdOf(connection))
+      this.forward(new RemotingFrame(bytes, 0, bytes.length), caller.connection)
+      try {
+        const answer = await caller.answer
+        return new RemotingFrame(answer, 0, answer.length)
+      } catch (error) {
+        // this node led when it was asked: another one does by now, or will
+        if (node.engine.role.isLeader) throw error
+      }
+    }
+  }
+
   /** Tells the leader something for a client, as a one-way request would. Lost when there is no leader. */
   tell (request: RemotingRequest, connection: RemotingConnection): void {
     const { node, clientIdOf, logger } = this.#options
     const { leaderId } = node.engine.role
     if (leaderId === 0 || node.group === undefined) return
-    const out = new OutboundBuffer(this.#slabs)
-    encodeRequest(out, HeaderType.binary, request, 0, true)
-    const frame = new RemotingFrame(out.bytes, 0, out.at)
-    const body = encodeForwarded(frame, connection.peer, clientIdOf(connection))
-    out.release(out.take())
+    const bytes = this.#frameOf(request, true)
+    const body = encodeForwarded(new RemotingFrame(bytes, 0, bytes.length), connection.peer, clientIdOf(connection))
     node.group.peers.call(leaderId, METHOD, body, { timeoutMs: TELL_TIMEOUT_MS })
       .catch((error: unknown) => { logger.debug('the leader could not be told', { code: request.code, error: String(error) }) })
+  }
+
+  #frameOf (request: RemotingRequest, isOneWay: boolean): Uint8Array {
+    const out = new OutboundBuffer(this.#slabs)
+    encodeRequest(out, HeaderType.binary, request, 0, isOneWay)
+    const pieces = out.take()
+    const bytes = Buffer.concat(pieces)
+    out.release(pieces)
+    return bytes
   }
 
   /**

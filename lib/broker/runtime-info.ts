@@ -20,14 +20,16 @@ export async function runtimeInfo (context: BrokerContext): Promise<Array<[name:
   return [...aboutItself(context), ...groupInfo(context), ...aboutTraffic(context), ...aboutTransactions(context), ...aboutQueues(context), ...await aboutStorage(context)]
 }
 
-function aboutItself ({ startedAtMs, clock, config: { values } }: BrokerContext): Array<[string, string]> {
+function aboutItself ({ startedAtMs, clock, engine, config: { values } }: BrokerContext): Array<[string, string]> {
   return [
     ['brokerVersionDesc', VERSION_TEXT],
     ['brokerVersion', String(ADVERTISED_VERSION)],
     ['bootTimestamp', String(startedAtMs)],
     ['runtime', durationText(clock.wallMs() - startedAtMs)],
     ['brokerActive', String((values.brokerPermission & (Perm.read | Perm.write)) !== 0)],
-    ['startAcceptSendRequestTimeStamp', NOTHING]
+    ['startAcceptSendRequestTimeStamp', NOTHING],
+    // ours: what is in force, whatever the file says
+    ['flushDiskType', engine.flushDiskType]
   ]
 }
 

@@ -68,10 +68,12 @@ export async function startBroker (effective: EffectiveConfig<'broker'>, configF
     return opened
   })
   const { brokerName, clusterName } = broker.names
+  // a new group agrees on it once it has a leader
+  const flushDiskType = broker.engine.store.metadata.setting('flushDiskType') ?? values.flushDiskType
   return [
     ...placeOf(values),
     ['broker', `${broker.address}, ${brokerName} in ${clusterName}${values.bindAddress === values.brokerIP1 ? '' : `, listening on ${addressText({ host: values.bindAddress, port: values.listenPort })}`}`],
-    ['data', `${resolve(values.storePathRootDir)}, ${values.flushDiskType}`]
+    ['data', `${resolve(values.storePathRootDir)}, ${flushDiskType}`]
   ]
 }
 

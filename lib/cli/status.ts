@@ -13,7 +13,7 @@ export async function nodeStatuses (client: ClusterClient, nameServer: string): 
   return await Promise.all(brokers.map(async (broker) => ({ ...broker, info: await client.runtimeInfo(broker.address).catch(() => undefined) })))
 }
 
-const HEAD = ['broker', 'id', 'address', 'node', 'role', 'term', 'last', 'durable', 'committed', 'applied', 'lag']
+const HEAD = ['broker', 'id', 'address', 'node', 'role', 'term', 'last', 'durable', 'committed', 'applied', 'lag', 'flush']
 
 /** A row per node. `lag`: entries that it has not applied and the leader has committed. */
 export function statusTable (nodes: readonly NodeStatus[]): string {
@@ -32,6 +32,7 @@ export function statusJson (nodes: readonly NodeStatus[]): string {
     durableIndex: numberOf(info, 'groupDurableIndex'),
     commitIndex: numberOf(info, 'groupCommitIndex'),
     appliedIndex: numberOf(info, 'groupAppliedIndex'),
+    flushDiskType: textOf(info, 'flushDiskType'),
     /** The data format that the group writes, and the one that this node reads up to. */
     format: numberOf(info, 'groupFormat'),
     newestFormat: numberOf(info, 'groupNewestFormat'),
@@ -45,7 +46,7 @@ function rowOf ({ brokerName, brokerId, address, info }: NodeStatus, committed: 
   const figures = ['groupTerm', 'groupLastIndex', 'groupDurableIndex', 'groupCommitIndex', 'groupAppliedIndex'].map((name) => textOf(info, name) ?? '')
   const applied = numberOf(info, 'groupAppliedIndex')
   const lag = committed === undefined || applied === undefined ? '' : String(Math.max(0, committed - applied))
-  return [...place, textOf(info, 'groupNode') ?? '', textOf(info, 'groupRole') ?? 'alone', ...figures, lag]
+  return [...place, textOf(info, 'groupNode') ?? '', textOf(info, 'groupRole') ?? 'alone', ...figures, lag, textOf(info, 'flushDiskType') ?? '']
 }
 
 /** By the leader, as far as it answers. */

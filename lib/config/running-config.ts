@@ -4,6 +4,8 @@ import type { EffectiveConfig } from './effective-config.ts'
 import { planUpdate, updatedFile } from './runtime-update.ts'
 import type { ConfigOf, KeyOf, SectionName } from './sections.ts'
 
+type Decide<Section extends SectionName> = (wanted: ReadonlyMap<KeyOf<Section>, string>) => Promise<void>
+
 /** What is in force in a running process, as tools ask for it and change it. */
 export class RunningConfig<Section extends SectionName> {
   #config: EffectiveConfig<Section>
@@ -24,23 +26,25 @@ export class RunningConfig<Section extends SectionName> {
   /** Whether anybody has set it, to whatever value. */
   isGiven (key: KeyOf<Section>): boolean { return this.#config.origins[key].kind !== 'default' }
 
-  /** The values as a .properties text, without secrets. */
-  toProperties (): string { return toProperties(this.#config) }
+  /** The values as a .properties text, without secrets; `others` in the place of its own. */
+  toProperties (others: Partial<ConfigOf<Section>> = {}): string { return toProperties({ ...this.#config, values: { ...this.#config.values, ...others } }) }
 
   /**
    * Takes what a .properties text says, all of it or nothing, in the order of the calls. Resolves to what has changed, when it is
-   * in the file and in force.
-   * @throws MQ_INVALID_ARGUMENT as `planUpdate`
+   * in the file and in force. What is not decided in this process alone `decide` decides, with all that is wanted, before
+   * anything is changed: when it rejects nothing is.
+   * @throws MQ_INVALID_ARGUMENT as `planUpdate`, and what `decide` throws
    * @throws MQ_IO the file could not be read or written; nothing changed in this process
    */
-  update (body: Uint8Array | string): Promise<ReadonlyMap<KeyOf<Section>, string>> {
-    const update = this.#lastUpdate.then(() => this.#update(body))
+  update (body: Uint8Array | string, decide: Decide<Section> = async () => {}): Promise<ReadonlyMap<KeyOf<Section>, string>> {
+    const update = this.#lastUpdate.then(() => this.#update(body, decide))
     this.#lastUpdate = update.catch(() => {})
     return update
   }
 
-  async #update (body: Uint8Array | string): Promise<ReadonlyMap<KeyOf<Section>, string>> {
-    const { config, changes } = planUpdate(this.#config, body)
+  async #update (body: Uint8Array | string, decide: Decide<Section>): Promise<ReadonlyMap<KeyOf<Section>, string>> {
+    const { config, changes, wanted } = planUpdate(this.#config, body)
+    await decide(wanted)
     if (changes.size > 0 && this.#file !== undefined) await this.#write(this.#file, changes)
     this.#config = config
     return changes

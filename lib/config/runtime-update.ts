@@ -9,6 +9,8 @@ export interface ConfigUpdate<Section extends SectionName> {
   readonly config: EffectiveConfig<Section>
   /** What differs from before, as text; empty when nothing does. */
   readonly changes: ReadonlyMap<KeyOf<Section>, string>
+  /** All that was asked for, as text, what is so already included. */
+  readonly wanted: ReadonlyMap<KeyOf<Section>, string>
 }
 
 export interface UpdateRefusal {
@@ -30,6 +32,7 @@ const INSTEAD = 'change the configuration file and start again'
 export function planUpdate<Section extends SectionName> (config: EffectiveConfig<Section>, body: Uint8Array | string): ConfigUpdate<Section> {
   const { section } = config
   const changes = new Map<KeyOf<Section>, string>()
+  const wanted = new Map<KeyOf<Section>, string>()
   const values: Record<string, unknown> = { ...config.values }
   const origins: Record<string, Origin> = { ...config.origins }
   const refusals: UpdateRefusal[] = []
@@ -40,14 +43,17 @@ export function planUpdate<Section extends SectionName> (config: EffectiveConfig
     if ('refusal' in result) {
       if (refusals.length === MAX_REFUSALS) break
       refusals.push({ key: written, ...result.refusal })
-    } else if (result.isNew) {
+      continue
+    }
+    wanted.set(key!, result.text)
+    if (result.isNew) {
       changes.set(key!, result.text)
       values[key!] = result.value
       origins[key!] = { kind: 'update' }
     }
   }
   if (refusals.length > 0) throw new MqError('MQ_INVALID_ARGUMENT', refusals.map(({ text }) => text).join('\n'), { refusals })
-  return { config: { ...config, values: values as ConfigOf<Section>, origins: origins as EffectiveConfig<Section>['origins'] }, changes }
+  return { config: { ...config, values: values as ConfigOf<Section>, origins: origins as EffectiveConfig<Section>['origins'] }, changes, wanted }
 }
 
 /** A configuration file with the changes in it, so that they are there after a restart; its comments and order stay. */

@@ -18,7 +18,7 @@ export const storeKeys = {
   scrubBytesPerSecond: key(int(0, 2 ** 30, 'bytes'), 4 * MIB, 'once a day the log is read through for what has rotted, so fast; 0: never', { isChangeable: true }),
   maxMessageSize: key(int(1, 32 * MIB, 'bytes'), 4 * MIB, 'longer bodies are refused', { isChangeable: true }),
   // how safe a confirmed message is
-  flushDiskType: key(oneOf('SYNC_FLUSH', 'ASYNC_FLUSH'), 'SYNC_FLUSH', 'a confirmed message is on disk, or will be soon'),
+  flushDiskType: key(oneOf('SYNC_FLUSH', 'ASYNC_FLUSH'), 'SYNC_FLUSH', 'a confirmed message is on disk, or will be soon', { isChangeable: true }),
   syncFlushTimeout: key(milliseconds(1), 5000, 'a send whose flush takes longer is answered FLUSH_DISK_TIMEOUT', { isChangeable: true }),
   flushIntervalCommitLog: key(milliseconds(1), 500, 'with ASYNC_FLUSH, time between two flushes'),
   flushCommitLogTimed: key(boolean, true, 'with ASYNC_FLUSH, flush by the timer only, not as soon as enough waits'),

@@ -106,6 +106,8 @@ export class Engine {
   readonly #arrivalListeners: Array<(arrival: Arrival) => void> = []
   readonly #holds = new Set<Timer>()
   #flushMode: Promise<void> = Promise.resolve()
+  /** From the start until this node has led, or followed another. */
+  #wantsOwnFlushMode = true
   #failure: MqError | undefined
   #closing: Promise<void> | undefined
 
@@ -292,7 +294,8 @@ export class Engine {
       },
       putSettings: () => this.#putSettings()
     })
-    replica.onLeadership(({ isLeader }) => {
+    replica.onLeadership(({ isLeader, leaderId }) => {
+      if (leaderId !== 0 && leaderId !== replica.nodeId) this.#wantsOwnFlushMode = false
       this.#topics.leadershipChanged()
       const wasLeading = this.#leaderWork.isLeading
       this.#leaderWork.leadershipChanged(isLeader)
@@ -311,14 +314,16 @@ export class Engine {
     const flushDiskType = this.#options.durability === 'disk' ? 'SYNC_FLUSH' : 'ASYNC_FLUSH'
     const agreed = metadata.setting('flushDiskType')
     // what a node was told at its start holds while it is alone, and for a group that has not agreed on anything yet
-    const hasOther = agreed !== flushDiskType && (agreed === undefined || allMembers(this.store.confState).length === 1)
+    const hasOther = agreed !== flushDiskType && (agreed === undefined || (this.#wantsOwnFlushMode && allMembers(this.store.confState).length === 1))
     // in a group of several whoever knows all members does it
     const mayRaise = this.#options.group === undefined && formatVersion < newestFormat
-    if (!hasOther && !mayRaise) return
-    await this.#decide(256, (writer) => {
-      if (hasOther) metadata.putSetting(writer, 'flushDiskType', flushDiskType)
-      if (mayRaise) this.store.raiseFormat(writer, newestFormat)
-    })
+    if (hasOther || mayRaise) {
+      await this.#decide(256, (writer) => {
+        if (hasOther) metadata.putSetting(writer, 'flushDiskType', flushDiskType)
+        if (mayRaise) this.store.raiseFormat(writer, newestFormat)
+      })
+    }
+    this.#wantsOwnFlushMode = false
   }
 
   /** Takes into force what the group has agreed on. */
@@ -340,6 +345,12 @@ export class Engine {
    */
   async setFlushDiskType (flushDiskType: FlushDiskType): Promise<void> {
     await this.config.putSettings({ flushDiskType })
+    await this.#flushMode
+  }
+
+  /** Resolves once this node obeys what the group had agreed on when it was called. @throws as readBarrier */
+  async flushModeInForce (): Promise<void> {
+    await this.readBarrier()
     await this.#flushMode
   }
 

@@ -2,10 +2,16 @@ import { isMqError, type MqError } from '../base/index.ts'
 import type { RunningConfig, SectionName, UpdateRefusal } from '../config/index.ts'
 import { failure, ResponseCode, success, type RemotingResponse } from '../remoting/index.ts'
 
-/** Answers a tool that changes the running configuration of a server. */
-export async function answerConfigUpdate<Section extends SectionName> (config: RunningConfig<Section>, body: Uint8Array, onChanged?: (changes: ReadonlyMap<string, string>) => void): Promise<RemotingResponse> {
+interface ConfigUpdateOptions<Section extends SectionName> {
+  /** @see RunningConfig.update */
+  readonly decide?: Parameters<RunningConfig<Section>['update']>[1]
+  readonly onChanged?: (changes: ReadonlyMap<string, string>) => void
+}
+
+/** Answers a tool that changes the running configuration of a server. @throws what `decide` throws, MQ_IO */
+export async function answerConfigUpdate<Section extends SectionName> (config: RunningConfig<Section>, body: Uint8Array, { decide, onChanged }: ConfigUpdateOptions<Section> = {}): Promise<RemotingResponse> {
   try {
-    const changes = await config.update(body)
+    const changes = await config.update(body, decide)
     if (changes.size > 0) onChanged?.(changes)
     return success
   } catch (error) {

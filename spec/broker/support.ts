@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import { MemoryDisk, VirtualClock } from '../../lib/adapters/index.ts'
-import type { Logger } from '../../lib/base/index.ts'
+import type { Disk, Logger } from '../../lib/base/index.ts'
 import { silentLogger } from '../../lib/base/index.ts'
 import { Broker, type BrokerLimits } from '../../lib/broker/index.ts'
 import { effectiveConfig, RunningConfig } from '../../lib/config/index.ts'
@@ -17,6 +17,8 @@ export const ADDRESS = `127.0.0.1:${PORT}`
 export interface BrokerSpecOptions {
   /** Lines of a configuration file. */
   readonly settings?: string
+  /** Where changes at run time go to /broker.conf; absent: they go nowhere. */
+  readonly configDisk?: Disk
   readonly ports?: EnginePorts
   readonly clock?: VirtualClock
   readonly network?: MemoryNetwork
@@ -31,8 +33,8 @@ export async function startedBroker (t: Test, options: BrokerSpecOptions = {}) {
   return broker
 }
 
-export async function openBroker ({ settings = '', clock = new VirtualClock(), network = new MemoryNetwork(), logger = silentLogger, ports = memoryPorts(clock), limits = {} }: BrokerSpecOptions = {}) {
-  const config = new RunningConfig(effectiveConfig('broker', { files: [{ name: 'spec', content: `storePathRootDir=/data\nbrokerName=broker-a\nmappedFileSizeCommitLog=4194304\n${settings}` }] }), new MemoryDisk())
+export async function openBroker ({ settings = '', configDisk, clock = new VirtualClock(), network = new MemoryNetwork(), logger = silentLogger, ports = memoryPorts(clock), limits = {} }: BrokerSpecOptions = {}) {
+  const config = new RunningConfig(effectiveConfig('broker', { files: [{ name: 'spec', content: `storePathRootDir=/data\nbrokerName=broker-a\nmappedFileSizeCommitLog=4194304\n${settings}` }] }), configDisk ?? new MemoryDisk(), configDisk && '/broker.conf')
   const broker = await Broker.open({ config, network, logger, ports, limits })
   const starting = broker.start()
   await clock.runUntil(() => false, { maxMs: 1 })
