@@ -237,10 +237,13 @@ class Recovery {
       const { next, bad } = await this.#walk(segment, endPosition, false, (header) => { this.terms.note(header.index, header.term) }, from)
       if (bad === undefined) return
       from = await nextHeader(await segment.file(), basePosition, bad, endPosition, this.#options.groupSeed) ?? end
-      if (from.prevTerm === next.prevTerm) continue
-      // where it begins nobody knows: to guess would be to agree with logs that differ
-      if (bad.index < from.index - 1) this.terms.noteUnknown(bad.index)
-      this.terms.note(from.index - 1, from.prevTerm!)
+      if (from.prevTerm !== next.prevTerm && bad.index < from.index - 1) {
+        // where it begins nobody knows: to guess would be to agree with logs that differ
+        this.terms.noteUnknown(bad.index)
+        this.terms.note(from.index - 1, from.prevTerm!)
+      } else {
+        this.terms.note(bad.index, from.prevTerm!)
+      }
     }
   }
 

@@ -15,7 +15,7 @@ export interface BaseDumpsOptions {
   readonly logger: Logger
   readonly directory: string
   readonly groupSeed: bigint
-  /** Of the file system; half of it is left by a dump, which is what lets the log's head go, to all else that is written. */
+  /** Of the file system; half of it is left by a dump to all else that is written. */
   readonly reserveBytes?: number | undefined
 }
 
@@ -122,16 +122,28 @@ export class BaseDumps {
     return false
   }
 
+  /** What is left of the disk is half of the reserve, or of what is there when that is less: a small dump gives more room than it takes. */
   async * #whileThereIsRoom (pairs: AsyncIterable<Pair>): AsyncGenerator<Pair> {
+    let leftBytes: number | undefined
     let unseenBytes = LOOK_BYTES
     for await (const pair of pairs) {
       unseenBytes += pair[0].length + pair[1].length
       if (unseenBytes >= LOOK_BYTES) {
-        const { freeBytes } = await this.#disk.room(this.#directory)
-        if (freeBytes < this.#leftBytes) throw new MqError('MQ_DISK_ROOM', `it would leave less than ${this.#leftBytes} bytes, half of the reserve`)
+        const freeBytes = await this.#freeBytes()
+        leftBytes ??= Math.min(this.#leftBytes, freeBytes / 2)
+        if (freeBytes < leftBytes) throw new MqError('MQ_DISK_ROOM', `it would leave less than ${leftBytes} bytes`)
         unseenBytes = 0
       }
       yield pair
+    }
+  }
+
+  async #freeBytes (): Promise<number> {
+    try {
+      return (await this.#disk.room(this.#directory)).freeBytes
+    } catch (error) {
+      this.#logger.warn(`${this.#directory}: free space is unknown`, { error })
+      return Infinity
     }
   }
 

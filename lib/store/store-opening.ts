@@ -129,8 +129,9 @@ async function load (opening: Opening): Promise<Loaded> {
     if (meta.index < appliedFile.index) throw new MqError('MQ_CORRUPT', `the state store went back to entry ${meta.index} from ${appliedFile.index}`)
     if (meta.index > log.lastIndex) throw new MqError('MQ_CORRUPT', `the state store is at entry ${meta.index}, the log ends at ${log.lastIndex}`)
     if (meta.index + 1 < log.firstIndex) throw new MqError('MQ_CORRUPT', `the state store is at entry ${meta.index}, the log begins at ${log.firstIndex}`)
+    // undefined: damage of the log hides it
     const term = meta.index === 0 ? 0 : log.term(meta.index)
-    if (term !== meta.term) throw new MqError('MQ_CORRUPT', `the state store is at entry ${meta.index} of term ${meta.term}, that of the log is of term ${term}`)
+    if (term !== undefined && term !== meta.term) throw new MqError('MQ_CORRUPT', `the state store is at entry ${meta.index} of term ${meta.term}, that of the log is of term ${term}`)
     const digest = new Digest()
     for await (const [kvKey, value] of kv.entries(MACHINE_RANGE)) {
       digest.add(checksumOf(kvKey, value))

@@ -305,6 +305,20 @@ t.test('behind what cannot be read of a sealed segment terms are known again; on
   }
 })
 
+t.test('at the head of a log that begins within a term, what cannot be read is of that term', async (t) => {
+  const disk = new MemoryDisk()
+  const start = { index: 10, term: 1, physicalOffset: 5000 }
+  const { log } = await openLog(disk, { segmentBytes: 4096, start })
+  const maker = EntryMaker.after(log)
+  for (const term of twoTerms) log.append([maker.next(500, term)])
+  await log.syncThrough(20)
+  await log.close()
+  await flip(disk, `${DIRECTORY}/00000000000000005000.seg`, 30)
+  const again = await openLog(disk, { segmentBytes: 4096 })
+  t.strictSame(twoTerms.map((_, i) => again.log.term(11 + i)), twoTerms)
+  await again.log.close()
+})
+
 t.test('where terms are unknown, what cannot be read is mended from others, if it fits what lies behind; then they are known', async (t) => {
   for (const byte of [0, 300]) {
     for (const other of [twoTerms, [1, 1, 1, 1, 1, 1, 1, 2, 2, 2]]) {

@@ -203,6 +203,19 @@ t.test('rebuild: lost, damaged, older or ahead of the log, the state comes back'
   await alone.store.close()
 })
 
+t.test('a state of which the log cannot tell the term of its entry, as damage hides it, is not taken for that of another log', async (t) => {
+  const { log, open, leader } = await machine()
+  work(leader, 0, 100)
+  await leader.store.checkpoint()
+  const { appliedIndex } = leader.store
+  work(leader, 100, 100)
+  await leader.store.close()
+  log.term = (index) => index === appliedIndex ? undefined : 1
+  const restarted = await open()
+  t.notOk(restarted.store.recovery.isRebuilt)
+  await restarted.store.close()
+})
+
 t.test('a base dump for which the disk has no room is given up, leaves nothing behind, and is due again later', async (t) => {
   const disk = new FaultyDisk({ directories: ['/data'] })
   const leader = await Leader.open({ disk, database: new MemoryKv(), log: new MemoryLog(), settings: { checkpointBytes: 2_000, baseDumpBytes: 4_000 } })
@@ -245,6 +258,25 @@ t.test('a base dump leaves half of the reserve to all else that is written', asy
   t.same(disk.paths().filter((path) => path.includes('/base/')), [])
   t.ok(leastBytes > 2 * MIB && leastBytes < 4 * MIB, `${leastBytes} bytes were left`)
   disk.capacityBytes += 4 * MIB
+  t.equal(await writeBaseDump(leader.store), leader.store.appliedIndex)
+  await leader.store.close()
+})
+
+t.test('a small base dump finds room also where the reserve is nearly used up: it is what lets the head of the log go', async (t) => {
+  const disk = new FaultyDisk({ directories: ['/data'] })
+  const leader = await Leader.open({ disk, database: new MemoryKv(), reserveBytes: 8 * 2 ** 20 })
+  work(leader, 0, 300)
+  await leader.store.checkpoint()
+  disk.capacityBytes = disk.usedBytes + 2 ** 20
+  t.equal(await writeBaseDump(leader.store), leader.store.appliedIndex)
+  await leader.store.close()
+})
+
+t.test('a base dump is written where nobody can tell how much room there is', async (t) => {
+  const disk = new FaultyDisk({ directories: ['/data'] })
+  const leader = await Leader.open({ disk, database: new MemoryKv(), reserveBytes: 8 * 2 ** 20 })
+  work(leader, 0, 300)
+  disk.room = async () => { throw new Error('not for this file system') }
   t.equal(await writeBaseDump(leader.store), leader.store.appliedIndex)
   await leader.store.close()
 })
