@@ -407,6 +407,8 @@ export class Engine {
 
   /** Sends are refused, or were a moment ago, as the disk is full. */
   get isShortOfRoom (): boolean { return this.#replica.log.isShortOfRoom }
+  /** How long no look has found it so, ms. */
+  get roomyMs (): number { return this.#replica.log.roomyMs }
   /** Looks whether this disk has room for much more than what others have decided. */
   async hasRoomToLead (): Promise<boolean> { return await this.#replica.log.lookForRoom() >= this.#options.limits.segmentBytes }
 

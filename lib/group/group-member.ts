@@ -205,7 +205,7 @@ export class GroupMember {
     })
     network.onCall(METHODS.join, async (body, caller) => joinAnswer.encode(await this.#membership.handleJoin(joinRequest.decode(body), caller)), { openToStrangers: true })
     network.onCall(METHODS.health, () => health.encode({ flushMs: this.#engine.flushMs }))
-    network.onCall(METHODS.room, async () => room.encode({ hasRoom: await this.#engine.hasRoomToLead() }))
+    network.onCall(METHODS.room, async () => room.encode({ hasRoom: await this.#engine.hasRoomToLead() && this.#engine.roomyMs >= settings.handOverPauseMs }))
     this.#follow(engine)
   }
 

@@ -42,7 +42,10 @@ export class LeaderWatch {
     })
   }
 
-  leadershipChanged (isLeader: boolean): void { this.#rounds.leadershipChanged(isLeader) }
+  leadershipChanged (isLeader: boolean): void {
+    if (!isLeader) this.#shortSinceMs = Infinity
+    this.#rounds.leadershipChanged(isLeader)
+  }
 
   async stop (): Promise<void> { await this.#rounds.stop() }
 
@@ -56,8 +59,11 @@ export class LeaderWatch {
       return
     }
     if (clock.nowMs() - this.#shortSinceMs >= settings.diskStallTimeoutMs && await this.#leaveFullDisk()) return
-    const preferred = this.#preferred()
-    if (preferred !== undefined && await this.#hasRoom(preferred) !== false && await this.#doesWell(preferred, settings.diskStallTimeoutMs)) await this.#handOver(preferred, 'it is preferred')
+    for (const id of this.#preferred()) {
+      if (await this.#hasRoom(id) === false || !await this.#doesWell(id, settings.diskStallTimeoutMs)) continue
+      await this.#handOver(id, 'it is preferred')
+      return
+    }
   }
 
   async #leaveStuckDisk (flushMs: number): Promise<void> {
@@ -85,18 +91,14 @@ export class LeaderWatch {
     return true
   }
 
-  /** A node that is preferred to this one and has caught up. */
-  #preferred (): NodeId | undefined {
+  /** Nodes that are preferred to this one and have caught up. */
+  #preferred (): NodeId[] {
     const { engine, settings: { promotionLagEntries } } = this.#options
     const preferredLeaders = this.#options.preferredLeaders()
     const { lastIndex, nodeId } = engine().status()
     const own = preferredLeaders.indexOf(numberOf(nodeId))
-    const successors = this.#successors()
-    for (const number of own === -1 ? preferredLeaders : preferredLeaders.slice(0, own)) {
-      const peer = successors.find(({ id }) => numberOf(id) === number)
-      if (peer !== undefined && peer.matchIndex + promotionLagEntries >= lastIndex) return peer.id
-    }
-    return undefined
+    const caughtUp = this.#successors().filter(({ matchIndex }) => matchIndex + promotionLagEntries >= lastIndex)
+    return (own === -1 ? preferredLeaders : preferredLeaders.slice(0, own)).flatMap((number) => caughtUp.filter(({ id }) => numberOf(id) === number).map(({ id }) => id))
   }
 
   #successors (): PeerStatus[] {

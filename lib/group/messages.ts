@@ -172,7 +172,7 @@ export interface Health {
 
 export const health = codecOf<Health>({ type: 'record', name: 'Health', fields: [{ name: 'flushMs', type: 'double' }] })
 
-/** Whether a node could lead, as far as its disk has room. @see Engine.hasRoomToLead */
+/** Whether a node could lead, as far as its disk has room, and has had for a while. @see Engine.hasRoomToLead */
 export interface Room {
   readonly hasRoom: boolean
 }

@@ -14,7 +14,7 @@ export interface GroupSettings {
   readonly watchIntervalMs: number
   /** A leader whose flush takes so long, or whose disk is full for so long, hands over to a node that does better. */
   readonly diskStallTimeoutMs: number
-  /** After a hand-over that did not come about, none is tried for so long. */
+  /** After a hand-over that did not come about, none is tried for so long; nor to a node whose disk was full a moment ago. */
   readonly handOverPauseMs: number
 }
 

@@ -24,6 +24,7 @@ export class DiskRoom {
   #writtenSince = 0
   /** What there was no room for when it was last asked for. */
   #wantedBytes = 0
+  #shortAtMs = -Infinity
   #timer: Timer | undefined
   #checking: Promise<void> | undefined
   #closed = false
@@ -38,6 +39,9 @@ export class DiskRoom {
 
   /** The reserve is touched, or something waits for room. */
   get isShort (): boolean { return this.roomBytes < this.#wantedBytes }
+
+  /** How long ago a look last found it so, ms. */
+  get roomyMs (): number { return this.#options.clock.nowMs() - this.#shortAtMs }
 
   /** Whether so much may be written. Where it may not, it is looked from time to time until there is room for it. */
   hasRoomFor (sizeBytes: number): boolean {
@@ -79,8 +83,12 @@ export class DiskRoom {
       logger.warn(`${directory}: free space is unknown`, { error })
     }
     this.#options.onLook?.()
-    if (this.roomBytes < this.#wantedBytes) this.#arm()
-    else this.#wantedBytes = 0
+    if (!this.isShort) {
+      this.#wantedBytes = 0
+      return
+    }
+    this.#shortAtMs = this.#options.clock.nowMs()
+    this.#arm()
   }
 
   #arm (): void {

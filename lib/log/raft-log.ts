@@ -200,6 +200,8 @@ export class RaftLog {
 
   /** The reserve is touched, or entries were refused for which there is still no room. */
   get isShortOfRoom (): boolean { return this.#room.isShort }
+  /** How long ago a look last found it short of room, ms; Infinity: never. */
+  get roomyMs (): number { return this.#room.roomyMs }
   /** Looks how much room there is, less the reserve, bytes; Infinity: nobody watches. */
   async lookForRoom (): Promise<number> {
     await this.#room.check()

@@ -41,6 +41,44 @@ t.test('a leader whose disk is full hands over where a majority of the others ha
   t.same((await group.run(get(leader.engine, { topic: 'orders' }))).bodies, ['a', 'c'])
 })
 
+t.test('a preferred leader whose room comes and goes is left once, and leads again when there is room for good', async (t) => {
+  const { group, disks } = await nodesOnDisks()
+  t.teardown(() => group.closeAll())
+  await group.openAll({ preferredLeaders: [0] })
+  await group.until(() => group.leader?.number === 0)
+  const preferred = group.leader!
+  await group.run(put(preferred.engine, 'orders', wireMessage('a')))
+  const leaders: number[] = []
+  const pass = async (forMs: number): Promise<void> => {
+    await group.clock.advance(forMs)
+    const leader = group.leader?.number
+    if (leader !== undefined && leader !== leaders.at(-1)) leaders.push(leader)
+  }
+  fill(disks[0]!, 1000)
+  await pass(1_000)
+  await group.run(t.rejects(put(preferred.engine, 'orders', wireMessage('b')), { code: 'MQ_DISK_ROOM' }))
+  await pass(700)
+  for (let round = 0; round < 40; round++) {
+    await pass(700)
+    disks[0]!.takenBytes = 0
+    await pass(300)
+    fill(disks[0]!, 1000)
+  }
+  t.same(leaders, [0, leaders[1]])
+  disks[0]!.takenBytes = 0
+  await group.until(() => group.leader === preferred)
+})
+
+t.test('where the disk of the first preferred leader is full, the next one leads', async (t) => {
+  const { group, disks } = await nodesOnDisks()
+  t.teardown(() => group.closeAll())
+  await group.openAll({ preferredLeaders: [0, 1] })
+  await group.until(() => group.leader?.number === 0)
+  fill(disks[0]!, 1000)
+  await group.run(group.leader!.engine.transferLeadership(group.member(2).nodeId))
+  await group.until(() => group.leader?.number === 1)
+})
+
 t.test('where another disk is full as well, leadership stays, and sends are taken again when there is room', async (t) => {
   const { group, disks } = await nodesOnDisks()
   t.teardown(() => group.closeAll())
