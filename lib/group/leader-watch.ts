@@ -82,13 +82,17 @@ export class LeaderWatch {
    * was tried.
    */
   async #leaveFullDisk (): Promise<boolean> {
-    const { engine } = this.#options
+    const { engine, settings } = this.#options
     const { votersOutgoing, voters } = engine().status().confState
     const roomy: NodeId[] = []
     for (const { id } of this.#successors().sort((a, b) => b.matchIndex - a.matchIndex)) if (await this.#hasRoom(id) === true) roomy.push(id)
     if (votersOutgoing.length > 0 || roomy.length <= voters.length / 2 || await engine().hasRoomToLead()) return false
-    await this.#handOver(roomy[0]!, 'the disk is full here')
-    return true
+    for (const id of roomy) {
+      if (!await this.#doesWell(id, settings.diskStallTimeoutMs)) continue
+      await this.#handOver(id, 'the disk is full here')
+      return true
+    }
+    return false
   }
 
   /** Nodes that are preferred to this one and have caught up. */

@@ -129,21 +129,13 @@ export class BaseDumps {
     for await (const pair of pairs) {
       unseenBytes += pair[0].length + pair[1].length
       if (unseenBytes >= LOOK_BYTES) {
-        const freeBytes = await this.#freeBytes()
+        // the log says when it is unknown
+        const { freeBytes } = await this.#disk.room(this.#directory).catch(() => ({ freeBytes: Infinity }))
         leftBytes ??= Math.min(this.#leftBytes, freeBytes / 2)
         if (freeBytes < leftBytes) throw new MqError('MQ_DISK_ROOM', `it would leave less than ${leftBytes} bytes`)
         unseenBytes = 0
       }
       yield pair
-    }
-  }
-
-  async #freeBytes (): Promise<number> {
-    try {
-      return (await this.#disk.room(this.#directory)).freeBytes
-    } catch (error) {
-      this.#logger.warn(`${this.#directory}: free space is unknown`, { error })
-      return Infinity
     }
   }
 

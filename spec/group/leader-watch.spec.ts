@@ -4,42 +4,60 @@ import { MqError, silentLogger } from '../../lib/base/index.ts'
 import type { Engine } from '../../lib/engine/index.ts'
 import { LeaderRounds } from '../../lib/group/leader-rounds.ts'
 import { LeaderWatch, type LeaderWatchOptions } from '../../lib/group/leader-watch.ts'
-import { health } from '../../lib/group/messages.ts'
+import { health, METHODS, room } from '../../lib/group/messages.ts'
 import { defaultGroupSettings } from '../../lib/group/settings.ts'
 
-/** The watch of a leader, 1, whose disk is stuck, while those of 2 and 3 are fast. */
-async function watchOf (transfer: (to: number) => void, inDoubt: readonly number[] = []): Promise<string[]> {
+interface Watched {
+  readonly flushMs?: number
+  readonly isShortOfRoom?: boolean
+  readonly inDoubt?: readonly number[]
+  /** By node, as far as they are not 1 ms. */
+  readonly flushMsOf?: Readonly<Record<number, number>>
+}
+
+/** The watch of a leader, 1, beside 2 and 3, which have room. */
+async function watchOf ({ flushMs = 1, isShortOfRoom = false, inDoubt = [], flushMsOf = {} }: Watched, transfer: (to: number) => void = () => {}): Promise<string[]> {
   const clock = new VirtualClock()
   const calls: string[] = []
   const engine = {
     role: { isLeader: true },
-    flushMs: 5_000,
-    status: () => ({ nodeId: 1, lastIndex: 10, confState: { voters: [1, 2, 3] }, peers: [[2, 9], [3, 8]].map(([id, matchIndex]) => ({ id, matchIndex, recentlyActive: true, inDoubt: inDoubt.includes(id!) })) }),
+    flushMs,
+    isShortOfRoom,
+    async hasRoomToLead () { return !isShortOfRoom },
+    status: () => ({ nodeId: 1, lastIndex: 10, confState: { voters: [1, 2, 3], votersOutgoing: [] }, peers: [[2, 9], [3, 8]].map(([id, matchIndex]) => ({ id, matchIndex, recentlyActive: true, inDoubt: inDoubt.includes(id!) })) }),
     async transferLeadership (to: number) {
       calls.push(`transfer to ${to}`)
       transfer(to)
+      this.role.isLeader = false
     },
     leaveTo (to: number) {
       calls.push(`leave to ${to}`)
       return true
     }
   }
-  const network = { call: async () => health.encode({ flushMs: 1 }) }
+  const network = { call: async (id: number, method: string) => method === METHODS.room ? room.encode({ hasRoom: true }) : health.encode({ flushMs: flushMsOf[id] ?? 1 }) }
+  const { watchIntervalMs, diskStallTimeoutMs } = defaultGroupSettings
   const options = { clock, logger: silentLogger, settings: defaultGroupSettings, network, engine: () => engine as unknown as Engine, preferredLeaders: () => [] }
   const watch = new LeaderWatch(options as unknown as LeaderWatchOptions)
   watch.leadershipChanged(true)
-  await clock.advance(defaultGroupSettings.watchIntervalMs)
+  await clock.advance(2 * watchIntervalMs + diskStallTimeoutMs)
   await watch.stop()
   return calls
 }
 
 t.test('a node in doubt does not keep a leader with a stuck disk from leaving to another one', async (t) => {
-  t.same(await watchOf(() => {}, [2]), ['transfer to 3'])
-  t.same(await watchOf(() => {}, [2, 3]), [])
+  t.same(await watchOf({ flushMs: 5_000, inDoubt: [2] }), ['transfer to 3'])
+  t.same(await watchOf({ flushMs: 5_000, inDoubt: [2, 3] }), [])
 })
 
 t.test('a leader with a stuck disk leaves where a transfer does not come about', async (t) => {
-  t.same(await watchOf(() => { throw new MqError('MQ_UNAVAILABLE', 'did not take over') }), ['transfer to 2', 'leave to 2'])
+  t.same(await watchOf({ flushMs: 5_000 }, () => { throw new MqError('MQ_UNAVAILABLE', 'did not take over') }), ['transfer to 2', 'leave to 2'])
+})
+
+t.test('a leader with a full disk leaves to a node whose disk moves', async (t) => {
+  t.same(await watchOf({ isShortOfRoom: true }), ['transfer to 2'])
+  t.same(await watchOf({ isShortOfRoom: true, flushMsOf: { 2: 5_000 } }), ['transfer to 3'])
+  t.same(await watchOf({ isShortOfRoom: true, flushMsOf: { 2: 5_000, 3: 5_000 } }), [])
 })
 
 t.test('looks stay one at a time when leadership is lost and comes back while one is under way', async (t) => {
