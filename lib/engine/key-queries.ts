@@ -1,4 +1,4 @@
-import { wait, type Clock } from '../base/index.ts'
+import { MqError, wait, type Clock } from '../base/index.ts'
 import type { KeyIndex } from '../key-index/index.ts'
 import { decodeProperties, MAX_PROPERTIES_BYTES, type RecordView } from '../message/index.ts'
 import type { QueueReads, ViewedMessage } from './queue-reads.ts'
@@ -41,6 +41,7 @@ export class KeyQueries {
   /**
    * The latest messages of a topic with that key, in the order they stand in the log. What is not to be seen is not found: not yet
    * delivered, removed, of a topic that was deleted.
+   * @throws MQ_UNAVAILABLE the index is being made anew, and that takes long
    */
   async find ({ topic, key, isUnique, fromMs, toMs, maxMessages, maxBytes }: KeyQuery): Promise<ViewedMessage[]> {
     const { clock, index } = this.#options
@@ -62,7 +63,7 @@ export class KeyQueries {
     return found.sort((a, b) => a.position - b.position).map(({ message }) => message)
   }
 
-  /** Positions of messages of a topic that may have the key, delivered or not, the latest first; so many at most as are looked at for a query. */
+  /** Positions of messages of a topic that may have the key, delivered or not, the latest first; so many at most as are looked at for a query. @throws as `find` */
   async * positions (topic: string, key: string): AsyncGenerator<number> {
     await this.#untilWhole()
     let count = 0
@@ -74,8 +75,10 @@ export class KeyQueries {
 
   async #untilWhole (): Promise<void> {
     const abort = new AbortController()
+    const isLate = wait(this.#options.clock, MAX_WAIT_MS, abort.signal).then(() => true, () => false)
     try {
-      await Promise.race([this.#options.index.whole(), wait(this.#options.clock, MAX_WAIT_MS, abort.signal).catch(() => {})])
+      // with a part of it a message would seem not to be there
+      if (await Promise.race([this.#options.index.whole(), isLate]) === true) throw new MqError('MQ_UNAVAILABLE', 'the index of keys is being made from the log; ask again later')
     } finally {
       abort.abort()
     }

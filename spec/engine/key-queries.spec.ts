@@ -172,6 +172,32 @@ t.test('a disk that takes no files leaves the keys in memory, and stops nothing'
   t.equal(warnings.filter((message) => message.includes('index of keys could not be written')).length, 1)
 })
 
+t.test('an index that takes long to be made anew is waited for, and then nothing is said of what is there', async (t) => {
+  const clock = new VirtualClock()
+  const ports = diskPorts(clock)
+  const options = { directory: '/data', ports, keyIndex: { leastFileKeys: 3, leastFileBytes: 1 << 20 } }
+  const engine = await open(t, clock, options)
+  for (let i = 0; i < 20; i++) await send(engine, 'orders', String(i), `k${i}`)
+  await engine.close()
+  for (const name of await namesIn(ports.disk)) await ports.disk.unlink(`/data/index/${name}`)
+  const again = await open(t, clock, options)
+  const { log } = again.replica
+  const readEntries = log.readEntries.bind(log)
+  let letGo = () => {}
+  const held = new Promise<void>((resolve) => { letGo = resolve })
+  log.readEntries = async (range) => {
+    await held
+    return await readEntries(range)
+  }
+  const asked = find(again, 'orders', 'k3')
+  const refused = t.rejects(asked, { code: 'MQ_UNAVAILABLE', outcome: 'not-applied', retryable: true })
+  await clock.advance(9_000)
+  await clock.advance(1_001)
+  await refused
+  letGo()
+  t.same(await find(again, 'orders', 'k3'), ['3'])
+})
+
 t.test('retention takes the files with the log', async (t) => {
   const clock = new VirtualClock()
   const ports = diskPorts(clock)
