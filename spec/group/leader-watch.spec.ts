@@ -6,6 +6,7 @@ import { LeaderRounds } from '../../lib/group/leader-rounds.ts'
 import { LeaderWatch, type LeaderWatchOptions } from '../../lib/group/leader-watch.ts'
 import { health, METHODS, room } from '../../lib/group/messages.ts'
 import { defaultGroupSettings } from '../../lib/group/settings.ts'
+import { numberOf } from '../../lib/replica/index.ts'
 
 interface Watched {
   readonly flushMs?: number
@@ -13,10 +14,16 @@ interface Watched {
   readonly inDoubt?: readonly number[]
   /** By node, as far as they are not 1 ms. */
   readonly flushMsOf?: Readonly<Record<number, number>>
+  /** Nodes of an earlier version. */
+  readonly unaware?: readonly number[]
+  readonly voters?: readonly number[]
+  readonly votersOutgoing?: readonly number[]
+  readonly preferredLeaders?: readonly number[]
 }
 
 /** The watch of a leader, 1, beside 2 and 3, which have room. */
-async function watchOf ({ flushMs = 1, isShortOfRoom = false, inDoubt = [], flushMsOf = {} }: Watched, transfer: (to: number) => void = () => {}): Promise<string[]> {
+async function watchOf (watched: Watched, transfer: (to: number) => void = () => {}): Promise<string[]> {
+  const { flushMs = 1, isShortOfRoom = false, inDoubt = [], flushMsOf = {}, unaware = [], voters = [1, 2, 3], votersOutgoing = [], preferredLeaders = [] } = watched
   const clock = new VirtualClock()
   const calls: string[] = []
   const engine = {
@@ -24,7 +31,7 @@ async function watchOf ({ flushMs = 1, isShortOfRoom = false, inDoubt = [], flus
     flushMs,
     isShortOfRoom,
     async hasRoomToLead () { return !isShortOfRoom },
-    status: () => ({ nodeId: 1, lastIndex: 10, confState: { voters: [1, 2, 3], votersOutgoing: [] }, peers: [[2, 9], [3, 8]].map(([id, matchIndex]) => ({ id, matchIndex, recentlyActive: true, inDoubt: inDoubt.includes(id!) })) }),
+    status: () => ({ nodeId: 1, lastIndex: 10, confState: { voters, votersOutgoing }, peers: [[2, 9], [3, 8]].map(([id, matchIndex]) => ({ id, matchIndex, recentlyActive: true, inDoubt: inDoubt.includes(id!) })) }),
     async transferLeadership (to: number) {
       calls.push(`transfer to ${to}`)
       transfer(to)
@@ -35,9 +42,15 @@ async function watchOf ({ flushMs = 1, isShortOfRoom = false, inDoubt = [], flus
       return true
     }
   }
-  const network = { call: async (id: number, method: string) => method === METHODS.room ? room.encode({ hasRoom: true }) : health.encode({ flushMs: flushMsOf[id] ?? 1 }) }
+  const network = {
+    async call (id: number, method: string) {
+      if (method === METHODS.health) return health.encode({ flushMs: flushMsOf[id] ?? 1 })
+      if (method !== METHODS.room || unaware.includes(id)) throw new MqError('MQ_INVALID_ARGUMENT', `the node has no method '${method}'`)
+      return room.encode({ hasRoom: true })
+    }
+  }
   const { watchIntervalMs, diskStallTimeoutMs } = defaultGroupSettings
-  const options = { clock, logger: silentLogger, settings: defaultGroupSettings, network, engine: () => engine as unknown as Engine, preferredLeaders: () => [] }
+  const options = { clock, logger: silentLogger, settings: defaultGroupSettings, network, engine: () => engine as unknown as Engine, preferredLeaders: () => preferredLeaders }
   const watch = new LeaderWatch(options as unknown as LeaderWatchOptions)
   watch.leadershipChanged(true)
   await clock.advance(2 * watchIntervalMs + diskStallTimeoutMs)
@@ -58,6 +71,16 @@ t.test('a leader with a full disk leaves to a node whose disk moves', async (t) 
   t.same(await watchOf({ isShortOfRoom: true }), ['transfer to 2'])
   t.same(await watchOf({ isShortOfRoom: true, flushMsOf: { 2: 5_000 } }), ['transfer to 3'])
   t.same(await watchOf({ isShortOfRoom: true, flushMsOf: { 2: 5_000, 3: 5_000 } }), [])
+})
+
+t.test('a leader with a full disk stays where no majority says that it has room, and while the members change', async (t) => {
+  t.same(await watchOf({ isShortOfRoom: true, unaware: [2] }), [])
+  t.same(await watchOf({ isShortOfRoom: true, voters: [1, 2] }), [], 'the other one of two, beside a learner')
+  t.same(await watchOf({ isShortOfRoom: true, votersOutgoing: [1, 2, 4] }), [])
+})
+
+t.test('a node that does not say whether it has room is preferred all the same', async (t) => {
+  t.same(await watchOf({ unaware: [2, 3], preferredLeaders: [numberOf(3)] }), ['transfer to 3'])
 })
 
 t.test('looks stay one at a time when leadership is lost and comes back while one is under way', async (t) => {
