@@ -64,7 +64,7 @@ t.test('a group on this machine: elected, told to change hands, stopped', async 
   const removed = await ended(t, 'remove-node', leader.node, '-n', nameServer)
   t.equal(removed.stdout, `${leader.node} is not of broker-a any more\n`)
   const table = await ended(t, 'status', '-n', nameServer)
-  t.match(table.stdout, /^broker +id +address +node +role +term +last +durable +committed +applied +lag\nbroker-a +0 /)
+  t.match(table.stdout, /^broker +id +address +node +role +term +last +durable +committed +applied +lag +flush\nbroker-a +0 .* SYNC_FLUSH\n/)
   const { status, stdout } = await group.stop('SIGTERM')
   t.equal(status, 0)
   t.match(stdout, new RegExp(`^${next} .* leader +\\d+$`, 'm'), 'the table has shown it')

@@ -103,8 +103,10 @@ export const commands: readonly Command[] = [
     does: 'changes a setting at run time',
     async run (t, context) {
       const { server: { broker } } = context
-      t.match(await mqadmin(t, context, 'updateBrokerConfig', '-b', broker, '-k', 'defaultTopicQueueNums', '-v', '6'), `update broker config success, ${broker}`)
-      t.match(await mqadmin(t, context, 'getBrokerConfig', '-b', broker), /^defaultTopicQueueNums\s*=\s*6/m)
+      for (const [key, value] of [['defaultTopicQueueNums', '6'], ['flushDiskType', 'ASYNC_FLUSH'], ['flushDiskType', 'SYNC_FLUSH']] as const) {
+        t.match(await mqadmin(t, context, 'updateBrokerConfig', '-b', broker, '-k', key, '-v', value), `update broker config success, ${broker}`)
+        t.match(await mqadmin(t, context, 'getBrokerConfig', '-b', broker), new RegExp(`^${key}\\s*=\\s*${value}`, 'm'))
+      }
     }
   },
   {
