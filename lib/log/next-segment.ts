@@ -59,10 +59,11 @@ export class NextSegment {
   /** Gives the file its name as a segment; the caller syncs the directory. Returns its size, 0 when there is none. */
   async moveTo (path: string): Promise<number> {
     await this.#filling
-    const sizeBytes = this.#filledBytes
     this.#hasNoRoom = false
+    const file = this.#file
+    if (file !== undefined && !await this.#hasRoomFor(() => this.#sync(file))) return 0
+    const sizeBytes = this.#filledBytes
     if (sizeBytes === 0) return 0
-    if (this.#file !== undefined) await this.#sync(this.#file)
     await this.#options.disk.rename(this.#path, path)
     this.#filledBytes = 0
     return sizeBytes
@@ -83,19 +84,27 @@ export class NextSegment {
     const { disk } = this.#options
     const { alignBytes } = disk
     const stepBytes = Math.min(Math.ceil(missingBytes / alignBytes) * alignBytes, this.#mostStepBytes)
-    try {
+    this.#hasNoRoom = !await this.#hasRoomFor(async () => {
       this.#file ??= await disk.open(this.#path, { create: true })
       this.#zeros ??= disk.alignedMemory(this.#mostStepBytes)
       await this.#file.writeUncached(this.#zeros.subarray(0, stepBytes), this.#filledBytes)
       this.#filledBytes += stepBytes
       if (this.#filledBytes >= this.#limitBytes) await this.#sync(this.#file)
+    })
+  }
+
+  /** False: there was not, and the file is gone. A file system may tell that only when it syncs what was written. */
+  async #hasRoomFor (act: () => Promise<void>): Promise<boolean> {
+    try {
+      await act()
+      return true
     } catch (error) {
       if (diskErrorCode(error) !== 'ENOSPC') throw error
-      this.#hasNoRoom = true
       this.#filledBytes = 0
-      if (this.#file === undefined) return
+      if (this.#file === undefined) return false
       await this.#letGo()
-      await disk.unlink(this.#path)
+      await this.#options.disk.unlink(this.#path)
+      return false
     }
   }
 

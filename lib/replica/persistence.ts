@@ -39,6 +39,8 @@ export class Persistence {
   #busy = false
   #stopped = false
   #persistedIndex: number
+  /** What the cut under way takes begins here; Infinity: there is none. */
+  #cutFrom = Infinity
   #savedHardState: HardState
   #held: MessageAfterPersist[] = []
 
@@ -64,7 +66,9 @@ export class Persistence {
 
   /** The log through `index` is durable (written, in ASYNC_FLUSH). */
   entriesPersisted (index: number): void {
-    if (index > this.#persistedIndex) this.#persistedIndex = index
+    // a cut waits for a sync under way, which may still tell of what goes
+    const kept = Math.min(index, this.#cutFrom - 1)
+    if (kept > this.#persistedIndex) this.#persistedIndex = kept
     this.#release()
   }
 
@@ -109,7 +113,8 @@ export class Persistence {
     // What promised the entries that now go was meant for the leader of an older term.
     this.#held = this.#held.filter(({ after }) => after.index === undefined || after.index < index)
     this.#persistedIndex = Math.min(this.#persistedIndex, index - 1)
-    this.#wait(this.#options.log.truncateFrom(index, { index: index - 1, term, position }), () => {})
+    this.#cutFrom = index
+    this.#wait(this.#options.log.truncateFrom(index, { index: index - 1, term, position }), () => { this.#cutFrom = Infinity })
   }
 
   #wait (done: Promise<void>, then: () => void): void {

@@ -74,6 +74,26 @@ t.test('where there is no room for zeros ahead the log goes on without', async (
   await log.close()
 })
 
+t.test('the same where that is told only when the zeros are synced, and the file is to take its name', async (t) => {
+  const { disk, traced, faults } = tracedDisk()
+  const { log, failures } = await openLog(disk, { segmentBytes: SEGMENT_BYTES, inlineFlush: true })
+  await fillTo(log, SEGMENT_BYTES / 2)
+  t.ok(disk.paths().includes(NEXT))
+  faults.failAt(1, 'ENOSPC', { kinds: ['sync'], of: '/next', times: 1 })
+  // ends the segment at once
+  log.append([EntryMaker.after(log).next(SEGMENT_BYTES)])
+  await log.syncThrough(log.lastIndex)
+  await fillTo(log, 2 * SEGMENT_BYTES)
+  t.ok(traced(/^sync .*next/) > 0)
+  t.same(failures, [])
+  t.equal(log.failure, undefined)
+  const { lastIndex } = log
+  await log.close()
+  const { log: after } = await openLog(disk.powerCut({ keep: 'none' }), { segmentBytes: SEGMENT_BYTES })
+  t.equal((await allEntries(after)).length, lastIndex)
+  await after.close()
+})
+
 const reserved = 2 * SEGMENT_BYTES
 const unprepared: ReadonlyArray<{ readonly when: string, readonly capacityBytes?: number, readonly bodyBytes?: number, readonly options?: Partial<LogOptions> }> = [
   { when: 'near the reserve', capacityBytes: reserved + 2 * SEGMENT_BYTES, options: { reserveBytes: reserved } },

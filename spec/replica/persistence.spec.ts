@@ -11,9 +11,19 @@ function ack (index: number, over: Partial<AppendEntriesReply> = {}, hardState?:
 /** A node whose disk ends nothing by itself. */
 function begin () {
   const sent: RaftMessage[] = []
+  const log = {
+    lastIndex: 4,
+    append () {},
+    truncateFrom: (index: number) => new Promise<void>((resolve) => {
+      ends.push(() => {
+        log.lastIndex = index - 1
+        resolve()
+      })
+    })
+  }
   const ends: Array<() => void> = []
   const persistence = new Persistence({
-    log: { lastIndex: 4, append () {}, async truncateFrom () {} },
+    log,
     saveHardState: () => new Promise((resolve) => { ends.push(resolve) }),
     onHardStatePersisted () {},
     send: (messages) => { sent.push(...messages) },
@@ -62,4 +72,16 @@ t.test('answers that say different things are all given, in their order', async 
     [2, 5, false, 1, true],
     [2, 4, false, 1, true]
   ])
+})
+
+t.test('what is told of entries while they are cut off is not said of those that take their place', async (t) => {
+  const { persistence, accept, sent, ends } = begin()
+  accept({ entries: [{ index: 3, prevTerm: 1, physicalOffset: 300 } as RaftEntry, { index: 4 } as RaftEntry], messagesAfterPersist: [{ ...ack(4), after: { hardState: undefined, index: 4, term: 2 } }] })
+  persistence.entriesPersisted(4)
+  ends[0]!()
+  await new Promise((resolve) => { setImmediate(resolve) })
+  persistence.entriesPersisted(3)
+  t.same(sent, [], 'the new fourth one is not written')
+  persistence.entriesPersisted(4)
+  t.match(sent, [{ type: 'appendEntriesReply', index: 4 }])
 })

@@ -243,6 +243,8 @@ class Simulation {
     const world = this.#world
     const core = new Core(world, this.#nodes)
     world.trace.note(this.#clock.nowMs(), 'core', ...core.nodes.map(({ number }) => number))
+    const { straggleMs, stuckEveryMs, stuckMs } = world.parameters
+    const lateMs = straggleMs + (stuckEveryMs === Infinity ? 0 : stuckMs)
     world.parameters = world.network.parameters = withoutFaults(world.parameters)
     core.freezeOthers()
     let isDecided = false
@@ -250,10 +252,11 @@ class Simulation {
       const leader = core.nodes.find(({ isLeading }) => isLeading)
       if (leader !== undefined && !isDecided) this.#work.decideOne(leader, () => { isDecided = true })
     })
-    // What somebody has sent long ago, a hand-over for one, may still come.
-    await this.#runUntil(() => false, this.#clock.nowMs() + world.parameters.straggleMs)
+    // What somebody has sent long ago, a hand-over for one, may still come, or waited for a disk that stood still.
+    await this.#runUntil(() => false, this.#clock.nowMs() + lateMs)
     // Those who can be heard and do not hear must not depose it.
     const leader = () => core.nodes.find(({ isLeading }) => isLeading)?.replica?.role.term
+    await this.#runUntil(() => leader() !== undefined, this.#clock.nowMs() + HEALED_MS)
     const term = leader()
     await this.#runUntil(() => false, this.#clock.nowMs() + STABLE_MS)
     if (this.#violation === undefined && leader() !== term) this.#violated(new Violation('who cannot hear disturbs nobody', `a majority that nothing disturbs was led in term ${term}, and in ${leader()} ${STABLE_MS} ms later`))
