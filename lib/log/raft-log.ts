@@ -266,6 +266,8 @@ export class RaftLog {
       } finally {
         this.#reading.delete(reading)
       }
+      // not again and again while the cut is under way
+      await this.#upkeep.inTurn(async () => {})
     }
   }
 

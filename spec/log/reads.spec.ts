@@ -277,6 +277,36 @@ t.test('what lies before a cut is read, or damaged, whatever the cut takes while
   }
 })
 
+t.test('a read that fails while the log is cut is tried again when it was cut, and not before', async (t) => {
+  let held: Array<() => void> | undefined
+  const disk = new FaultyDisk({ directories: ['/data'], schedule: (fn) => { if (held === undefined) setImmediate(fn); else held.push(fn) } })
+  const { log } = await openLog(disk, { tailCacheBytes: 1, segmentBytes: 4 * KIB })
+  const entries = new EntryMaker().batch(Array.from({ length: 12 }, () => 1000))
+  log.append(entries)
+  await log.syncThrough(12)
+  await log.close()
+  const { log: again } = await openLog(disk, { tailCacheBytes: 1, segmentBytes: 4 * KIB })
+  held = []
+  const cut = again.truncateFrom(11, { index: 10, term: 1, position: entries[10]!.physicalOffset })
+  for (let i = 0; i < 50; i++) await Promise.resolve()
+  let failed = 0
+  const open = disk.open.bind(disk)
+  disk.open = async (path, options) => {
+    if (path.endsWith('/00000000000000000000.seg') && ++failed < 100) throw Object.assign(new Error('not now'), { code: 'EMFILE' })
+    return await open(path, options)
+  }
+  const reading = again.readEntries({ from: 1, to: 2, maxBytes: 1 }).catch((error: unknown) => error)
+  for (let i = 0; i < 1000; i++) await Promise.resolve()
+  t.equal(failed, 1, 'while the disk is at it')
+  disk.open = open
+  const underWay = held
+  held = undefined
+  for (const fn of underWay) fn()
+  await cut
+  t.match(await reading, [{ index: 1 }])
+  await again.close()
+})
+
 t.test('a cut whose place is known needs nothing of what it takes to be readable', async (t) => {
   for (const isKnown of [true, false]) {
     const disk = new FaultyDisk({ directories: ['/data'] })
