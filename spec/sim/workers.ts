@@ -3,6 +3,8 @@ import { fileURLToPath } from 'node:url'
 import { simulate, type SimResult } from './simulation.ts'
 import type { Job } from './worker.ts'
 
+/** A world takes some seconds at most; one that has not ended by then runs in circles, and is named. */
+const LIMIT_MS = 180_000
 const WORKER = fileURLToPath(new URL('worker.ts', import.meta.url))
 
 /**
@@ -21,12 +23,19 @@ export async function runJobs (jobs: Iterator<Job>, workerCount: number, onResul
       // parameters hold Infinity, which JSON has no word for
       const child = fork(WORKER, { serialization: 'advanced' })
       children.push(child)
+      let limit: NodeJS.Timeout | undefined
       const give = (): void => {
         const next = isWanted ? jobs.next() : { done: true as const, value: undefined }
-        if (next.done === true) resolve()
-        else child.send(next.value)
+        if (next.done === true) {
+          resolve()
+          return
+        }
+        const { seed } = next.value
+        limit = setTimeout(() => { reject(new Error(`seed ${seed} has not ended after ${LIMIT_MS / 1000} s`)) }, LIMIT_MS).unref()
+        child.send(next.value)
       }
       child.on('message', (result: SimResult) => {
+        clearTimeout(limit)
         if (isWanted && !onResult(result)) isWanted = false
         give()
       })
@@ -36,7 +45,7 @@ export async function runJobs (jobs: Iterator<Job>, workerCount: number, onResul
   } finally {
     for (const child of children) {
       child.removeAllListeners('exit')
-      child.kill()
+      child.kill('SIGKILL')
     }
   }
 }
