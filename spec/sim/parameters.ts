@@ -349,6 +349,8 @@ export function parametersOf (json: string): Partial<Parameters> {
 export function calmed (parameters: Parameters): Parameters {
   return {
     ...withoutFaults(parameters),
+    // rivals are cut off
+    temper: parameters.temper === 'rivals' ? 'ordinary' : parameters.temper,
     partitionEveryMs: never,
     diskErrorEveryMs: never,
     stuckEveryMs: never,
