@@ -67,8 +67,7 @@ export class LeaderWatch {
   }
 
   async #leaveStuckDisk (flushMs: number): Promise<void> {
-    const candidates = this.#successors().sort((a, b) => b.matchIndex - a.matchIndex)
-    for (const { id } of candidates) {
+    for (const { id } of this.#successors()) {
       if (!await this.#doesWell(id, flushMs * CLEARLY_FASTER)) continue
       const why = `a flush takes ${Math.round(flushMs)} ms here`
       // what the other lacks may have to be read from the disk that is stuck
@@ -85,7 +84,7 @@ export class LeaderWatch {
     const { engine, settings } = this.#options
     const { votersOutgoing, voters } = engine().status().confState
     const roomy: NodeId[] = []
-    for (const { id } of this.#successors().sort((a, b) => b.matchIndex - a.matchIndex)) if (await this.#hasRoom(id) === true) roomy.push(id)
+    for (const { id } of this.#successors()) if (await this.#hasRoom(id) === true) roomy.push(id)
     if (votersOutgoing.length > 0 || roomy.length <= voters.length / 2 || await engine().hasRoomToLead()) return false
     for (const id of roomy) {
       if (!await this.#doesWell(id, settings.diskStallTimeoutMs)) continue
@@ -105,26 +104,27 @@ export class LeaderWatch {
     return (own === -1 ? preferredLeaders : preferredLeaders.slice(0, own)).flatMap((number) => caughtUp.filter(({ id }) => numberOf(id) === number).map(({ id }) => id))
   }
 
+  /** Whose log goes furthest first. */
   #successors (): PeerStatus[] {
     const { peers, confState: { voters } } = this.#options.engine().status()
-    return peers.filter(({ id, recentlyActive, inDoubt }) => recentlyActive && !inDoubt && voters.includes(id))
+    return peers.filter(({ id, recentlyActive, inDoubt }) => recentlyActive && !inDoubt && voters.includes(id)).sort((a, b) => b.matchIndex - a.matchIndex)
   }
 
   async #doesWell (nodeId: NodeId, maxFlushMs: number): Promise<boolean> {
-    const { network, settings: { askTimeoutMs: timeoutMs } } = this.#options
-    try {
-      const { flushMs } = health.decode(await network.call(nodeId, METHODS.health, new Uint8Array(0), { timeoutMs }))
-      return flushMs <= maxFlushMs
-    } catch {
-      return false
-    }
+    const answer = await this.#ask(nodeId, METHODS.health, health.decode)
+    return answer !== undefined && answer.flushMs <= maxFlushMs
   }
 
   /** Undefined: it does not say. */
   async #hasRoom (nodeId: NodeId): Promise<boolean | undefined> {
+    return (await this.#ask(nodeId, METHODS.room, room.decode))?.hasRoom
+  }
+
+  /** Undefined: nothing that makes sense came in time. */
+  async #ask<Answer> (nodeId: NodeId, method: string, decode: (bytes: Uint8Array) => Answer): Promise<Answer | undefined> {
     const { network, settings: { askTimeoutMs: timeoutMs } } = this.#options
     try {
-      return room.decode(await network.call(nodeId, METHODS.room, new Uint8Array(0), { timeoutMs })).hasRoom
+      return decode(await network.call(nodeId, method, new Uint8Array(0), { timeoutMs }))
     } catch {
       return undefined
     }

@@ -55,6 +55,15 @@ async function find (index: KeyIndex, key: string): Promise<number[]> {
   return found
 }
 
+/** A disk with the files of a whole index. */
+async function writtenOf (entries: readonly RaftEntry[]): Promise<MemoryDisk> {
+  const disk = new MemoryDisk()
+  const index = indexOf(disk, entries)
+  noteAll(index, entries)
+  await index.close()
+  return disk
+}
+
 /** Its files, the oldest first. */
 async function pathsOf (disk: MemoryDisk): Promise<string[]> {
   return (await disk.list('/data/index') ?? []).map(({ name }) => `/data/index/${name}`).sort()
@@ -103,10 +112,7 @@ const filesOf = async (disk: MemoryDisk): Promise<number> => (await disk.list('/
 
 t.test('files that reach beyond what is left of the log, or are of another one, are made anew', async (t) => {
   const { entries, positions } = await entriesOf(90)
-  const disk = new MemoryDisk()
-  const full = indexOf(disk, entries)
-  noteAll(full, entries)
-  await full.close()
+  const disk = await writtenOf(entries)
   t.equal(await filesOf(disk), 4)
 
   const isOfFirst = entries.findIndex(({ physicalOffset, sizeBytes }) => physicalOffset + sizeBytes > positions[40]!) + 1
@@ -129,12 +135,8 @@ t.test('files that reach beyond what is left of the log, or are of another one, 
 
 t.test('who asks while a damaged file is made anew waits for it, as who has met the damage does', async (t) => {
   const { entries, positions } = await entriesOf(30)
-  const disk = new MemoryDisk()
-  const before = indexOf(disk, entries)
-  noteAll(before, entries)
-  await before.close()
-  const { name } = (await disk.list('/data/index'))!.sort((a, b) => a.name < b.name ? -1 : 1)[0]!
-  const file = await disk.open(`/data/index/${name}`, {})
+  const disk = await writtenOf(entries)
+  const file = await disk.open((await pathsOf(disk))[0]!, {})
   const sizeBytes = await file.sizeBytes()
   await file.write(new Uint8Array(200), sizeBytes - 200)
   await file.close()
@@ -166,10 +168,7 @@ t.test('what could not be written is found, all of it, by the first who asks whe
 
 t.test('who asks does not miss what is in a file in which another finds damage while that of a third is mended', async (t) => {
   const { entries, positions } = await entriesOf(90)
-  const disk = new MemoryDisk()
-  const before = indexOf(disk, entries)
-  noteAll(before, entries)
-  await before.close()
+  const disk = await writtenOf(entries)
   const log = logOf(entries)
   let mayGoOn = (): void => {}
   const held = new Promise<void>((resolve) => { mayGoOn = resolve })

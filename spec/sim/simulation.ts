@@ -277,9 +277,7 @@ class Simulation {
     leader.machine.stick(STUCK_MS)
     // it is at work on something when it gets stuck
     this.#work.decideOne(leader, () => {})
-    const untilMs = this.#clock.nowMs() + 2 * DISK_STALL_TIMEOUT_MS + SPARE_MS
-    const isReplaced = await this.#runUntil(() => this.#nodes.some((node) => node !== leader && node.isLeading), untilMs)
-    if (!isReplaced && this.#violation === undefined) this.#violated(new Violation('a stuck disk costs leadership', `node ${leader.number} leads on with a disk that does nothing`))
+    await this.#untilReplaced(leader, 0, new Violation('a stuck disk costs leadership', `node ${leader.number} leads on with a disk that does nothing`))
   }
 
   async #fillDisk (leader: SimNode): Promise<void> {
@@ -288,10 +286,15 @@ class Simulation {
     leader.fill(Math.floor(reserveBytes * (0.5 + 0.5 * random.next())))
     // whoever writes nothing need not look
     this.#work.decideOne(leader, () => {})
-    const untilMs = this.#clock.nowMs() + ROOM_LOOK_MS + 2 * DISK_STALL_TIMEOUT_MS + SPARE_MS
-    const isReplaced = await this.#runUntil(() => this.#nodes.some((node) => node !== leader && node.isLeading), untilMs)
-    if (!isReplaced && this.#violation === undefined) this.#violated(new Violation('a full disk costs leadership', `node ${leader.number} leads on, and can take nothing`))
+    await this.#untilReplaced(leader, ROOM_LOOK_MS, new Violation('a full disk costs leadership', `node ${leader.number} leads on, and can take nothing`))
     leader.fill(Infinity)
+  }
+
+  /** Soon after its node can know, which takes so long, another one must lead. */
+  async #untilReplaced (leader: SimNode, noticeMs: number, violation: Violation): Promise<void> {
+    const untilMs = this.#clock.nowMs() + noticeMs + 2 * DISK_STALL_TIMEOUT_MS + SPARE_MS
+    const isReplaced = await this.#runUntil(() => this.#nodes.some((node) => node !== leader && node.isLeading), untilMs)
+    if (!isReplaced && this.#violation === undefined) this.#violated(violation)
   }
 
   async #decideOne (leader: SimNode): Promise<void> {
