@@ -68,6 +68,8 @@ const STUCK_MS = 20_000
 const SPARE_MS = 1_500
 /** How often a log looks how much room there is, by a slow clock. */
 const ROOM_LOOK_MS = 1_200
+/** How often what a node gave up on a full disk is taken by others. */
+const REFILL_MS = 200
 /** The states are compared at most so often until nothing has changed meanwhile. */
 const MAX_ATTEMPTS = 10
 /** More steps than this at one time: something defers itself for ever. */
@@ -282,11 +284,21 @@ class Simulation {
 
   async #fillDisk (leader: SimNode): Promise<void> {
     const { faults, random, parameters: { reserveBytes } } = this.#world
+    const leaveBytes = Math.floor(reserveBytes * (0.5 + 0.5 * random.next()))
     faults.note('full disk', 'leader', 'calm')
-    leader.fill(Math.floor(reserveBytes * (0.5 + 0.5 * random.next())))
-    // whoever writes nothing need not look
-    this.#work.decideOne(leader, () => {})
-    await this.#untilReplaced(leader, ROOM_LOOK_MS, new Violation('a full disk costs leadership', `node ${leader.number} leads on, and can take nothing`))
+    let isOver = false
+    const again = () => {
+      if (isOver || !leader.isLeading) return
+      // others take what it gives up
+      if (leader.machine.disk.freeBytes > leaveBytes) leader.fill(leaveBytes)
+      // whoever writes nothing need not look
+      this.#work.decideOne(leader, () => {})
+      this.#clock.setTimer(REFILL_MS, again)
+    }
+    again()
+    // a look that finds it full, which has it give up what only saves time, and one that finds it full again
+    await this.#untilReplaced(leader, 2 * ROOM_LOOK_MS + REFILL_MS, new Violation('a full disk costs leadership', `node ${leader.number} leads on, and can take nothing`))
+    isOver = true
     leader.fill(Infinity)
   }
 
