@@ -88,6 +88,8 @@ export interface Parameters {
   readonly focus: Focus
   /** Done beside all else, or with focus `kinds` almost alone. */
   readonly kinds: readonly Kind[]
+  /** Messages with priorities come in batches, too, and their group may take the highest first in some of its pops only. */
+  readonly priorityShares: boolean
   readonly proposeEveryMs: number
   readonly burst: number
   readonly payloadBytes: number
@@ -121,6 +123,7 @@ const LATER_STREAM = 0x7A1B_55C3
 const ROOM_STREAM = 0x41D8_0E6F
 const CUTS_STREAM = 0x2E94_D1B7
 const KINDS_STREAM = 0x31C6_0B9D
+const SHARES_STREAM = 0x5F03_92E1
 
 /** The world of a seed. */
 export function drawParameters (seed: number): Parameters {
@@ -133,7 +136,8 @@ export function drawParameters (seed: number): Parameters {
   if (isCalm) return room.chance(0.5) ? { ...world, reserveBytes: reserveOf(world) } : world
   const roomed = room.chance(0.08) ? crowded(room, world) : room.chance(0.06) ? hurried(room, world) : world
   const cuts = new SeededRandom(seed ^ CUTS_STREAM)
-  return roomed.temper === 'rivals' && roomed.level === 'member' && roomed.mode === 'safety' && cuts.chance(0.6) ? rotting(cuts, roomed) : roomed
+  const cut = roomed.temper === 'rivals' && roomed.level === 'member' && roomed.mode === 'safety' && cuts.chance(0.6) ? rotting(cuts, roomed) : roomed
+  return { ...cut, priorityShares: new SeededRandom(seed ^ SHARES_STREAM).chance(0.6) }
 }
 
 /**
@@ -315,6 +319,7 @@ function drawnFirst (random: SeededRandom): Parameters {
     rumourEveryMs: hasPeers ? some(0.4, () => between(20, 1_000)) : never,
     focus: 'everything',
     kinds: [],
+    priorityShares: false,
     proposeEveryMs: between(5, 60),
     burst: random.pick([1, 1, 3, 10]),
     payloadBytes: random.pick([0, 50, 400, 3_000]),

@@ -1,7 +1,8 @@
-import type { Delivery, Engine } from '../../lib/engine/index.ts'
+import type { Delivery, Engine, PutResult } from '../../lib/engine/index.ts'
 import { Sender } from '../../lib/queue/sender.ts'
 import { TopicRoutes } from '../../lib/queue/topic-routes.ts'
 import type { PopMachine } from '../../lib/store/index.ts'
+import { groupConfig } from '../engine/wire.ts'
 import { contentsOf } from './contents.ts'
 import type { KindWork } from './kind-work.ts'
 import { Violation } from './ledger.ts'
@@ -12,11 +13,14 @@ const TOPIC = 'urgent'
 const QUEUES = 3
 const GROUP = 'nurses'
 const PRIORITIES = [0, 0, 1, 1, 2, 2, 3, 99]
+const FACTOR = 'priority.factor'
+/** Of all pops, which is so of a group that does not say, too. */
+const ALWAYS = '100'
 
 /** By offset: how often it was delivered. */
 type Waiting = ReadonlyMap<number, number>
 
-/** Messages with priorities: each lies in the queue of its own, and none is handed out while one of a higher one waits. */
+/** Messages with priorities: each lies in the queue of its own, and none is handed out while one of a higher one waits, as long as that holds for all pops of the group. */
 export class PriorityWork implements KindWork {
   readonly #world: World
   /** By id. */
@@ -24,13 +28,19 @@ export class PriorityWork implements KindWork {
   /** By queue: behind the last message that was acknowledged. */
   readonly #ends = Array<number>(QUEUES).fill(0)
   readonly #senders = new WeakMap<Engine, Sender>()
-  readonly operations: KindWork['operations']
+  /** What was last asked for: of so many pops in a hundred the highest comes first; undefined: of all, nobody has asked. */
+  #factor: string | undefined
+  #isChanging = false
+  readonly operations: Array<KindWork['operations'][number]>
 
   constructor (world: World) {
     this.#world = world
     const send = (engine: Engine): Promise<void> => this.#send(engine)
     const consume = (engine: Engine): Promise<void> => this.#consume(engine)
     this.operations = [send, send, send, consume, consume, (engine) => engine.deadLetters.resend({ group: GROUP, max: 3 })]
+    if (!world.parameters.priorityShares) return
+    const changeFactor = (engine: Engine): Promise<void> => this.#changeFactor(engine)
+    this.operations.push((engine) => this.#sendBatch(engine), ...(world.random.chance(0.5) ? [changeFactor] : []))
   }
 
   isSettled (engine: Engine): boolean { return engine.progress(GROUP).every(({ lag }) => lag === 0) }
@@ -41,13 +51,42 @@ export class PriorityWork implements KindWork {
 
   async #send (engine: Engine): Promise<void> {
     if (engine.store.metadata.topic(TOPIC) === undefined) return await engine.createTopic({ name: TOPIC, queueCount: QUEUES, attributes: { 'message.type': 'PRIORITY' } })
+    const { id, body, ...options } = this.#next()
+    this.#stored(id, await this.#senderOf(engine).send(TOPIC, body, options))
+  }
+
+  async #sendBatch (engine: Engine): Promise<void> {
+    if (engine.store.metadata.topic(TOPIC) === undefined) return
+    const items = Array.from({ length: 1 + this.#world.random.below(4) }, () => this.#next())
+    const results = await this.#senderOf(engine).sendBatch(TOPIC, items.map(({ id, ...item }) => item))
+    for (const [i, result] of results.entries()) this.#stored(items[i]!.id, result)
+  }
+
+  #next (): { readonly id: number, readonly body: Uint8Array, readonly priority: number, readonly delay?: number } {
     const { random } = this.#world
     const priority = random.pick(PRIORITIES)
     const id = this.#priorities.push(priority) - 1
-    const { queueId, queueOffset, deliverAtMs } = await this.#senderOf(engine).send(TOPIC, bodyFor(id, 0), { priority, ...(random.chance(0.2) && { delay: 1 + random.below(1_000) }) })
+    return { id, body: bodyFor(id, 0), priority, ...(random.chance(0.2) && { delay: 1 + random.below(1_000) }) }
+  }
+
+  #stored (id: number, { queueId, queueOffset, deliverAtMs }: PutResult): void {
     this.#placed(id, queueId)
     if (deliverAtMs === undefined) this.#ends[queueId] = Math.max(this.#ends[queueId]!, queueOffset + 1)
   }
+
+  /** One after the other; when it has come to hold for all pops it stays so: it does not change twice while somebody asks. */
+  async #changeFactor (engine: Engine): Promise<void> {
+    if (this.#isChanging || this.#factor === ALWAYS || engine.store.metadata.topic(TOPIC) === undefined) return
+    this.#factor = this.#world.random.pick(['0', '50', '99', ALWAYS])
+    this.#isChanging = true
+    try {
+      await engine.config.putGroups([{ config: groupConfig(GROUP), attributeChanges: { [`+${FACTOR}`]: this.#factor } }])
+    } finally {
+      this.#isChanging = false
+    }
+  }
+
+  #isAlwaysByPriority ({ store }: Engine): boolean { return this.#factor === undefined || store.metadata.group(GROUP)?.attributes?.[FACTOR] === ALWAYS }
 
   #senderOf (engine: Engine): Sender {
     let sender = this.#senders.get(engine)
@@ -74,10 +113,12 @@ export class PriorityWork implements KindWork {
   async #pop (engine: Engine, max: number, invisibleMs: number): Promise<Delivery[]> {
     const request = { group: GROUP, topic: TOPIC, max, invisibleMs, maxAttempts: 60_000 }
     const before = this.#ends.map((_, queueId) => this.#waiting(engine, queueId))
+    const wasByPriority = this.#isAlwaysByPriority(engine)
     const deliveries = await (this.#world.random.chance(0.3) ? engine.remotePops.pop({ ...request, maxBytes: 1_000_000, isOrdered: false, waitMs: 0, attemptId: '', startsLast: false }) : engine.pop(request))
+    for (const { record, queueId } of deliveries) this.#placed(idOf(record.body), queueId)
+    if (!wasByPriority || !this.#isAlwaysByPriority(engine)) return deliveries
     let lowest = QUEUES
-    for (const { record, queueId } of deliveries) {
-      this.#placed(idOf(record.body), queueId)
+    for (const { queueId } of deliveries) {
       if (queueId > lowest) throw new Violation('the highest first', `a message of queue ${queueId} is handed out behind one of queue ${lowest}`)
       lowest = queueId
     }
