@@ -83,7 +83,7 @@ t.test('the same where that is told only when the zeros are synced, and the file
   // ends the segment at once
   log.append([EntryMaker.after(log).next(SEGMENT_BYTES)])
   await log.syncThrough(log.lastIndex)
-  await fillTo(log, 2 * SEGMENT_BYTES)
+  await t.resolves(fillTo(log, 2 * SEGMENT_BYTES))
   t.ok(traced(/^sync .*next/) > 0)
   t.same(failures, [])
   t.equal(log.failure, undefined)

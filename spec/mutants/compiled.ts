@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import ts from 'typescript'
 
 const OPTIONS: ts.CompilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true, rewriteRelativeImportExtensions: true }
@@ -9,14 +10,16 @@ export function compiled (source: string): string { return ts.transpileModule(so
 
 export function compiledPath (path: string): string { return path.replace(/\.ts$/, '.js') }
 
-/** Compiles all sources of those folders below `root`, but for specs, to the same places below `into`. */
+/** Compiles all sources of those folders below `root` to the same places below `into`. Specs are told that they lie where their sources do: files that belong to them lie there. */
 export async function compileBelow (root: string, folders: readonly string[], into: string): Promise<void> {
   for (const folder of folders) {
     for (const path of await readdir(`${root}/${folder}`, { recursive: true })) {
-      if (!path.endsWith('.ts') || path.endsWith('.spec.ts')) continue
+      if (!path.endsWith('.ts')) continue
+      const from = `${root}/${folder}/${path}`
       const to = `${into}/${folder}/${compiledPath(path)}`
+      const text = compiled(await readFile(from, 'utf8'))
       await mkdir(dirname(to), { recursive: true })
-      await writeFile(to, compiled(await readFile(`${root}/${folder}/${path}`, 'utf8')))
+      await writeFile(to, path.endsWith('.spec.ts') ? text.replaceAll('import.meta.url', JSON.stringify(pathToFileURL(from).href)) : text)
     }
   }
 }

@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
+import { compiled, compiledPath } from './compiled.ts'
 import type { Mutant } from './mutants.ts'
 
 /** The changed texts by file below lib/. @throws a text is not there exactly once: the code has changed, look at the mutant again */
@@ -11,4 +12,9 @@ export async function editedFiles (root: string, { rule, name, edits }: Mutant):
     files.set(file, before.replace(text, () => by))
   }
   return files
+}
+
+/** Puts the bug into what is compiled in `directory`. @throws as `editedFiles` */
+export async function plant (root: string, mutant: Mutant, directory: string): Promise<void> {
+  for (const [file, text] of await editedFiles(root, mutant)) await writeFile(`${directory}/lib/${compiledPath(file)}`, compiled(text))
 }

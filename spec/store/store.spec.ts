@@ -339,6 +339,26 @@ t.test('rebuild after retention removed the head, with clocks that went back', a
   await t.rejects(open(), { code: 'MQ_CORRUPT' })
 })
 
+t.test('rebuild where all of a queue lies below the floor, and what is left of the log does not tell its time', async (t) => {
+  const { database, log, open, leader } = await machine()
+  // the leader of `gone` has a clock that is behind
+  for (const [topic, stampMs] of [['kept', 10_000], ['gone', 5_000], ['kept', 12_000], ['kept', 7_000]] as const) leader.send(topic, 0, { stampMs })
+  const [, head, , floor] = log.entries
+  leader.commit((writer) => { leader.store.setFloor(writer, floor!.physicalOffset) }, { stampMs: 12_000 })
+  await leader.store.checkpoint()
+  await leader.store.checkpoint()
+  await writeBaseDump(leader.store)
+  const hash = await leader.store.stateHash()
+  await leader.store.close()
+  log.cutHead(head!.index)
+  await database.destroy()
+  await t.resolves(open().then(async ({ store }) => {
+    t.ok(store.recovery.isRebuilt)
+    t.equal(await store.stateHash(), hash)
+    await store.close()
+  }))
+})
+
 t.test('a damaged base dump: the one before it', async (t) => {
   const { database, disk, open, leader } = await machine()
   for (let i = 0; i < 3; i++) {
