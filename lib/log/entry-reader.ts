@@ -136,9 +136,11 @@ export class EntryReader {
 
   /** Goes on behind a header that cannot be read, at the next one that can. */
   async #skipDamage (segment: Segment, bad: BadEntry): Promise<void> {
-    const { basePosition, endPosition } = segment
+    const { basePosition, endPosition, index: positions } = segment
+    const { cuts } = positions
     const resume = await this.#openSegments.use(segment, (file) => nextHeader(file, basePosition, bad, endPosition, this.#groupSeed))
-    segment.index.skipTo(resume?.position ?? endPosition, resume?.index ?? Infinity)
+    // of what a cut has left, or has been written since, that says nothing
+    if (positions.cuts === cuts) positions.skipTo(resume?.position ?? endPosition, resume?.index ?? Infinity)
   }
 
   /** The error for a damaged entry: names file and byte, and where the log can be read again. */

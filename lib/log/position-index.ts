@@ -54,15 +54,15 @@ export class PositionIndex {
     return this.#at(lastNotAbove(this.#positions, position) + 1)
   }
 
-  /** The log was cut at `position`, the start of entry `index`. */
+  /** The log was cut at `position`, the start of entry `index`; it is covered through there. What comes is found without what lies before, which may be damaged. */
   truncate (position: number, index: number): void {
     this.cuts++
-    if (this.coveredTo <= position) return
     const keep = lastNotAbove(this.#positions, position - 1) + 1
     this.#positions.length = keep
     this.#indexes.length = keep
     this.coveredTo = position
     this.nextIndex = index
+    this.#startHere()
   }
 
   #at (slot: number): { position: number, index: number } {

@@ -239,7 +239,8 @@ export class RaftLog {
     if (cached !== undefined) return cached.map(copyOf)
     const segment = this.#segments.containingIndex(from)!
     const read = () => this.#readUncut(from, () => this.#readFrom(segment, from, to, maxBytes))
-    const entries = await (this.#mending?.reading(read) ?? read())
+    // what cannot be mended may have been cut off while others were asked for it
+    const entries = this.#mending === undefined ? await read() : await this.#readUncut(from, () => this.#mending!.reading(read))
     if (this.#terms.hasUnknown) this.#learnTerms(entries)
     return entries
   }

@@ -1,4 +1,4 @@
-import { getInt64, hash64, replaceFile, setInt64, viewOf, type Disk } from '../base/index.ts'
+import { diskErrorCode, getInt64, hash64, setInt64, takePlace, viewOf, writeFresh, type Disk } from '../base/index.ts'
 import { TermTable } from './term-table.ts'
 
 const MAGIC = 0x4C4D5154
@@ -33,6 +33,7 @@ export class TermsFile {
     for (let at = 16; at < end; at += 16) this.terms.note(getInt64(view, at + 8), getInt64(view, at))
   }
 
+  /** Where there is no room for it, it stays as it is. */
   async save (terms: TermTable, throughIndex: number): Promise<void> {
     if (terms.hasUnknownThrough(throughIndex)) return
     const pairs = terms.entries().filter(({ firstIndex }) => firstIndex <= throughIndex)
@@ -46,8 +47,19 @@ export class TermsFile {
       setInt64(view, 24 + 16 * i, firstIndex)
     }
     view.setBigUint64(bytes.length - 8, hash64(bytes.subarray(0, bytes.length - 8), this.#groupSeed))
-    await replaceFile(this.#disk, this.#path, bytes)
+    if (!await this.#hasWritten(bytes)) return
+    await takePlace(this.#disk, this.#path)
     this.throughIndex = throughIndex
+  }
+
+  async #hasWritten (bytes: Uint8Array): Promise<boolean> {
+    try {
+      await writeFresh(this.#disk, this.#path, bytes)
+      return true
+    } catch (error) {
+      if (diskErrorCode(error) !== 'ENOSPC') throw error
+      return false
+    }
   }
 
   /** Before entries from `index` on are cut: a file that tells of them must be gone. */

@@ -235,3 +235,22 @@ t.test('a disk that fails while damage is mended stops the log, as with any othe
     await log.close()
   }
 })
+
+t.test('where there is no room to save terms for a fast start, the log goes on without', async (t) => {
+  for (const kind of ['create', 'truncate', 'write', 'sync'] as const) {
+    const disk = new FaultyDisk({ directories: ['/data'] })
+    const { log, failures } = await openLog(disk, { segmentBytes: 4096 })
+    const maker = new EntryMaker()
+    const entries = Array.from({ length: 20 }, (_, i) => maker.next(900, 1 + Math.floor(i / 3)))
+    disk.faults.failAt(2, 'ENOSPC', { kinds: [kind], of: '/terms', times: 2 })
+    for (const entry of entries) {
+      log.append([entry])
+      await log.syncThrough(entry.index)
+    }
+    t.same(failures, [])
+    await log.close()
+    const { log: again } = await openLog(disk.powerCut({ keep: 'none' }), { segmentBytes: 4096 })
+    t.same(entries.map(({ index }) => again.term(index)), entries.map(({ term }) => term))
+    await again.close()
+  }
+})

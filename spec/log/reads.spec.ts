@@ -8,6 +8,7 @@ import { SeededRandom } from '../support/seeded-random.ts'
 import { allEntries, contentOf, editFile, EntryMaker, openLog } from './support.ts'
 
 const KIB = 1024
+const FIRST = '/data/log/00000000000000000000.seg'
 const settings = { segmentBytes: 512 * KIB, tailCacheBytes: 64 * KIB, coldCacheBytes: 512 * KIB }
 
 /** A reopened log of entries of many sizes, so that nothing is in memory. */
@@ -351,4 +352,123 @@ t.test('what was read while the log was cut is not taken for what stands there s
   for (const entry of [...first.slice(0, 2), ...others]) t.strictSame(await read(entry), bodyOf(entry))
   t.strictSame((await allEntries(log)).map(contentOf), [...first.slice(0, 2), ...others].map(contentOf))
   await log.close()
+})
+
+t.test('what is written behind damage, where the log was cut, is found without it', async (t) => {
+  for (const isCold of [false, true]) {
+    const disk = new FaultyDisk({ directories: ['/data'] })
+    const options = { tailCacheBytes: 1, segmentBytes: 64 * KIB }
+    let { log } = await openLog(disk, options)
+    const entries = new EntryMaker().batch(Array.from({ length: 80 }, () => 1000))
+    log.append(entries)
+    await log.syncThrough(80)
+    if (isCold) {
+      await log.close()
+      log = (await openLog(disk, options)).log
+    }
+    disk.flip(FIRST, entries[9]!.physicalOffset + 20)
+    const { physicalOffset: end } = entries[10]!
+    await log.truncateFrom(11, { index: 10, term: 1, position: end })
+    const more = EntryMaker.after(log).batch([700, 800, 900], 2)
+    log.append(more)
+    await log.syncThrough(13)
+    for (const entry of more) {
+      t.strictSame((await log.readEntries({ from: entry.index, to: entry.index + 1, maxBytes: 1 })).map(contentOf), [contentOf(entry)])
+      const position = entry.physicalOffset + ENTRY_HEADER_BYTES
+      t.strictSame((await log.read(position, 10)).slice(), expected(entry, position, 10).slice())
+    }
+    await t.rejects(log.readEntries({ from: 10, to: 11, maxBytes: 1 }), { code: 'MQ_CORRUPT', index: 10, resumePosition: end, resumeIndex: 11 })
+    await log.close()
+  }
+})
+
+/** A disk whose operations wait where the function says so, until they are let go. */
+function gatedDisk () {
+  const disk = new FaultyDisk({ directories: ['/data'] })
+  const gates: Array<() => void> = []
+  const gate = { holds: (_what: string): boolean => false, next: async (): Promise<() => void> => {
+    while (gates.length === 0) await new Promise((resolve) => { setImmediate(resolve) })
+    return gates.shift()!
+  } }
+  const pass = async (what: string): Promise<void> => {
+    if (gate.holds(what)) await new Promise<void>((resolve) => { gates.push(resolve) })
+  }
+  const read = disk.read.bind(disk)
+  disk.read = async (what) => {
+    await pass(what)
+    await read(what)
+  }
+  const mutate = disk.mutate.bind(disk)
+  disk.mutate = async (kind, what, ...rest) => {
+    await pass(what)
+    return await mutate(kind, what, ...rest)
+  }
+  return { disk, gate }
+}
+
+t.test('where a cut has left zeros nothing is skipped that is written there later', async (t) => {
+  const { disk, gate } = gatedDisk()
+  const options = { tailCacheBytes: 1, coldCacheBytes: 0, segmentBytes: 8 * KIB }
+  const { log: first } = await openLog(disk, options)
+  const entries = new EntryMaker().batch(Array.from({ length: 30 }, () => 600))
+  first.append(entries)
+  await first.syncThrough(30)
+  await first.close()
+  const { log } = await openLog(disk, options)
+  const isRead = (what: string): boolean => what.startsWith(`${FIRST} `)
+  gate.holds = isRead
+  const reading = log.readEntries({ from: 9, to: 10, maxBytes: 1 }).catch((error: unknown) => error)
+  const walk = await gate.next()
+  const { physicalOffset: end } = entries[4]!
+  gate.holds = (what) => what.includes('intent') && disk.contents(FIRST)!.subarray(end, end + 100).every((byte) => byte === 0)
+  const cut = log.truncateFrom(5, { index: 4, term: 1, position: end })
+  const clear = await gate.next()
+  gate.holds = isRead
+  walk()
+  // it looks for the next entry behind what it cannot read
+  const search = await gate.next()
+  gate.holds = () => false
+  clear()
+  await cut
+  search()
+  t.match(await reading, { code: 'MQ_MESSAGE_NOT_FOUND' })
+  const maker = EntryMaker.after(log)
+  const more = Array.from({ length: 12 }, (_, i) => maker.next(i === 9 ? 30_000 : 300, 2))
+  for (const entry of more) log.append([entry])
+  await log.syncThrough(log.lastIndex)
+  const position = more[9]!.physicalOffset + 20_000
+  t.strictSame((await log.read(position, 50)).slice(), expected(more[9]!, position, 50).slice())
+  t.strictSame((await allEntries(log)).map(contentOf), [...entries.slice(0, 4), ...more].map(contentOf))
+  await log.close()
+})
+
+t.test('what is cut off while others are asked for it is gone, and what lies before it is mended', async (t) => {
+  for (const isCutOff of [true, false]) {
+    const disk = new FaultyDisk({ directories: ['/data'] })
+    const asked: Array<{ readonly from: number, readonly to: number, readonly answer: (bytes?: Uint8Array) => void }> = []
+    const { log, failures } = await openLog(disk, { tailCacheBytes: 1, refetch: (range) => new Promise((resolve) => { asked.push({ ...range, answer: resolve }) }) })
+    const entries = new EntryMaker().batch([500, 500, 500, 500])
+    log.append(entries)
+    await log.syncThrough(4)
+    const good = disk.contents(FIRST)!
+    const index = isCutOff ? 3 : 2
+    const { physicalOffset: from } = entries[index - 1]!
+    // without its header, what ends behind the cut
+    disk.flip(FIRST, isCutOff ? from + ENTRY_HEADER_BYTES + 20 : from + 20)
+    const reading = log.readEntries({ from: index, to: 5, maxBytes: 1 }).catch((error: unknown) => error)
+    await new Promise((resolve) => { setImmediate(resolve) })
+    const { physicalOffset: end } = entries[2]!
+    await log.truncateFrom(3, { index: 2, term: 1, position: end })
+    asked[0]!.answer()
+    if (isCutOff) {
+      t.match(await reading, { code: 'MQ_MESSAGE_NOT_FOUND' })
+    } else {
+      await new Promise((resolve) => { setImmediate(resolve) })
+      t.match(asked, [{ from, to: entries[3]!.physicalOffset + entries[3]!.sizeBytes }, { from, to: end }])
+      asked[1]?.answer(good.slice(from, end))
+      t.match(await reading, [{ index: 2 }])
+    }
+    t.same(failures, [])
+    await log.close()
+  }
 })
