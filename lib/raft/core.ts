@@ -100,7 +100,8 @@ export class RaftCore implements AckedIndexes {
 
   /** How far a member's log is known to be stored and ours; for counting. */
   ackedIndex (id: NodeId): number {
-    if (id === this.id) return this.inDoubt ? 0 : this.log.durableIndex
+    // a log that has yet to change to syncing each write tells what is only written, too
+    if (id === this.id) return this.inDoubt ? 0 : this.countsWritten ? this.log.durableIndex : this.log.syncedIndex
     const peer = this.membership.peer(id)
     if (peer === undefined || peer.inDoubt) return 0
     return this.countsWritten ? peer.matchIndex : peer.syncedIndex

@@ -240,7 +240,7 @@ export class Raft {
   }
 
   /** More of the log is on disk (`LogReader.syncedIndex`). */
-  synced (): void { if (this.#core.role === 'leader' && this.#core.countsWritten) leader.maybeAdvanceCommitIndex(this.#core) }
+  synced (): void { if (this.#core.role === 'leader') leader.maybeAdvanceCommitIndex(this.#core) }
 
   /** Whether this node may lack what it acknowledged: see doubt.ts. */
   get isInDoubt (): boolean { return this.#core.inDoubt }

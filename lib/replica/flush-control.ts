@@ -31,6 +31,8 @@ export class FlushControl {
   /** Resolves when it is in force here. One switch after the other; the last wish counts. */
   switchTo (mode: FlushMode): Promise<void> {
     this.#wanted = mode
+    // at once: what is committed from now on others may take for synced
+    if (mode === 'sync') this.#options.raft.countsWritten = false
     return this.#inTurn(async () => { if (mode === this.#wanted) await this.#switch(mode) })
   }
 
@@ -44,9 +46,8 @@ export class FlushControl {
     if (mode === 'async') {
       await doubtFile.noteUnsynced(disk)
       await log.setFlushMode(mode)
-      raft.countsWritten = true
+      if (mode === this.#wanted) raft.countsWritten = true
     } else {
-      raft.countsWritten = false
       await log.setFlushMode(mode)
       await doubtFile.noteSynced()
     }

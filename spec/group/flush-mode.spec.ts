@@ -203,3 +203,31 @@ t.test('a node in doubt that has fallen below the log\'s head catches up and cou
   t.ok(node.installs > 0)
   t.same([await world.differences(), leader.failure], [[], undefined])
 })
+
+t.test('what is sent after the change to SYNC_FLUSH counts on disk alone, also where a new leader cannot obey yet', async (t) => {
+  const { world, leader, others: [next, third] } = await asyncWorld(t)
+  const marks: Array<() => void> = []
+  let isHeld = true
+  const mutate = next.disk.mutate.bind(next.disk)
+  next.disk.mutate = async (kind, what, ...rest) => {
+    if (isHeld && what.includes('/log/mark')) await new Promise<void>((resolve) => { marks.push(resolve) })
+    return await mutate(kind, what, ...rest)
+  }
+  await world.send(1)
+  await world.until(() => marks.length > 0)
+  await world.run(leader.engine!.setFlushDiskType('SYNC_FLUSH'))
+  await world.run(leader.engine!.transferLeadership(next.id))
+  await world.run(leader.close())
+  await world.until(() => next.engine!.role.isLeader)
+  t.same([next.engine!.flushDiskType, next.engine!.status().flushMode, third.engine!.status().flushMode], ['SYNC_FLUSH', 'async', 'sync'])
+  let isSent = false
+  const sent = put(next.engine!, 'orders', wireMessage('one more')).then(() => { isSent = true })
+  await world.clock.advance(2_000)
+  const { lastIndex, durableIndex } = next.engine!.status()
+  t.same([isSent, third.engine!.status().durableIndex, durableIndex < lastIndex], [false, lastIndex, true], 'one of three has it on its disk')
+  isHeld = false
+  for (const go of marks) go()
+  await world.run(sent)
+  t.equal(next.engine!.status().flushMode, 'sync')
+  await world.run(leader.start())
+})

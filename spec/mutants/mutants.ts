@@ -52,7 +52,7 @@ export const mutants: readonly Mutant[] = [
   mutant('10', 'a term begins without an entry', 'raft/leader.ts', 'appendOwn(core, EntryKind.noop, undefined)\n', ''),
   mutant('10', 'reads do not wait for the first entry of the term', 'raft/leader.ts', 'if (core.hasCommittedInTerm) takeRead(core, from, context)\n  else core.reads.postpone(from, context)', 'takeRead(core, from, context)'),
   // 11: acknowledged is durable
-  mutant('11', 'a leader counts its own copy before it is synced', 'raft/core.ts', 'if (id === this.id) return this.inDoubt ? 0 : this.log.durableIndex', 'if (id === this.id) return this.inDoubt ? 0 : this.log.lastIndex'),
+  mutant('11', 'a leader counts its own copy before it is synced', 'raft/core.ts', 'this.countsWritten ? this.log.durableIndex : this.log.syncedIndex', 'this.log.lastIndex'),
   mutant('11', 'a follower acknowledges what it has not synced', 'replica/persistence.ts', '(index === undefined || index <= this.#persistedIndex)', '(index === undefined || index > 0)'),
   mutant('11', 'flushes end without a sync', 'log/buffered-flush.ts', 'if (this.#sync) await file.sync()', ''),
   mutant('11', 'a flush is reported when it begins', 'log/writer.ts', 'this.#collect()\n    const startedAt = this.#flushingSinceMs = this.#clock.nowMs()\n    await this.#flush.write(this.#zerosBehind)', 'this.#collect()\n    const startedAt = this.#flushingSinceMs = this.#clock.nowMs()\n    const writing = this.#flush.write(this.#zerosBehind)\n    this.#finish(0)\n    this.#options.onProgress()\n    await writing'),
