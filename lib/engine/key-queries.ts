@@ -41,7 +41,7 @@ export class KeyQueries {
   /**
    * The latest messages of a topic with that key, in the order they stand in the log. What is not to be seen is not found: not yet
    * delivered, removed, of a topic that was deleted.
-   * @throws MQ_UNAVAILABLE the index is being made anew, and that takes long
+   * @throws MQ_UNAVAILABLE the index is being made anew, and that takes long, or is not possible now
    */
   async find ({ topic, key, isUnique, fromMs, toMs, maxMessages, maxBytes }: KeyQuery): Promise<ViewedMessage[]> {
     const { clock, index } = this.#options
@@ -75,10 +75,10 @@ export class KeyQueries {
 
   async #untilWhole (): Promise<void> {
     const abort = new AbortController()
-    const isLate = wait(this.#options.clock, MAX_WAIT_MS, abort.signal).then(() => true, () => false)
+    const isLate = wait(this.#options.clock, MAX_WAIT_MS, abort.signal).then(() => false, () => false)
     try {
       // with a part of it a message would seem not to be there
-      if (await Promise.race([this.#options.index.whole(), isLate]) === true) throw new MqError('MQ_UNAVAILABLE', 'the index of keys is being made from the log; ask again later')
+      if (!await Promise.race([this.#options.index.whole(), isLate])) throw new MqError('MQ_UNAVAILABLE', 'the index of keys is being made from the log, or cannot be now; ask again later')
     } finally {
       abort.abort()
     }

@@ -81,7 +81,7 @@ export class KeyIndex {
   #hasWarned = false
   #hasDirectory = false
   #writing: Promise<void> | undefined
-  #rebuilding: Promise<void> | undefined
+  #rebuilding: Promise<boolean> | undefined
   #isRetrying = false
   /** Damaged files are gone, whose names new ones will have. */
   #removed: Promise<void> = Promise.resolve()
@@ -122,7 +122,7 @@ export class KeyIndex {
 
   /**
    * Positions of messages that may have the key, the latest first, as long as they are asked for. `time`: only messages stored (or
-   * delivered) in [fromMs, toMs] matter. @throws MQ_CLOSED; MQ_CORRUPT never: what is damaged is left out, and made anew
+   * delivered) in [fromMs, toMs] matter. @throws MQ_CLOSED; MQ_UNAVAILABLE: a damaged part cannot be made anew now
    */
   async * find (topic: string, key: string, { fromMs, toMs }: { readonly fromMs: number, readonly toMs: number }): AsyncGenerator<number> {
     await this.#loaded
@@ -140,11 +140,12 @@ export class KeyIndex {
     }
   }
 
-  /** Resolves when nothing is missing, or that could not be mended now. @throws MQ_CLOSED */
-  async whole (): Promise<void> {
+  /** Makes anew what is missing. Whether nothing is, but what the log itself cannot tell. @throws MQ_CLOSED */
+  async whole (): Promise<boolean> {
     await this.#loaded
-    await this.#fill()
+    const isWhole = await this.#fill()
     this.#assertOpen()
+    return isWhole
   }
 
   /** The log is about to close: nothing more is read from it. */
@@ -170,9 +171,10 @@ export class KeyIndex {
       }
     }
     await this.#rebuilding
-    await this.#fill()
+    const isWhole = await this.#fill()
     this.#assertOpen()
-    return attempts === 1 ? [] : await this.#findAgain(block, hash, attempts - 1)
+    if (!isWhole || attempts === 1) throw new MqError('MQ_UNAVAILABLE', 'a part of the index of keys is damaged and cannot be made anew now')
+    return await this.#findAgain(block, hash, attempts - 1)
   }
 
   #noteDamage (block: SealedBlock, error: unknown): void {
@@ -290,21 +292,23 @@ export class KeyIndex {
     }
   }
 
-  /** One at a time: reads from the log again what no block covers. */
-  #fill (): Promise<void> {
+  /** One at a time: reads from the log again what no block covers. False: something is missing that it may have another time. */
+  #fill (): Promise<boolean> {
     return (this.#rebuilding ??= this.#fillGaps().finally(() => { this.#rebuilding = undefined }))
   }
 
-  async #fillGaps (): Promise<void> {
-    if (this.#abort.signal.aborted) return
+  async #fillGaps (): Promise<boolean> {
+    if (this.#abort.signal.aborted) return false
+    let isWhole = true
     const damaged = this.#damaged
     // what waits for room takes the place of what is made anew; an attempt that is under way may have begun when there was none
     await this.#writing
     if (this.#unwritten.length > 0) await this.#startWriting()
     for (let doneTo = 0; ;) {
-      if (this.#abort.signal.aborted) return
+      if (this.#abort.signal.aborted) return false
       if (this.#lacksRoom) {
         this.#retryLater()
+        isWhole = false
         break
       }
       const gap = this.#gaps().find(({ to }) => to > doneTo)
@@ -314,15 +318,18 @@ export class KeyIndex {
         await this.#rebuild(from, gap.to)
         doneTo = gap.to
       } catch (error) {
-        if (this.#abort.signal.aborted) return
+        if (this.#abort.signal.aborted) return false
         // its head has gone meanwhile, and what was in it
         if (this.#beginning > from) continue
         this.#warn('the index of keys could not be made anew from a part of the log', error)
         this.#retryLater()
-        doneTo = behindDamage(error, from) ?? gap.to
+        const behind = behindDamage(error, from)
+        isWhole &&= behind !== undefined
+        doneTo = behind ?? gap.to
       }
     }
     this.#damaged = this.#damaged.filter((block) => !damaged.includes(block))
+    return isWhole
   }
 
   /** So much waits to be written that more in its place would be lost again. */

@@ -172,6 +172,37 @@ t.test('a disk that takes no files leaves the keys in memory, and stops nothing'
   t.equal(warnings.filter((message) => message.includes('index of keys could not be written')).length, 1)
 })
 
+t.test('where a part of the index cannot be made anew, a query is refused and does not miss what is in it', async (t) => {
+  const clock = new VirtualClock()
+  const ports = diskPorts(clock)
+  const options = { directory: '/data', ports, keyIndex: { blockKeys: 8, leastFileKeys: 3, leastFileBytes: 1 << 20 } }
+  const engine = await open(t, clock, options)
+  for (let i = 0; i < 120; i++) await send(engine, 'orders', String(i), `k${i}`)
+  await engine.close()
+  for (const name of await namesIn(ports.disk)) await ports.disk.unlink(`/data/index/${name}`)
+  const openFile = ports.disk.open.bind(ports.disk)
+  let isFull = true
+  ports.disk.open = async (path, openOptions) => {
+    if (isFull && path.endsWith('.keys.new')) throw Object.assign(new Error('no space'), { code: 'ENOSPC' })
+    return await openFile(path, openOptions)
+  }
+  const again = await open(t, clock, options)
+  const refusal = { code: 'MQ_UNAVAILABLE', outcome: 'not-applied', retryable: true }
+  await t.rejects(find(again, 'orders', 'k119'), refusal)
+  isFull = false
+  for (const i of [0, 60, 119]) t.same(await find(again, 'orders', `k${i}`), [String(i)])
+  const { log } = again.replica
+  const readEntries = log.readEntries.bind(log)
+  log.readEntries = async () => { throw new Error('EIO: i/o error, read') }
+  const [oldest] = await namesIn(ports.disk)
+  const file = await openFile(`/data/index/${oldest!}`)
+  await file.write(new Uint8Array(200), 0)
+  await file.close()
+  await t.rejects(find(again, 'orders', 'k0'), refusal)
+  log.readEntries = readEntries
+  t.same(await find(again, 'orders', 'k0'), ['0'])
+})
+
 t.test('an index that takes long to be made anew is waited for, and then nothing is said of what is there', async (t) => {
   const clock = new VirtualClock()
   const ports = diskPorts(clock)
