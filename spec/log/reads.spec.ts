@@ -386,10 +386,13 @@ t.test('what is written behind damage, where the log was cut, is found without i
 function gatedDisk () {
   const disk = new FaultyDisk({ directories: ['/data'] })
   const gates: Array<() => void> = []
-  const gate = { holds: (_what: string): boolean => false, next: async (): Promise<() => void> => {
-    while (gates.length === 0) await new Promise((resolve) => { setImmediate(resolve) })
-    return gates.shift()!
-  } }
+  const gate = {
+    holds: (_what: string): boolean => false,
+    next: async (): Promise<() => void> => {
+      while (gates.length === 0) await new Promise((resolve) => { setImmediate(resolve) })
+      return gates.shift()!
+    }
+  }
   const pass = async (what: string): Promise<void> => {
     if (gate.holds(what)) await new Promise<void>((resolve) => { gates.push(resolve) })
   }
