@@ -41,6 +41,7 @@ export class LogUpkeep {
   #holds = 0
   #last: Promise<void> = Promise.resolve()
   #stopped = false
+  #failed = false
 
   constructor (options: UpkeepOptions) {
     const { recovered } = options
@@ -142,16 +143,17 @@ export class LogUpkeep {
     }
   }
 
-  /** Begins nothing more. */
+  /** The log has failed: begins nothing more, also of what waits, and vouches for nothing that a cut may have taken. */
   stop (): void {
     this.#stopped = true
+    this.#failed = true
   }
 
-  /** Waits for what is under way, vouches for what is synced if that can be trusted, and closes the files. */
-  async close ({ raiseMark }: { readonly raiseMark: boolean }): Promise<void> {
+  /** Waits for what is under way, vouches for what is synced unless something has failed, and closes the files. */
+  async close (): Promise<void> {
     this.#stopped = true
     await this.#last
-    if (raiseMark) await this.#mark.raise(this.#options.durablePosition()).catch(this.#options.onFailure)
+    if (!this.#failed) await this.#mark.raise(this.#options.durablePosition()).catch(this.#options.onFailure)
     for (const file of [this.#mark, this.#intent, this.#floorFile]) await file.close()
   }
 
@@ -169,6 +171,6 @@ export class LogUpkeep {
 
   #inBackground (action: () => Promise<void>): void {
     if (this.#stopped) return
-    this.inTurn(action).catch(this.#options.onFailure)
+    this.inTurn(async () => { if (!this.#failed) await action() }).catch(this.#options.onFailure)
   }
 }

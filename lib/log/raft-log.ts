@@ -399,7 +399,7 @@ export class RaftLog {
     this.#closed = true
     this.#stopTimers()
     await this.#room.close()
-    await this.#upkeep.close({ raiseMark: this.#failure === undefined })
+    await this.#upkeep.close()
     await this.#writer.hold()
     await this.#segments.close({ failed: this.#failure !== undefined })
   }

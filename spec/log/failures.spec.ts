@@ -53,6 +53,14 @@ async function workload (t: Test, faults: Faults, disk: FaultyDisk, inlineFlush:
   }
 }
 
+/** Time passes until it is done. */
+async function inTime<T> (clock: VirtualClock, action: Promise<T>): Promise<T> {
+  let isDone = false
+  const done = action.finally(() => { isDone = true })
+  await clock.runUntil(() => isDone)
+  return await done
+}
+
 async function reactions (count: number): Promise<void> {
   for (let i = 0; i < count; i++) await undefined
 }
@@ -252,5 +260,26 @@ t.test('where there is no room to save terms for a fast start, the log goes on w
     const { log: again } = await openLog(disk.powerCut({ keep: 'none' }), { segmentBytes: 4096 })
     t.same(entries.map(({ index }) => again.term(index)), entries.map(({ term }) => term))
     await again.close()
+  }
+})
+
+t.test('an error of any operation of a cut: nothing vouches any more for what may be cut off, whether the log was closed meanwhile or rested; it opens again', async (t) => {
+  let isDone = false
+  for (let n = 1; !isDone; n++) {
+    for (const meanwhile of ['closed', 'at rest']) {
+      const clock = new VirtualClock()
+      const disk = new FaultyDisk({ directories: ['/data'], schedule: (fn) => { clock.setTimer(10, fn) } })
+      const { log, failures } = await inTime(clock, openLog(disk, { segmentBytes: 4096, preallocate: false, clock }))
+      log.append(new EntryMaker().batch(Array<number>(8).fill(1000)))
+      await inTime(clock, log.syncThrough(8))
+      disk.faults.failAt(n, 'EIO')
+      const cut = log.truncateFrom(3).catch(() => {})
+      await (meanwhile === 'closed' ? clock.advance(25) : inTime(clock, cut))
+      await inTime(clock, Promise.all([cut, log.close()]))
+      isDone = failures.length === 0
+      const { log: next } = await openLog(disk.kill({ schedule: (fn) => { fn() } }), { segmentBytes: 4096 })
+      t.ok(next.lastIndex === 2 || (!isDone && next.lastIndex === 8), `operation ${n}, ${meanwhile}: ${next.lastIndex} entries`)
+      await next.close()
+    }
   }
 })

@@ -115,6 +115,7 @@ export class TimedWork {
 
   /** Of those of which nobody knows whether they are stored, also old ones. */
   async #sendOnceAgain (engine: Engine): Promise<void> {
+    if (engine.store.formatVersion < DEDUPE_FORMAT) return
     const unknown = this.#onces.filter(({ position, isBusy }) => position === undefined && !isBusy)
     if (unknown.length > 0) await this.#store(engine, this.#world.random.pick(unknown.slice(-50)))
   }
