@@ -1,4 +1,4 @@
-import { isMqError, type Clock, type Logger } from '../base/index.ts'
+import { isMqError, wait, type Clock, type Logger } from '../base/index.ts'
 import type { Engine } from '../engine/index.ts'
 import type { NodeId, PeerStatus } from '../raft/index.ts'
 import { numberOf } from '../replica/index.ts'
@@ -67,13 +67,21 @@ export class LeaderWatch {
   }
 
   async #leaveStuckDisk (flushMs: number): Promise<void> {
-    for (const { id } of this.#successors()) {
+    const { engine, settings } = this.#options
+    for (const id of await this.#fullOnesLast()) {
       if (!await this.#doesWell(id, flushMs * CLEARLY_FASTER)) continue
+      // while others were asked, or did not take over
+      if (engine().flushMs < settings.diskStallTimeoutMs) return
       const why = `a flush takes ${Math.round(flushMs)} ms here`
       // what the other lacks may have to be read from the disk that is stuck
-      if (!await this.#handOver(id, why)) this.#leaveTo(id, why)
-      return
+      if (await this.#handOver(id, why) || this.#leaveTo(id, why)) return
     }
+  }
+
+  /** Those that say they have no room take a leader's place where nobody else does. */
+  async #fullOnesLast (): Promise<NodeId[]> {
+    const candidates = await Promise.all(this.#successors().map(async ({ id }) => ({ id, isFull: await this.#hasRoom(id) === false })))
+    return candidates.sort((a, b) => Number(a.isFull) - Number(b.isFull)).map(({ id }) => id)
   }
 
   /**
@@ -85,7 +93,7 @@ export class LeaderWatch {
     const { votersOutgoing, voters } = engine().status().confState
     const roomy: NodeId[] = []
     for (const { id } of this.#successors()) if (await this.#hasRoom(id) === true) roomy.push(id)
-    if (votersOutgoing.length > 0 || roomy.length <= voters.length / 2 || await engine().hasRoomToLead()) return false
+    if (votersOutgoing.length > 0 || roomy.length <= voters.length / 2 || await this.#hasRoomHere() !== false) return false
     for (const id of roomy) {
       if (!await this.#doesWell(id, settings.diskStallTimeoutMs)) continue
       await this.#handOver(id, 'the disk is full here')
@@ -115,6 +123,17 @@ export class LeaderWatch {
     return answer !== undefined && answer.flushMs <= maxFlushMs
   }
 
+  /** Undefined: the disk does not say. It may be stuck by now, which the next look is to find. */
+  async #hasRoomHere (): Promise<boolean | undefined> {
+    const { clock, engine, settings: { askTimeoutMs } } = this.#options
+    const abort = new AbortController()
+    try {
+      return await Promise.race([engine().hasRoomToLead(), wait(clock, askTimeoutMs, abort.signal).then(() => undefined, () => undefined)])
+    } finally {
+      abort.abort()
+    }
+  }
+
   /** Undefined: it does not say. */
   async #hasRoom (nodeId: NodeId): Promise<boolean | undefined> {
     return (await this.#ask(nodeId, METHODS.room, room.decode))?.hasRoom
@@ -130,16 +149,17 @@ export class LeaderWatch {
     }
   }
 
-  #leaveTo (nodeId: NodeId, why: string): void {
+  #leaveTo (nodeId: NodeId, why: string): boolean {
     const { engine, logger, settings: { diskStallTimeoutMs } } = this.#options
-    if (engine().flushMs < diskStallTimeoutMs || !engine().leaveTo(nodeId)) return
+    if (engine().flushMs < diskStallTimeoutMs || !engine().leaveTo(nodeId)) return false
     logger.warn(`leadership was given up, n${numberOf(nodeId)} is to look for votes: ${why}`, { nodeId })
+    return true
   }
 
-  /** Whether that node leads now. */
+  /** Whether that node leads now. Whom somebody else hands leadership to at this moment gets it. */
   async #handOver (nodeId: NodeId, why: string): Promise<boolean> {
     const { clock, engine, logger, settings: { handOverPauseMs } } = this.#options
-    if (!engine().role.isLeader) return false
+    if (!engine().role.isLeader || engine().status().transfereeId !== 0) return false
     this.#notBeforeMs = clock.nowMs() + handOverPauseMs
     logger.info(`leadership goes to n${numberOf(nodeId)}: ${why}`, { nodeId })
     try {

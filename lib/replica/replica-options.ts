@@ -40,6 +40,8 @@ export interface ReplicaStatus {
   readonly role: Role
   readonly term: number
   readonly leaderId: NodeId
+  /** To whom leadership is being transferred, as the leader knows; 0: to nobody. */
+  readonly transfereeId: NodeId
   /** This node takes decisions. */
   readonly isLeading: boolean
   readonly lastIndex: number

@@ -337,13 +337,14 @@ export class Replica {
   }
 
   status (): ReplicaStatus {
-    const { role, term, leaderId, lastIndex, commitIndex } = this.#raft
+    const { role, term, leaderId, transfereeId, lastIndex, commitIndex } = this.#raft
     return {
       state: this.#state,
       nodeId: this.nodeId,
       role,
       term,
       leaderId,
+      transfereeId,
       isLeading: this.#leadingTerm !== 0,
       lastIndex,
       durableIndex: this.log.durableIndex,
