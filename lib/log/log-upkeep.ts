@@ -116,7 +116,7 @@ export class LogUpkeep {
       await this.#intent.set(cut)
       const removed = segments.takeFrom(cut.from)
       for (const segment of removed) {
-        await segment.close()
+        await segment.retire()
         await disk.unlink(segment.path)
       }
       if (removed.length > 0) await disk.syncDirectory(directory)

@@ -445,6 +445,34 @@ t.test('where a cut has left zeros nothing is skipped that is written there late
   await log.close()
 })
 
+t.test('who reads a file that a cut is about to remove leaves it closed', async (t) => {
+  const { disk, gate } = gatedDisk()
+  const options = { tailCacheBytes: 1, segmentBytes: 4 * KIB }
+  const { log: first } = await openLog(disk, options)
+  const entries = new EntryMaker().batch(Array.from({ length: 30 }, () => 600))
+  first.append(entries)
+  await first.syncThrough(30)
+  await first.close()
+  const { log } = await openLog(disk, options)
+  const { physicalOffset: base } = entries[6]!
+  const path = `/data/log/${String(base).padStart(20, '0')}.seg`
+  t.ok(disk.paths().includes(path))
+  gate.holds = (what) => what.startsWith(`${path} `)
+  const reading = log.readEntries({ from: 9, to: 10, maxBytes: 1 }).catch((error: unknown) => error)
+  const walk = await gate.next()
+  gate.holds = (what) => what === path
+  const cut = log.truncateFrom(5, { index: 4, term: 1, position: entries[4]!.physicalOffset })
+  // until it waits for who reads
+  await new Promise((resolve) => { setImmediate(resolve) })
+  walk()
+  const remove = await gate.next()
+  t.match(await reading, { code: 'MQ_MESSAGE_NOT_FOUND' })
+  remove()
+  await cut
+  await log.close()
+  t.equal(disk.openHandles, 0)
+})
+
 t.test('what is cut off while others are asked for it is gone, and what lies before it is mended', async (t) => {
   for (const isCutOff of [true, false]) {
     const disk = new FaultyDisk({ directories: ['/data'] })
