@@ -14,6 +14,7 @@ const MIB = 1024 * 1024
 export class AlignedFlush implements Flush {
   readonly maxBytes = 4 * MIB
   readonly #disk: Disk
+  readonly #ordinaryBytes: number
   #ordinaryMemory: Uint8Array | undefined
   #memory: Uint8Array = new Uint8Array(0)
   /** The file's byte that the first byte of `#memory` is for. */
@@ -25,7 +26,12 @@ export class AlignedFlush implements Flush {
   lastTerm = 0
   endPosition = -1
 
-  constructor (disk: Disk) { this.#disk = disk }
+  /** A flush ends with its segment: a log of small ones needs no more memory than one of them takes. */
+  constructor (disk: Disk, segmentBytes: number) {
+    const { alignBytes } = disk
+    this.#disk = disk
+    this.#ordinaryBytes = Math.min(this.maxBytes, Math.ceil(segmentBytes / alignBytes) * alignBytes) + alignBytes
+  }
 
   begin (segment: Segment, { physicalOffset }: RaftEntry, sizeBytes: number): void {
     const startByte = physicalOffset - segment.basePosition
@@ -80,9 +86,8 @@ export class AlignedFlush implements Flush {
 
   #memoryFor (sizeBytes: number): Uint8Array {
     const { alignBytes } = this.#disk
-    const ordinaryBytes = this.maxBytes + alignBytes
-    if (sizeBytes > ordinaryBytes) return this.#disk.alignedMemory(sizeBytes + 2 * alignBytes)
-    this.#ordinaryMemory ??= this.#disk.alignedMemory(ordinaryBytes + alignBytes)
+    if (sizeBytes > this.#ordinaryBytes) return this.#disk.alignedMemory(sizeBytes + 2 * alignBytes)
+    this.#ordinaryMemory ??= this.#disk.alignedMemory(this.#ordinaryBytes + alignBytes)
     return this.#ordinaryMemory
   }
 }

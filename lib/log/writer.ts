@@ -64,10 +64,10 @@ export class Writer {
     this.#segments = options.segments
     this.#clock = options.clock
     this.#history = new FlushHistory(options.segments.segmentBytes)
-    const { disk, syncEachWrite, inlineFlush } = options
+    const { syncEachWrite, inlineFlush } = options
     this.inlineFlush = inlineFlush
     this.#syncEachWrite = syncEachWrite
-    this.#flush = flushFor(disk, syncEachWrite)
+    this.#flush = this.#flushFor(syncEachWrite)
     this.#written = this.#durable = options.start
   }
 
@@ -124,7 +124,7 @@ export class Writer {
       if (syncEachWrite) await this.#syncWritten()
       if (this.#failed) return
       this.#syncEachWrite = syncEachWrite
-      this.#flush = flushFor(this.#options.disk, syncEachWrite)
+      this.#flush = this.#flushFor(syncEachWrite)
     } finally {
       this.release()
     }
@@ -300,12 +300,13 @@ export class Writer {
     this.#flushingSinceMs = -1
   }
 
+  #flushFor (syncEachWrite: boolean): Flush {
+    const { disk, segments } = this.#options
+    return syncEachWrite && disk.alignBytes > 1 ? new AlignedFlush(disk, segments.segmentBytes) : new BufferedFlush(syncEachWrite)
+  }
+
   #fail (error: unknown): void {
     this.stop()
     this.#options.onFailure(error)
   }
-}
-
-function flushFor (disk: Disk, syncEachWrite: boolean): Flush {
-  return syncEachWrite && disk.alignBytes > 1 ? new AlignedFlush(disk) : new BufferedFlush(syncEachWrite)
 }

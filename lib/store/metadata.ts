@@ -1,10 +1,7 @@
-import type { Schema } from 'avsc'
 import { deleteGroup, deleteTopic, groupConfigSchemas, putGroup, putSetting, putTopic, topicConfigSchema, type EntryBodyWriter, type GroupConfig, type TopicConfig } from '../message/index.ts'
 import { on, type ApplyContext, type KeyChange, type KeyValue, type Machine } from './machine.ts'
 import { PendingValues } from './pending-values.ts'
 import { defineValue, type ValueType } from './stored-value.ts'
-
-const settingSchema = 'string'
 
 /** Counts the changes of topics, or of groups, and tells when the last one was made. @see RocketMQ DataVersion */
 export interface DataVersion {
@@ -13,7 +10,11 @@ export interface DataVersion {
 }
 
 const NO_VERSION: DataVersion = { counter: 0, timestampMs: 0 }
-const versionSchema: Schema = { type: 'record', name: 'DataVersion', fields: [{ name: 'counter', type: 'long' }, { name: 'timestampMs', type: 'long' }] }
+
+const topicValue = defineValue<TopicConfig>([topicConfigSchema])
+const groupValue = defineValue<GroupConfig>(groupConfigSchemas)
+const settingValue = defineValue<string>(['string'])
+const versionValue = defineValue<DataVersion>([{ type: 'record', name: 'DataVersion', fields: [{ name: 'counter', type: 'long' }, { name: 'timestampMs', type: 'long' }] }])
 
 export type MetadataKind = 'topic' | 'group' | 'setting'
 
@@ -64,10 +65,10 @@ class Catalogue<V> {
 /** Topics, consumer groups and the settings of the raft group. Names hold no checks here: who proposes has made them. */
 export class Metadata implements Machine {
   readonly name = 'meta'
-  readonly #topics = new Catalogue<TopicConfig>('topic/', defineValue([topicConfigSchema]))
-  readonly #groups = new Catalogue<GroupConfig>('group/', defineValue(groupConfigSchemas))
-  readonly #settings = new Catalogue<string>('setting/', defineValue([settingSchema]))
-  readonly #versions = new Catalogue<DataVersion>('version/', defineValue([versionSchema]))
+  readonly #topics = new Catalogue<TopicConfig>('topic/', topicValue)
+  readonly #groups = new Catalogue<GroupConfig>('group/', groupValue)
+  readonly #settings = new Catalogue<string>('setting/', settingValue)
+  readonly #versions = new Catalogue<DataVersion>('version/', versionValue)
   /** Told of each change, right after it was applied, within its entry. */
   onChange: ((kind: MetadataKind, name: string) => void) | undefined
 

@@ -6,6 +6,7 @@ import { FaultyDisk } from '../support/faulty-disk.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
 
 const BASE = 10_007
+const MIB = 1024 * 1024
 
 function entryAt (index: number, physicalOffset: number, sizeBytes: number): RaftEntry {
   const bytes = new Uint8Array(sizeBytes).fill(1 + index % 250)
@@ -20,8 +21,10 @@ t.test('flushes of any sizes leave the entries one after the other, zeros behind
   for (let seed = 1; seed <= 60; seed++) {
     const random = new SeededRandom(seed)
     const disk = new FaultyDisk({ directories: ['/d'], alignBytes: random.pick([512, 4096]) })
+    // in a log of small segments most of these flushes are larger than one
+    const segmentBytes = random.pick([1000, 16 * 1024, 64 * MIB])
     let segment = await openSegment(disk)
-    let flush = new AlignedFlush(disk)
+    let flush = new AlignedFlush(disk, segmentBytes)
     let wanted = new Uint8Array(0)
     let index = 0
     for (let round = 0; round < 20; round++) {
@@ -33,7 +36,7 @@ t.test('flushes of any sizes leave the entries one after the other, zeros behind
         wanted = wanted.slice(0, keepBytes)
         if (random.chance(0.5)) {
           segment = await openSegment(disk)
-          flush = new AlignedFlush(disk)
+          flush = new AlignedFlush(disk, segmentBytes)
         }
       }
       const entries: RaftEntry[] = []
@@ -64,7 +67,7 @@ t.test('flushes of any sizes leave the entries one after the other, zeros behind
 t.test('an entry larger than any flush, and a small one behind it in the same block', async (t) => {
   const disk = new FaultyDisk({ directories: ['/d'], alignBytes: 4096 })
   const segment = await openSegment(disk)
-  const flush = new AlignedFlush(disk)
+  const flush = new AlignedFlush(disk, 64 * MIB)
   const large = entryAt(1, BASE, flush.maxBytes + 5000)
   const small = entryAt(2, BASE + large.sizeBytes, 100)
   for (const entry of [large, small]) {
