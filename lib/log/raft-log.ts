@@ -383,7 +383,7 @@ export class RaftLog {
     return await (this.#mending?.reading(read) ?? read())
   }
 
-  /** Resolves when a sync covers entry `index`. */
+  /** Resolves when a sync covers entry `index`. @throws MQ_MESSAGE_NOT_FOUND it was cut off meanwhile */
   async syncThrough (index: number): Promise<void> {
     this.#assertUsable()
     if (index <= this.durableIndex) return
@@ -395,7 +395,8 @@ export class RaftLog {
   /** Writes what waits, syncs, notes how far, and closes the files. */
   async close (): Promise<void> {
     if (this.#closed) return
-    if (this.#failure === undefined) await this.syncThrough(this.lastIndex).catch(() => {})
+    // the end may be cut off while it is waited for
+    while (this.#failure === undefined && !this.#closed && this.durableIndex < this.lastIndex) await this.syncThrough(this.lastIndex).catch(() => {})
     this.#closed = true
     this.#stopTimers()
     await this.#room.close()
@@ -419,6 +420,7 @@ export class RaftLog {
       this.#cold.truncate(position)
       this.#terms.truncateFrom(index)
       this.#end = point
+      this.#tellCutOff(index)
       await this.#upkeep.cut(point)
       this.#cold.truncate(position)
       this.#writer.cutTo(point)
@@ -426,6 +428,13 @@ export class RaftLog {
       this.#cutFrom = Infinity
       this.#writer.release()
     }
+  }
+
+  /** Nobody else would tell who waits for the disk to have an entry from `from` on. */
+  #tellCutOff (from: number): void {
+    const waiting = this.#durableWaiters
+    this.#durableWaiters = waiting.filter(({ index }) => index < from)
+    for (const { index, reject } of waiting) if (index >= from) reject(new MqError('MQ_MESSAGE_NOT_FOUND', `entry ${index} was cut off meanwhile`))
   }
 
   async #locate (index: number): Promise<EntryStart> {

@@ -52,6 +52,8 @@ export class Writer {
   #holds = 0
   #failed = false
   #syncing: Promise<void> | undefined
+  /** Somebody asked for a sync that could not begin. */
+  #isSyncWanted = false
   #idleWaiters: Array<() => void> = []
   /** When the write or sync under way began; -1: none is. */
   #flushingSinceMs = -1
@@ -108,6 +110,7 @@ export class Writer {
 
   release (): void {
     this.#holds--
+    if (this.#isSyncWanted) this.syncDirty().catch(() => {})
     this.#kick()
   }
 
@@ -130,9 +133,10 @@ export class Writer {
     }
   }
 
-  /** Syncs what is written so far. One sync at a time: a call while one runs waits for it and then syncs the rest. */
+  /** Syncs what is written so far, or once nothing is held any more. One sync at a time: a call while one runs waits for it and then syncs the rest. */
   async syncDirty (): Promise<void> {
-    if (this.#holds === 0) await this.#syncWritten()
+    this.#isSyncWanted = this.#holds > 0
+    if (!this.#isSyncWanted) await this.#syncWritten()
   }
 
   async #syncWritten (): Promise<void> {

@@ -61,7 +61,7 @@ export class FlushControl {
     if (through === undefined) return
     this.#isEndingDoubt = true
     const { log } = this.#options
-    log.syncThrough(through).then(() => this.#inTurn(() => this.#endDoubt(through)), () => {})
+    log.syncThrough(through).then(() => this.#inTurn(() => this.#endDoubt(through)), () => { this.#isEndingDoubt = false })
   }
 
   async #endDoubt (through: number): Promise<void> {

@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { MqError } from '../../lib/base/index.ts'
 import { FaultyDisk } from '../support/faulty-disk.ts'
 import { Faults } from '../support/faults.ts'
 import { VirtualClock } from '../support/virtual-clock.ts'
@@ -212,6 +213,27 @@ t.test('a cut at every boundary of a power cut: all of the old tail, or none of 
         await again.log.close()
       }
       if (done) break
+    }
+  }
+})
+
+t.test('who waits for the disk to have what is cut off is told, and a log that is closed meanwhile closes', async (t) => {
+  for (const mode of ['sync', 'async'] as const) {
+    for (const closes of [false, true]) {
+      const disk = new FaultyDisk({ directories: ['/data'], schedule: setImmediate })
+      const { log } = await openLog(disk, { flush: { mode } })
+      const maker = new EntryMaker()
+      log.append(maker.batch([100, 100, 100]))
+      const [fourth, ...others] = maker.batch([100, 100, 100])
+      log.append([fourth!, ...others])
+      const cut = log.truncateFrom(5, { index: 4, term: 1, position: others[0]!.physicalOffset })
+      const waiting = [4, 6].map((index) => log.syncThrough(index).then(() => 'synced', (error: MqError) => error.code))
+      if (closes) await Promise.all([log.close(), cut.catch(() => {})])
+      t.same(await Promise.all(waiting), ['synced', 'MQ_MESSAGE_NOT_FOUND'])
+      await log.close()
+      const { log: again } = await openLog(disk.powerCut({ keep: 'none' }))
+      t.equal(again.lastIndex, 4)
+      await again.close()
     }
   }
 })
