@@ -5,6 +5,10 @@ import { EntryBodyWriter, LOCAL_HOST, tagsCodeOf, type MessageFields } from '../
 import { EntryKind, type RaftEntry } from '../../lib/raft/index.ts'
 import { Store, type CoreMachines, type Machine, type StoreSettings } from '../../lib/store/index.ts'
 
+/** Entries are made in it and copied. */
+const scratch = new Uint8Array(1 << 20)
+const scratchView = viewOf(scratch)
+
 export const GROUP_ID = Uint8Array.from({ length: 16 }, (_, i) => i + 1)
 
 /** A log in memory, as far as the store reads one. */
@@ -91,17 +95,15 @@ export class Leader {
   /** Seals one entry from what `write` puts into it, without applying it. */
   seal (write: (writer: EntryBodyWriter) => void, { stampMs = 1000, term = 1, kind = EntryKind.normal as EntryKind } = {}): RaftEntry {
     const { log } = this
-    const bytes = new Uint8Array(1 << 20)
-    const view = viewOf(bytes)
     const physicalOffset = log.endPosition
-    this.#writer.begin(bytes, view, ENTRY_HEADER_BYTES, bytes.length - 1024, physicalOffset + ENTRY_HEADER_BYTES)
+    this.#writer.begin(scratch, scratchView, ENTRY_HEADER_BYTES, scratch.length - 1024, physicalOffset + ENTRY_HEADER_BYTES)
     write(this.#writer)
     const { messageCount } = this.#writer
     const bodyBytes = kind === EntryKind.normal ? this.#writer.finish() : 0
     const index = log.lastIndex + 1
     const prevTerm = log.entries.at(-1)?.term ?? 0
-    const sizeBytes = sealEntry(bytes, view, 0, { kind, messageCount, index, term, prevTerm, physicalOffset, storeTimestampMs: stampMs }, bodyBytes, seedOfGroup(GROUP_ID))
-    const entry = { index, term, prevTerm, kind, physicalOffset, sizeBytes, bytes: bytes.slice(0, sizeBytes) }
+    const sizeBytes = sealEntry(scratch, scratchView, 0, { kind, messageCount, index, term, prevTerm, physicalOffset, storeTimestampMs: stampMs }, bodyBytes, seedOfGroup(GROUP_ID))
+    const entry = { index, term, prevTerm, kind, physicalOffset, sizeBytes, bytes: scratch.slice(0, sizeBytes) }
     log.entries.push(entry)
     return entry
   }
