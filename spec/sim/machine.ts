@@ -18,6 +18,8 @@ const FLOOR_FILE = `${LOG_PREFIX}floor`
 const MARK_FILE = `${LOG_PREFIX}mark`
 /** So long a disk is slow that fails more than once. */
 const FAILING_MS = 1_000
+/** What is asked of a disk while it is slow may be answered later than that. */
+const LATE_MS = 1_000
 /** A write that goes wrong damages what lies so near. */
 const BESIDE_BYTES = 4096
 /** Of a disk that never fills up. */
@@ -193,6 +195,8 @@ export class Machine {
     let delayMs = random.chance(slowDiskRate) ? slowDiskMs * random.next() : minDiskMs + random.next() * (maxDiskMs - minDiskMs)
     const nowMs = clock.nowMs()
     if (nowMs < this.#slowUntilMs) delayMs = 20 + delayMs * 20
+    // how much room there is may be among it
+    if (delayMs > LATE_MS) this.room.changed(nowMs + delayMs)
     const { process } = this
     clock.setTimer(Math.max(delayMs, this.#stuckUntilMs - nowMs), () => { process?.run(fn) })
   }
