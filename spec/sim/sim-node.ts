@@ -17,7 +17,7 @@ import type { World } from './world.ts'
 const ASKING: ReadonlySet<RaftMessage['type']> = new Set(['requestVote', 'requestPreVote', 'requestPreVoteReply'])
 
 /** What nobody has to have: where there is no room for it, all else goes on. */
-const DISPENSABLE = new RegExp(`^${DIRECTORY}/(?:base/|incoming/|index/|log/next|log/spare)`)
+const DISPENSABLE = new RegExp(`^${DIRECTORY}/(?:base/|incoming/|index/|log/next|log/spare|log/terms\\.new)`)
 
 /** One process on its machine: what it runs is said by those that extend this. */
 export abstract class SimNode {
