@@ -33,13 +33,13 @@ export class EntryReader {
   /** Where entry `index` of that segment starts. */
   async locateIndex (segment: Segment, index: number): Promise<EntryStart> {
     await this.#cover(segment, () => segment.index.nextIndex > index)
-    return await this.#walkTo(segment, segment.index.beforeIndex(index), (start) => start.index === index)
+    return await this.#walkTo(segment, () => segment.index.beforeIndex(index), (start) => start.index === index)
   }
 
   /** Where the entry that contains the byte at `position` of that segment starts. */
   async locatePosition (segment: Segment, position: number): Promise<EntryStart> {
     await this.#cover(segment, () => segment.index.coveredTo > position)
-    return await this.#walkTo(segment, segment.index.before(position), (start, sizeBytes) => position < start.position + sizeBytes)
+    return await this.#walkTo(segment, () => segment.index.before(position), (start, sizeBytes) => position < start.position + sizeBytes)
   }
 
   /** Extends the segment's position index to `position`, the end of an entry. */
@@ -78,26 +78,32 @@ export class EntryReader {
     return { ...entry, config: this.#decodeConfig(bytes.subarray(ENTRY_HEADER_BYTES, ENTRY_HEADER_BYTES + header.bodyBytes)) }
   }
 
-  async #walkTo (segment: Segment, from: EntryStart, isIt: (start: EntryStart, sizeBytes: number) => boolean): Promise<EntryStart> {
-    if (isIt(from, 0)) return from
-    let found: EntryStart | undefined
-    const { bad } = await this.#openSegments.use(segment, (file) => walkEntries({
-      file,
-      basePosition: segment.basePosition,
-      from: { ...from, prevTerm: undefined },
-      to: segment.endPosition,
-      groupSeed: this.#groupSeed,
-      verifyBodies: false,
-      chunkBytes: LOCATE_CHUNK_BYTES,
-      onEntry: ({ physicalOffset, index, sizeBytes }) => {
-        if (!isIt({ position: physicalOffset, index }, sizeBytes)) return false
-        found = { position: physicalOffset, index }
-        return true
-      }
-    }))
-    if (found !== undefined) return found
-    if (bad !== undefined) throw await this.damageAt(segment, bad)
-    throw new MqError('MQ_INVARIANT', `${segment.path} holds no entry that was looked up in it`)
+  /** `nearest`: where to walk from, by what is known. */
+  async #walkTo (segment: Segment, nearest: () => EntryStart, isIt: (start: EntryStart, sizeBytes: number) => boolean): Promise<EntryStart> {
+    for (;;) {
+      const from = nearest()
+      if (isIt(from, 0)) return from
+      let found: EntryStart | undefined
+      const { bad } = await this.#openSegments.use(segment, (file) => walkEntries({
+        file,
+        basePosition: segment.basePosition,
+        from: { ...from, prevTerm: undefined },
+        to: segment.endPosition,
+        groupSeed: this.#groupSeed,
+        verifyBodies: false,
+        chunkBytes: LOCATE_CHUNK_BYTES,
+        onEntry: ({ physicalOffset, index, sizeBytes }) => {
+          if (!isIt({ position: physicalOffset, index }, sizeBytes)) return false
+          found = { position: physicalOffset, index }
+          return true
+        }
+      }))
+      if (found !== undefined) return found
+      if (bad === undefined) throw new MqError('MQ_INVARIANT', `${segment.path} holds no entry that was looked up in it`)
+      const damage = await this.damageAt(segment, bad)
+      // else what is looked for stands behind what cannot be read
+      if (nearest().position <= bad.position) throw damage
+    }
   }
 
   /** Extends the segment's position index until `isEnough`; sealed segments of an earlier run begin with an empty one. */
@@ -143,10 +149,20 @@ export class EntryReader {
     if (positions.cuts === cuts) positions.skipTo(resume?.position ?? endPosition, resume?.index ?? Infinity)
   }
 
+  /** Where entries begin again behind a header that cannot be read: what was covered before it was damaged tells that not so closely. */
+  async #noteEndOf (segment: Segment, bad: BadEntry): Promise<void> {
+    const { basePosition, index: positions } = segment
+    await this.#cover(segment, () => positions.coveredTo > bad.position)
+    const { cuts } = positions
+    const { position: to } = positions.after(bad.position)
+    const next = await this.#openSegments.use(segment, (file) => nextHeader(file, basePosition, bad, to, this.#groupSeed))
+    if (next !== undefined && positions.cuts === cuts) positions.noteStart(next.position, next.index)
+  }
+
   /** The error for a damaged entry: names file and byte, and where the log can be read again. */
   async damageAt (segment: Segment, bad: BadEntry): Promise<MqError> {
     const { position, index, fileByte, reason, header } = bad
-    if (header === undefined) await this.#cover(segment, () => segment.index.coveredTo > position)
+    if (header === undefined) await this.#noteEndOf(segment, bad)
     const resume = header === undefined ? segment.index.after(position) : { position: position + header.sizeBytes, index: index + 1 }
     return new MqError('MQ_CORRUPT', `${segment.path}: byte ${fileByte}: ${reason}`, {
       file: segment.path,

@@ -44,6 +44,14 @@ export class PositionIndex {
     this.#startHere()
   }
 
+  /** An entry within what is covered, behind one that cannot be read. */
+  noteStart (position: number, index: number): void {
+    const slot = lastNotAbove(this.#positions, position)
+    if (this.#positions[slot] === position) return
+    this.#positions.splice(slot + 1, 0, position)
+    this.#indexes.splice(slot + 1, 0, index)
+  }
+
   #startHere (): void {
     this.#positions.push(this.coveredTo)
     this.#indexes.push(this.nextIndex)
