@@ -20,3 +20,24 @@ install_packages () {
   npm ci --loglevel=error >&2 || stop 'npm ci failed, see above'
   touch node_modules/.package-lock.json
 }
+
+# As old as the sources that dist/ was last compiled from. Gone with the packages, the compiler among them.
+built=node_modules/.ledgermq-built
+
+# Compiles lib/ to dist/.
+build () {
+  rm -f "$built"
+  touch "$built.begun"
+  node_modules/.bin/tsc -p tsconfig.build.json >&2 || return 1
+  mv "$built.begun" "$built"
+}
+
+# The same, unless nothing has changed since.
+build_unless_built () {
+  if [ -e "$built" ] && [ -e dist/cli/main.js ] && [ -z "$(find lib tsconfig.json tsconfig.build.json -newer "$built" -print | head -n 1)" ]; then
+    say 'build: dist/ is up to date'
+    return
+  fi
+  say 'build: compiling lib/ to dist/'
+  build || stop 'the build failed, see above'
+}

@@ -32,6 +32,8 @@ export interface Lane {
 export interface SpecRun {
   /** Of one file; after it the file and what it started are killed, and it counts as failed. */
   readonly limitMs: number
+  /** dist/ was just made of the sources as they are. */
+  readonly hasBuilt: boolean
   readonly onLine: (line: string) => void
 }
 
@@ -45,14 +47,14 @@ export function specLanes (): Lane[] {
 }
 
 /** Runs each file as a process of its own, the lanes beside each other, as compiled. */
-export async function runSpecs (lanes: readonly Lane[], { limitMs, onLine }: SpecRun): Promise<SpecTotals> {
+export async function runSpecs (lanes: readonly Lane[], { limitMs, hasBuilt, onLine }: SpecRun): Promise<SpecTotals> {
   const totals = { passed: 0, failed: 0 }
   const worker = async (left: string[]): Promise<void> => {
     for (let file = left.shift(); file !== undefined; file = left.shift()) {
       const report = new TapReport()
       const { exitCode, timedOut, tookMs } = await runStep({
         command: [process.execPath, '--import', compiledPath('scripts/checks/spec-process.ts'), compiledPath(file)],
-        env: { LEDGERMQ_COMPILED: compiledDirectory, TAP_TIMEOUT: String(limitMs / 1000) },
+        env: { LEDGERMQ_COMPILED: compiledDirectory, TAP_TIMEOUT: String(limitMs / 1000), ...(hasBuilt && { LEDGERMQ_BUILT: 'yes' }) },
         limitMs,
         onLine: (line) => report.line(line)
       })
