@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap'
 import { put, wireMessage } from '../engine/wire.ts'
+import { SeededRandom } from '../support/seeded-random.ts'
 import { CatchUpWorld, type Node } from './catch-up-world.ts'
 
 const LOST = { keep: 'none', seed: 1 } as const
@@ -230,4 +231,62 @@ t.test('what is sent after the change to SYNC_FLUSH counts on disk alone, also w
   await world.run(sent)
   t.equal(next.engine!.status().flushMode, 'sync')
   await world.run(leader.start())
+})
+
+/** Syncs of that node's log are held back now and then, until the function returned is called. */
+function slowSyncs (world: CatchUpWorld, { syncs }: Node, random: SeededRandom): () => void {
+  let isOver = false
+  const again = (): void => {
+    if (!isOver && random.chance(0.5)) syncs.hold()
+    else syncs.release()
+    if (!isOver) world.clock.setTimer(random.below(400), again)
+  }
+  again()
+  return () => {
+    isOver = true
+    syncs.release()
+  }
+}
+
+/** Asks whoever leads, until it is done. */
+async function changeTo (world: CatchUpWorld, flushDiskType: 'SYNC_FLUSH' | 'ASYNC_FLUSH'): Promise<void> {
+  for (let isDone = false; !isDone;) {
+    const { engine } = await world.untilLeader()
+    isDone = await world.run(engine!.setFlushDiskType(flushDiskType).then(() => true, () => false))
+  }
+}
+
+t.test('the mode changes while disks are slow, leaders change and are killed, and all lose their power: of what was sent after a change to SYNC_FLUSH nothing is lost', async (t) => {
+  for (const seed of [1, 2, 3]) {
+    const random = new SeededRandom(seed)
+    const { world } = await asyncWorld(t)
+    const nodes = [...world.nodes.values()]
+    const confirmed = new Set(Array.from({ length: 20 }, (_, i) => String(i)))
+    const sendOne = (body: string): void => {
+      const engine = world.leader?.engine
+      if (engine !== undefined) put(engine, 'orders', wireMessage(`${body}${'.'.repeat(300)}`)).then(() => { confirmed.add(body) }, () => {})
+    }
+    for (let round = 0; round < 3; round++) {
+      const ends = nodes.map((node) => slowSyncs(world, node, random))
+      await changeTo(world, 'ASYNC_FLUSH')
+      await changeTo(world, 'SYNC_FLUSH')
+      if (random.chance(0.5)) (await world.untilLeader()).engine!.transferLeadership(random.pick(nodes).id).catch(() => {})
+      const isKilledAt = random.below(20)
+      for (let i = 0; i < 10; i++) {
+        sendOne(`${round} ${i}`)
+        await world.clock.advance(random.below(80))
+        if (i === isKilledAt) await world.leader?.crash()
+      }
+      await world.clock.advance(random.below(1_500))
+      for (const end of ends) end()
+      for (const node of nodes) await node.crash({ keep: random.pick(['none', 'random', 'all'] as const), seed: seed * 10 + round })
+      for (const node of nodes) await world.run(node.start())
+      await world.untilLeader()
+      await world.untilEqual()
+      const bodies = new Set(await world.bodies(world.leader!))
+      t.same([...confirmed].filter((body) => !bodies.has(body)), [], `${seed}, round ${round}: of ${confirmed.size}`)
+    }
+    t.ok(confirmed.size > 25)
+    await world.closeAll()
+  }
 })
