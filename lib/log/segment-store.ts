@@ -168,7 +168,8 @@ export class SegmentStore {
     await this.#deleting
     await this.#next.close({ remove: !failed })
     await this.#spares.close({ remove: !failed })
-    for (const segment of this.#segments) await segment.close()
+    // who reads meanwhile opens nothing again
+    for (const segment of this.#segments) await segment.retire()
   }
 
   async #remove (segment: Segment): Promise<void> {

@@ -90,7 +90,7 @@ export class Segment {
 
   /** Runs `action` with the file, which stays open meanwhile. */
   async use<T> (action: (file: DiskFile) => Promise<T>): Promise<T> {
-    if (this.#isRetired) throw this.#removed()
+    if (this.#isRetired) throw this.isRemoved ? this.#removed() : new MqError('MQ_CLOSED', 'the log is closed')
     this.#users++
     try {
       return await action(await this.file())
@@ -113,7 +113,7 @@ export class Segment {
     await file?.close()
   }
 
-  /** Closes the file for good when nobody uses it any more: from then on it may be another segment's. */
+  /** Closes the file for good when nobody uses it any more: from then on it may be another segment's, or nobody's here. */
   async retire (): Promise<void> {
     while (this.#users > 0) await new Promise<void>((resolve) => this.#unused.push(resolve))
     this.#isRetired = true

@@ -480,6 +480,24 @@ t.test('who reads a file that a cut is about to remove leaves it closed', async 
   t.equal(disk.openHandles, 0)
 })
 
+t.test('who reads a log that is closed meanwhile leaves no file open', async (t) => {
+  const { disk, gate } = gatedDisk()
+  const { log: first } = await openLog(disk, { segmentBytes: 4 * KIB })
+  first.append(new EntryMaker().batch(Array.from({ length: 30 }, () => 600)))
+  await first.close()
+  const { log } = await openLog(disk, { segmentBytes: 4 * KIB })
+  gate.holds = (what) => what.startsWith(`${FIRST} `)
+  const reading = log.readEntries({ from: 3, to: 4, maxBytes: 1 }).catch((error: unknown) => error)
+  const walk = await gate.next()
+  gate.holds = () => false
+  const closing = log.close()
+  await new Promise((resolve) => { setImmediate(resolve) })
+  walk()
+  await closing
+  t.match(await reading, { code: 'MQ_CLOSED' })
+  t.equal(disk.openHandles, 0)
+})
+
 t.test('what is cut off while others are asked for it is gone, and what lies before it is mended', async (t) => {
   for (const isCutOff of [true, false]) {
     const disk = new FaultyDisk({ directories: ['/data'] })
