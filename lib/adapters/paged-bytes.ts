@@ -1,3 +1,5 @@
+const ZEROS = new Uint8Array(4096)
+
 /**
  * The bytes of one file in memory: pages, of 64 KiB unless told otherwise, made when something other than zeros is
  * written to them, so that a preallocated file costs nothing and growth never copies.
@@ -75,6 +77,9 @@ export class PagedBytes {
 }
 
 function isZero (bytes: Uint8Array): boolean {
-  for (let at = 0; at < bytes.length; at++) if (bytes[at] !== 0) return false
+  for (let at = 0; at < bytes.length; at += ZEROS.length) {
+    const piece = bytes.subarray(at, at + ZEROS.length)
+    if (piece[0] !== 0 || Buffer.compare(piece, ZEROS.subarray(0, piece.length)) !== 0) return false
+  }
   return true
 }
