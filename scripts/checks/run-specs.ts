@@ -7,9 +7,9 @@ const named = (names: readonly string[]): string[] => names.map((name) => `spec/
 
 /** Begun first, in this order: a long file that comes last would leave the other core idle. */
 const longest = named([
-  'log/bit-flips', 'package/package', 'crash/engine-twice', 'crash/log-boundaries', 'scripts/quickstart', 'crash/engine-boundaries', 'chaos/chaos',
-  'store/crash', 'store/pop-history', 'crash/engine-failures', 'crash/state-flips', 'sim/sim', 'group/formation-crashes', 'store/flips', 'namesrv/fuzz', 'crash/broker-boundaries',
-  'crash/engine-rebuild', 'crash/flush-mode', 'remoting/fuzz', 'log/flush', 'log/recovery', 'store/consume-queue'
+  'log/bit-flips', 'chaos/chaos', 'sim/sim', 'crash/engine-twice', 'crash/engine-boundaries', 'package/package', 'crash/state-flips', 'crash/engine-failures',
+  'store/crash', 'remoting/fuzz', 'namesrv/fuzz', 'group/formation-crashes', 'crash/log-boundaries', 'scripts/quickstart', 'crash/engine-rebuild', 'store/flips',
+  'store/pop-history', 'crash/broker-boundaries', 'crash/flush-mode', 'log/flush', 'log/recovery', 'store/consume-queue', 'cli/commands'
 ])
 
 /** Servers in processes of their own, which are waited for most of the time: one of these at a time runs beside those that keep a core busy. */
