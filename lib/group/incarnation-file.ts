@@ -19,7 +19,11 @@ export async function ensureIncarnation (disk: Disk, directory: string, random: 
   await loadChecksum()
   const stored = await disk.readFile(fileOf(directory))
   const known = stored === undefined ? undefined : decode(stored)
-  if (known?.number === number) return makeNodeId(number, known.incarnation)
+  if (known?.number === number) {
+    // a process that was killed may have left a name that only the system's cache has
+    await disk.syncDirectory(directory)
+    return makeNodeId(number, known.incarnation)
+  }
   // a damaged one names nobody that anybody has met as a member
   const incarnation = 1 + Math.floor(random.next() * (INCARNATIONS - 1))
   await replaceFile(disk, fileOf(directory), encode(number, incarnation))

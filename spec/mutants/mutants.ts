@@ -153,6 +153,7 @@ export const mutants: readonly Mutant[] = [
   bySpec('log/next-segment', 'a sync for which there is no room ends the log though it was for zeros ahead', 'log/next-segment.ts', 'if (file !== undefined && !await this.#hasRoomFor(() => this.#sync(file))) return 0', 'if (file !== undefined) await this.#sync(file)'),
   bySpec('log/reads', 'a read that fails while the log is cut is tried again at once', 'log/raft-log.ts', '      await this.#upkeep.inTurn(async () => {})\n', ''),
   bySpec('log/failures', 'a log that fails while it is cut vouches for what is cut off', 'log/log-upkeep.ts', 'if (!this.#failed) await this.#mark.raise', 'await this.#mark.raise'),
+  bySpec('group/incarnation', 'an empty node tells who it is before that is durable', 'group/incarnation-file.ts', '    await disk.syncDirectory(directory)\n    return makeNodeId', '    return makeNodeId'),
   bySpec('log/recovery', 'what is of no known term is a conflict, and is cut off', 'log/recovery.ts', 'from = await nextHeader(await segment.file(), basePosition, bad, endPosition, this.#options.groupSeed) ?? end', 'from = end',
     { file: 'log/raft-log.ts', text: 'if (this.#terms.hasUnknown) this.#learnTerms(entries)', by: '' },
     { file: 'replica/storage.ts', text: 'const isCompared = hasOthers && log.term(appliedIndex) === undefined', by: 'const isCompared = false' },

@@ -279,7 +279,8 @@ class Simulation {
     leader.machine.stick(STUCK_MS)
     // it is at work on something when it gets stuck
     this.#work.decideOne(leader, () => {})
-    await this.#untilReplaced(leader, 0, new Violation('a stuck disk costs leadership', `node ${leader.number} leads on with a disk that does nothing`))
+    const stuckMs = this.#clock.nowMs()
+    await this.#untilReplaced(leader, () => stuckMs, new Violation('a stuck disk costs leadership', `node ${leader.number} leads on with a disk that does nothing`))
   }
 
   async #fillDisk (leader: SimNode): Promise<void> {
@@ -287,26 +288,32 @@ class Simulation {
     const leaveBytes = Math.floor(reserveBytes * (0.5 + 0.5 * random.next()))
     faults.note('full disk', 'leader', 'calm')
     let isOver = false
+    let filledMs = this.#clock.nowMs()
     const again = () => {
-      if (isOver || !leader.isLeading) return
+      if (isOver) return
       // others take what it gives up
-      if (leader.machine.disk.freeBytes > leaveBytes) leader.fill(leaveBytes)
+      if (leader.isLeading && leader.machine.disk.freeBytes > leaveBytes) {
+        leader.fill(leaveBytes)
+        filledMs = this.#clock.nowMs()
+      }
       // whoever writes nothing need not look
-      this.#work.decideOne(leader, () => {})
+      if (leader.isLeading) this.#work.decideOne(leader, () => {})
       this.#clock.setTimer(REFILL_MS, again)
     }
     again()
-    // a look that finds it full, which has it give up what only saves time, and one that finds it full again
-    await this.#untilReplaced(leader, 2 * ROOM_LOOK_MS + REFILL_MS, new Violation('a full disk costs leadership', `node ${leader.number} leads on, and can take nothing`))
+    await this.#untilReplaced(leader, () => filledMs + ROOM_LOOK_MS + REFILL_MS, new Violation('a full disk costs leadership', `node ${leader.number} leads on, and can take nothing`))
     isOver = true
     leader.fill(Infinity)
   }
 
-  /** Soon after its node can know, which takes so long, another one must lead. */
-  async #untilReplaced (leader: SimNode, noticeMs: number, violation: Violation): Promise<void> {
-    const untilMs = this.#clock.nowMs() + noticeMs + 2 * DISK_STALL_TIMEOUT_MS + SPARE_MS
-    const isReplaced = await this.#runUntil(() => this.#nodes.some((node) => node !== leader && node.isLeading), untilMs)
-    if (!isReplaced && this.#violation === undefined) this.#violated(violation)
+  /** Soon after its node must know, another one must lead. */
+  async #untilReplaced (leader: SimNode, knownMs: () => number, violation: Violation): Promise<void> {
+    let untilMs: number
+    do {
+      untilMs = knownMs() + 2 * DISK_STALL_TIMEOUT_MS + SPARE_MS
+      if (await this.#runUntil(() => this.#nodes.some((node) => node !== leader && node.isLeading), untilMs)) return
+    } while (this.#violation === undefined && knownMs() + 2 * DISK_STALL_TIMEOUT_MS + SPARE_MS > untilMs)
+    if (this.#violation === undefined) this.#violated(violation)
   }
 
   async #decideOne (leader: SimNode): Promise<void> {
