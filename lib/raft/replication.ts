@@ -103,7 +103,8 @@ function sendHeartbeat (core: RaftCore, peer: Progress): void {
  */
 function commitIndexFor (core: RaftCore, peer: Progress): number {
   const { commitIndex } = core.log
-  return core.countsWritten && isLearner(core.membership.conf, peer.id) ? Math.min(commitIndex, survivingIndex(core)) : commitIndex
+  // also while voters have yet to sync each write again: until then something may be committed that is on no disk
+  return isLearner(core.membership.conf, peer.id) ? Math.min(commitIndex, survivingIndex(core)) : commitIndex
 }
 
 function sizeOf (entries: readonly RaftEntry[]): number {

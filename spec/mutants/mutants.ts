@@ -144,6 +144,7 @@ export const mutants: readonly Mutant[] = [
   bySpec('replica/applier', 'a read of what is to be applied that hangs is not seen', 'replica/applier.ts', 'this.#readingSinceMs = this.#options.clock.nowMs()\n', ''),
   bySpec('group/leader-watch', 'a leader with a stuck disk stays where no transfer comes about', 'group/leader-watch.ts', 'if (await this.#handOver(id, why) || this.#leaveTo(id, why)) return', 'if (await this.#handOver(id, why)) return'),
   bySpec('group/flush-mode', 'a leader that does not sync each write yet counts what it has only written', 'raft/core.ts', 'this.countsWritten ? this.log.durableIndex : this.log.syncedIndex', 'this.log.durableIndex'),
+  bySpec('group/async-slave', 'a learner is told of what is on no disk while the voters change to syncing each write', 'raft/replication.ts', 'return isLearner(core.membership.conf', 'return core.countsWritten && isLearner(core.membership.conf'),
   bySpec('log/reads', 'a damaged header hides what stands behind it up to what was covered before', 'log/entry-reader.ts', 'if (next !== undefined && positions.cuts === cuts) positions.noteStart(next.position, next.index)', ''),
   bySpec('log/reads', 'what a search behind damage finds counts also where the log was cut meanwhile', 'log/entry-reader.ts', 'if (positions.cuts === cuts) positions.skipTo', 'positions.skipTo'),
   bySpec('key-index/key-index', 'more keys are made anew before those that wait are written', 'key-index/key-index.ts', 'if (this.#unwritten.length > 0) await this.#startWriting()\n', ''),
