@@ -21,6 +21,13 @@ export async function contentsOf (engine: Engine, topic: string): Promise<Conten
         if (!isMqError(error, 'MQ_OFFSET_TOO_SMALL')) throw error
         return []
       })
+      // its head may go while it is read
+      const first = engine.reads.rangeOf(topic, queueId).minOffset
+      if (first > at) {
+        isComplete = false
+        at = first
+        continue
+      }
       // what is damaged is asked of others that may not be there at the moment: the next read asks again
       if (read[0]?.queueOffset !== at && attempts++ < MAX_ATTEMPTS) continue
       if (read[0]?.queueOffset !== at) isComplete = false

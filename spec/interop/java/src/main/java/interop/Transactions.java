@@ -2,11 +2,11 @@ package interop;
 
 import com.alibaba.fastjson.JSONObject;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.stream.Collectors;
 import org.apache.rocketmq.client.producer.LocalTransactionState;
 import org.apache.rocketmq.client.producer.TransactionListener;
@@ -19,7 +19,8 @@ import org.apache.rocketmq.common.message.MessageExt;
 final class Transactions {
     private static final Map<String, Transactions> RUNS = new ConcurrentHashMap<>();
     private final TransactionMQProducer producer;
-    private final List<MessageExt> checked = Collections.synchronizedList(new ArrayList<>());
+    /** Looked at while more come. */
+    private final List<MessageExt> checked = new CopyOnWriteArrayList<>();
 
     static void register(Map<String, Snippet> snippets) {
         snippets.put("transactions.begin", Transactions::begin);
@@ -81,12 +82,10 @@ final class Transactions {
     /** The messages that were asked about, once they are so many. */
     private Object waitForChecks(int count) throws Exception {
         Until.holds(count + " transactions were asked about", () -> checked.stream().map(MessageExt::getTransactionId).distinct().count() >= count);
-        synchronized (checked) {
-            return checked.stream().map((message) -> {
-                Map<String, Object> view = Views.message(message);
-                view.put("transactionId", message.getTransactionId());
-                return view;
-            }).collect(Collectors.toList());
-        }
+        return checked.stream().map((message) -> {
+            Map<String, Object> view = Views.message(message);
+            view.put("transactionId", message.getTransactionId());
+            return view;
+        }).collect(Collectors.toList());
     }
 }
