@@ -116,7 +116,8 @@ export const mutants: readonly Mutant[] = [
   mutant('31', 'a heartbeat commits what was not compared', 'raft/replication.ts', 'const commitIndex = Math.min(peer.matchIndex, commitIndexFor(core, peer))', 'const commitIndex = commitIndexFor(core, peer)'),
   mutant('31', 'an append commits beyond itself', 'raft/follower.ts', 'log.commitTo(Math.min(message.commitIndex, matched))', 'log.commitTo(Math.min(message.commitIndex, log.lastIndex))'),
   // 32: a write that replaces an entry waits for the one before
-  mutant('32', 'a report of a write counts for what replaced it', 'raft/unstable.ts', 'return this.#cutDue && this.#writeUnderWay', 'return false'),
+  // who hands a write over does not take its report for what is cut, either
+  mutant('32', 'a report of a write counts for what replaced it', 'raft/unstable.ts', 'return this.#cutDue && this.#writeUnderWay', 'return false', { file: 'replica/persistence.ts', text: 'Math.min(index, this.#cutFrom - 1)', by: 'index' }),
   // 33: what waits, and what is kept in memory, is bounded
   mutant('33', 'any number of proposals waits', 'replica/proposal-pipeline.ts', "if (count >= maxPendingProposals) return busy('maxPendingProposals', maxPendingProposals)\n    if (bytes", 'if (bytes'),
   mutant('33', 'proposals of any size wait', 'replica/proposal-pipeline.ts', "if (bytes > maxPendingBytes) return busy('maxPendingBytes', maxPendingBytes)\n    return", 'return'),
