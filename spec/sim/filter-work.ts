@@ -130,6 +130,9 @@ export class FilterWork implements KindWork {
 
   /** What a group is done with, and wants, it was handed out. */
   async verify ({ store }: Engine): Promise<void> {
+    const { flipEveryMs, cutFlipRate } = this.#world.parameters
+    // what nobody can mend at the moment counts as removed
+    if (flipEveryMs !== Infinity || cutFlipRate > 0) return
     const machine = store.machine('pop') as PopMachine
     this.#all.forEach((message, id) => {
       const { place } = message
