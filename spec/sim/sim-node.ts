@@ -167,7 +167,7 @@ export abstract class SimNode {
         this.isOfGroup = true
         if (replica.status().inDoubt) this.#promises.cutFrom(log.lastIndex + 1)
         if (this.machine.isDamaged) this.guard(() => { this.#promises.check(this.number, log, true) })
-        this.#seen = { ...this.#seen, commitIndex: 0, appliedIndex: 0, leadsTerm: 0 }
+        this.#seen = { term: 0, commitIndex: 0, appliedIndex: 0, leadsTerm: 0 }
         this.world.durability.founded(replica.identity.founders)
         this.guard(() => { this.#promises.checkTerm(this.number, replica.status().term) })
         replica.onFailure((error) => { this.failed(life, error) })
