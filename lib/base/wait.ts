@@ -17,5 +17,15 @@ export function wait (clock: Clock, delayMs: number, signal?: AbortSignal): Prom
   })
 }
 
+/** What comes of it within that time; undefined: nothing yet. Rejects as it does. */
+export async function within<T> (clock: Clock, limitMs: number, result: Promise<T>): Promise<T | undefined> {
+  const abort = new AbortController()
+  try {
+    return await Promise.race([result, wait(clock, limitMs, abort.signal).then(() => undefined, () => undefined)])
+  } finally {
+    abort.abort()
+  }
+}
+
 /** Others get their turn of the event loop. */
 export function turn (clock: Clock): Promise<void> { return new Promise((resolve) => { clock.defer(resolve) }) }

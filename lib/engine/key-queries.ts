@@ -1,4 +1,4 @@
-import { MqError, wait, type Clock } from '../base/index.ts'
+import { MqError, within, type Clock } from '../base/index.ts'
 import type { KeyIndex } from '../key-index/index.ts'
 import { decodeProperties, MAX_PROPERTIES_BYTES, type RecordView } from '../message/index.ts'
 import type { QueueReads, ViewedMessage } from './queue-reads.ts'
@@ -74,14 +74,9 @@ export class KeyQueries {
   }
 
   async #untilWhole (): Promise<void> {
-    const abort = new AbortController()
-    const isLate = wait(this.#options.clock, MAX_WAIT_MS, abort.signal).then(() => false, () => false)
-    try {
-      // with a part of it a message would seem not to be there
-      if (!await Promise.race([this.#options.index.whole(), isLate])) throw new MqError('MQ_UNAVAILABLE', 'the index of keys is being made from the log, or cannot be now; ask again later')
-    } finally {
-      abort.abort()
-    }
+    const { clock, index } = this.#options
+    // with a part of it a message would seem not to be there
+    if (await within(clock, MAX_WAIT_MS, index.whole()) !== true) throw new MqError('MQ_UNAVAILABLE', 'the index of keys is being made from the log, or cannot be now; ask again later')
   }
 
   /** The message, if a queue of the topic has it now. */

@@ -1,4 +1,4 @@
-import { isMqError, wait, type Clock, type Logger } from '../base/index.ts'
+import { isMqError, within, type Clock, type Logger } from '../base/index.ts'
 import type { Engine } from '../engine/index.ts'
 import type { NodeId, PeerStatus } from '../raft/index.ts'
 import { numberOf } from '../replica/index.ts'
@@ -126,12 +126,7 @@ export class LeaderWatch {
   /** Undefined: the disk does not say. It may be stuck by now, which the next look is to find. */
   async #hasRoomHere (): Promise<boolean | undefined> {
     const { clock, engine, settings: { askTimeoutMs } } = this.#options
-    const abort = new AbortController()
-    try {
-      return await Promise.race([engine().hasRoomToLead(), wait(clock, askTimeoutMs, abort.signal).then(() => undefined, () => undefined)])
-    } finally {
-      abort.abort()
-    }
+    return await within(clock, askTimeoutMs, engine().hasRoomToLead())
   }
 
   /** Undefined: it does not say. */

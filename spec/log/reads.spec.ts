@@ -1,7 +1,7 @@
 import t from 'tap'
 import { MemoryDisk } from '../../lib/adapters/index.ts'
 import type { Disk } from '../../lib/base/index.ts'
-import { ENTRY_HEADER_BYTES, type RaftLog } from '../../lib/log/index.ts'
+import { ENTRY_HEADER_BYTES, type LogOptions, type RaftLog } from '../../lib/log/index.ts'
 import type { RaftEntry } from '../../lib/raft/index.ts'
 import { FaultyDisk } from '../support/faulty-disk.ts'
 import { SeededRandom } from '../support/seeded-random.ts'
@@ -416,15 +416,21 @@ function gatedDisk () {
   return { disk, gate }
 }
 
-t.test('where a cut has left zeros nothing is skipped that is written there later', async (t) => {
-  const { disk, gate } = gatedDisk()
-  const options = { tailCacheBytes: 1, coldCacheBytes: 0, segmentBytes: 8 * KIB }
+/** A log of 30 entries that an earlier process has written. */
+async function reopened (disk: FaultyDisk, options: Partial<LogOptions>): Promise<{ readonly entries: RaftEntry[], readonly log: RaftLog }> {
   const { log: first } = await openLog(disk, options)
   const entries = new EntryMaker().batch(Array.from({ length: 30 }, () => 600))
   first.append(entries)
   await first.syncThrough(30)
   await first.close()
   const { log } = await openLog(disk, options)
+  return { entries, log }
+}
+
+t.test('where a cut has left zeros nothing is skipped that is written there later', async (t) => {
+  const { disk, gate } = gatedDisk()
+  const options = { tailCacheBytes: 1, coldCacheBytes: 0, segmentBytes: 8 * KIB }
+  const { entries, log } = await reopened(disk, options)
   const isRead = (what: string): boolean => what.startsWith(`${FIRST} `)
   gate.holds = isRead
   const reading = log.readEntries({ from: 9, to: 10, maxBytes: 1 }).catch((error: unknown) => error)
@@ -455,12 +461,7 @@ t.test('where a cut has left zeros nothing is skipped that is written there late
 t.test('who reads a file that a cut is about to remove leaves it closed', async (t) => {
   const { disk, gate } = gatedDisk()
   const options = { tailCacheBytes: 1, segmentBytes: 4 * KIB }
-  const { log: first } = await openLog(disk, options)
-  const entries = new EntryMaker().batch(Array.from({ length: 30 }, () => 600))
-  first.append(entries)
-  await first.syncThrough(30)
-  await first.close()
-  const { log } = await openLog(disk, options)
+  const { entries, log } = await reopened(disk, options)
   const { physicalOffset: base } = entries[6]!
   const path = `/data/log/${String(base).padStart(20, '0')}.seg`
   t.ok(disk.paths().includes(path))

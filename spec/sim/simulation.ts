@@ -308,11 +308,12 @@ class Simulation {
 
   /** Soon after its node must know, another one must lead. */
   async #untilReplaced (leader: SimNode, knownMs: () => number, violation: Violation): Promise<void> {
+    const lastMs = (): number => knownMs() + 2 * DISK_STALL_TIMEOUT_MS + SPARE_MS
     let untilMs: number
     do {
-      untilMs = knownMs() + 2 * DISK_STALL_TIMEOUT_MS + SPARE_MS
+      untilMs = lastMs()
       if (await this.#runUntil(() => this.#nodes.some((node) => node !== leader && node.isLeading), untilMs)) return
-    } while (this.#violation === undefined && knownMs() + 2 * DISK_STALL_TIMEOUT_MS + SPARE_MS > untilMs)
+    } while (this.#violation === undefined && lastMs() > untilMs)
     if (this.#violation === undefined) this.#violated(violation)
   }
 
